@@ -1,0 +1,47 @@
+package run
+
+import "time"
+
+// The defaults of a target.
+const (
+	DefaultThreshold = 2 * time.Second
+	DefaultTimeout   = 30 * time.Second
+	DefaultInterval  = 30 * time.Second
+)
+
+// Target is what is played.
+type Target struct {
+	Name       string
+	URL        string
+	Threshold  time.Duration     // slower is not good; zero means DefaultThreshold
+	Timeout    time.Duration     // of the whole run; zero means DefaultTimeout
+	Interval   time.Duration     // between rounds; zero means DefaultInterval
+	Connection string            // cold (default), warm: a connection to each host is made beforehand
+	Labels     map[string]string // at most MaxLabels
+}
+
+// CDN is a way to a target. The zero value leaves the target's URL as it is.
+type CDN struct {
+	Name      string
+	Host      string   // replaces the host (and port, when it has one) of the target's URL and of every URL on that host or on one of Hosts
+	ConnectTo string   // dial this ADDR or ADDR:PORT instead, keeping name and SNI
+	Hosts     []string // other hosts of the target that Host and ConnectTo apply to
+}
+
+// App is an app version as which a target is played: it changes what is
+// requested.
+type App struct {
+	Name      string
+	Version   string
+	Player    string // a player model, NAME or NAME@VERSION; empty means the default for the format
+	UserAgent string
+	Headers   map[string]string
+	Query     map[string]string // added to the manifest's URL
+	Codecs    []string          // RFC 6381 prefixes that it can play, such as avc1; none means all
+	MaxHeight int64             // highest rendition that it takes; 0 means no limit
+	HTTP      string            // 1.1, 2; empty means as negotiated
+	CMCD      string            // header (default), query, off
+
+	// Set overrides single parameters of the player model, such as start_kbps.
+	Set map[string]float64
+}
