@@ -1,0 +1,149 @@
+// Package fetch makes one HTTP exchange at a time and tells where its time
+// went: queue, DNS, connect, TLS, wait and receive, taken from the transport
+// and never guessed. The phases are a partition: they add up to the exchange's
+// length exactly, with parallel requests, reused connections and HTTP/2 too.
+//
+// The entry is [New], then [Client.Do]. A client belongs to one run: it has
+// connections and a name cache of its own, so that a new client is cold. It
+// follows no redirect, repeats no request, keeps no cookie and knows no proxy:
+// what a player would do next is the caller's to decide, and to time.
+//
+// Everything that comes from outside is bounded: the head
+// ([Config.MaxHeaderBytes]), the body before and after content decoding
+// ([Request.MaxBytes]), and where a URL can lead ([Config.AllowPrivate]): each
+// address is checked after resolution, just before it is dialled.
+//
+// Connections are those of [http.Transport.NewClientConn]; the pool around them
+// is this package's, because the one of net/http hides retries and whose dial a
+// request waited for.
+package fetch
+
+import (
+	"context"
+	"crypto/x509"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// The defaults of [Config] and [Request].
+const (
+	DefaultMaxConnsPerHost = 6         // as browsers do with HTTP/1.1
+	DefaultMaxHeaderBytes  = 256 << 10 // of an answer's head
+	DefaultMaxBytes        = 256 << 20 // of a body
+	DefaultConnectTimeout  = 30 * time.Second
+)
+
+// Config says how a client reaches servers. The zero value resolves by the
+// system's configuration, negotiates HTTP/2 over TLS and refuses addresses that
+// are not public.
+type Config struct {
+	Resolver  string            // DNS server HOST:PORT; "" is the system's
+	ConnectTo map[string]string // "host" or "host:port" of a URL to ADDR or ADDR:PORT to dial; name and SNI are kept
+	LocalAddr netip.Addr        // source address of connections and of DNS queries; zero leaves it to the kernel
+	IPVersion int               // 4 or 6; 0 is any
+	HTTP      string            // "1.1", "2" (without TLS: prior knowledge); "" negotiates by ALPN, without TLS 1.1
+
+	RootCAs  *x509.CertPool // nil is the system's
+	Insecure bool           // accept any certificate
+
+	AllowPrivate   bool           // dial any address
+	AllowAddresses []netip.Prefix // dial these although they are not public
+
+	UserAgent string      // "" sends none
+	Header    http.Header // of every request; a request's own replace it
+
+	MaxConnsPerHost int           // 0 is DefaultMaxConnsPerHost; HTTP/2 uses one while it has room
+	MaxHeaderBytes  int64         // 0 is DefaultMaxHeaderBytes
+	ConnectTimeout  time.Duration // name to TLS session, of each connection; 0 is DefaultConnectTimeout
+}
+
+// withDefaults is c with its zero values replaced.
+func (c Config) withDefaults() Config {
+	if c.MaxConnsPerHost <= 0 {
+		c.MaxConnsPerHost = DefaultMaxConnsPerHost
+	}
+	if c.MaxHeaderBytes <= 0 {
+		c.MaxHeaderBytes = DefaultMaxHeaderBytes
+	}
+	if c.ConnectTimeout <= 0 {
+		c.ConnectTimeout = DefaultConnectTimeout
+	}
+	return c
+}
+
+// Client makes the exchanges of one run. It is safe for concurrent use.
+type Client struct {
+	cfg  Config
+	pool *pool
+}
+
+// New makes a client without connections. It does no work; [Client.Close] must
+// be called.
+func New(cfg Config) *Client {
+	cfg = cfg.withDefaults()
+	return &Client{cfg: cfg, pool: newPool(cfg)}
+}
+
+// Close ends exchanges in flight, closes all connections and waits for the
+// dials and look-ups under way to end. It returns nil.
+func (c *Client) Close() error {
+	c.pool.close()
+	return nil
+}
+
+// Range asks for a part of a resource.
+type Range struct {
+	Offset int64 // of the first byte
+	Length int64 // in bytes; 0 is up to the end
+}
+
+// Request is what an exchange asks for.
+type Request struct {
+	Method  string // "" is GET
+	URL     string // absolute, http or https
+	Header  http.Header
+	Payload []byte // the request's body
+
+	// Range asks for a part. An answer 200 with the whole is taken as well:
+	// what lies outside the range is received and dropped.
+	Range *Range
+
+	// Compress asks for gzip. Without it the answer is asked for as it is.
+	// A gzip answer is decoded in both cases.
+	Compress bool
+
+	// The limits count on the monotonic clock; 0 leaves it to the context.
+	FirstByteTimeout time.Duration // start to the first byte of the head
+	Timeout          time.Duration // start to the last byte
+	StallTimeout     time.Duration // between two pieces of the body, the head being the first
+
+	// MaxBytes bounds the body, as it is received and as decoded; 0 is
+	// DefaultMaxBytes.
+	MaxBytes int64
+
+	// Head is called when status and header are there and the body is not yet
+	// read, whatever the status. An error ends the exchange.
+	Head func(*Exchange) error
+
+	// Body is called with each piece of a 2xx body, decoded and within the
+	// range, and the instant at which it arrived. p is only valid during the
+	// call. An error ends the exchange.
+	Body func(p []byte, at time.Time) error
+}
+
+// Do makes one exchange and returns when it has ended: with the last byte of
+// the body, or with the failure that [Exchange].Err holds. It calls
+// [Request].Head and Body from the caller's goroutine.
+func (c *Client) Do(ctx context.Context, req Request) *Exchange {
+	x := &exchange{
+		Exchange: Exchange{Start: time.Now()},
+		req:      req,
+		cfg:      &c.cfg,
+	}
+	if x.req.MaxBytes <= 0 {
+		x.req.MaxBytes = DefaultMaxBytes
+	}
+	x.do(ctx, c.pool)
+	return &x.Exchange
+}

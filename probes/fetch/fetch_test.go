@@ -1,0 +1,160 @@
+package fetch_test
+
+import (
+	"context"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// loopback allows what the tests dial.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+// protocols are the ways to reach the same handler.
+var protocols = []struct {
+	name, proto string
+	tls, h2     bool
+}{
+	{"http 1.1", "1.1", false, false},
+	{"https 1.1", "1.1", true, false},
+	{"https 2", "2", true, true},
+}
+
+// serve starts a server; the client's configuration trusts it.
+func serve(t testing.TB, useTLS, h2 bool, h http.HandlerFunc) (*httptest.Server, fetch.Config) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.EnableHTTP2 = h2
+	cfg := fetch.Config{AllowAddresses: loopback}
+	if useTLS {
+		s.StartTLS()
+		cfg.RootCAs = x509.NewCertPool()
+		cfg.RootCAs.AddCert(s.Certificate())
+	} else {
+		s.Start()
+	}
+	t.Cleanup(s.Close)
+	return s, cfg
+}
+
+// open makes a client that the test closes.
+func open(t testing.TB, cfg fetch.Config) *fetch.Client {
+	t.Helper()
+	c := fetch.New(cfg)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// check holds what is true of every exchange.
+func check(t testing.TB, x *fetch.Exchange) {
+	t.Helper()
+	if got, want := x.Timing.Sum(), x.End.Sub(x.Start); got != want {
+		t.Errorf("phases %+v add up to %v, the exchange took %v", x.Timing, got, want)
+	}
+	for _, d := range []time.Duration{x.Timing.Queue, x.Timing.DNS, x.Timing.Connect, x.Timing.TLS, x.Timing.Wait, x.Timing.Receive} {
+		if d < 0 {
+			t.Errorf("negative phase in %+v", x.Timing)
+		}
+	}
+	if !x.FirstByte.IsZero() && x.End.Sub(x.FirstByte) != x.Timing.Receive {
+		t.Errorf("receive %v, first byte to end %v", x.Timing.Receive, x.End.Sub(x.FirstByte))
+	}
+}
+
+// ok fails the test when x failed.
+func ok(t testing.TB, x *fetch.Exchange) {
+	t.Helper()
+	check(t, x)
+	if x.Err != nil {
+		t.Fatalf("%s: %v", x.Err.Type, x.Err)
+	}
+}
+
+func TestExchange(t *testing.T) {
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) {
+			s, cfg := serve(t, p.tls, p.h2, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Saw", r.UserAgent()+"|"+r.Header.Get("Accept-Encoding")+"|"+r.Header.Get("X-A")+"|"+r.Header.Get("Cookie"))
+				w.Header().Set("Set-Cookie", "a=b")
+				io.WriteString(w, "hello")
+			})
+			cfg.UserAgent = "probe/1"
+			cfg.Header = http.Header{"X-A": {"1"}}
+			c := open(t, cfg)
+			for i := range 2 {
+				var body strings.Builder
+				var last time.Time
+				x := c.Do(t.Context(), fetch.Request{URL: s.URL + "/x?y", Body: func(p []byte, at time.Time) error {
+					body.Write(p)
+					last = at
+					return nil
+				}})
+				ok(t, x)
+				if body.String() != "hello" || x.Bytes != 5 || x.Status != 200 || x.Proto != p.proto || x.Reused != (i == 1) {
+					t.Errorf("exchange %d: body %q, %+v", i, body.String(), x)
+				}
+				if got, want := x.Header.Get("X-Saw"), "probe/1|identity|1|"; got != want {
+					t.Errorf("the server saw %q, want %q", got, want)
+				}
+				if x.Remote.String() != s.Listener.Addr().String() {
+					t.Errorf("remote %s, want %s", x.Remote, s.Listener.Addr())
+				}
+				if (x.TLSVersion == "1.3") != p.tls || x.TLSExpires.IsZero() == p.tls {
+					t.Errorf("TLS %q until %v", x.TLSVersion, x.TLSExpires)
+				}
+				if last.Before(x.FirstByte) || last.After(x.End) {
+					t.Errorf("body at %v, outside %v to %v", last, x.FirstByte, x.End)
+				}
+				if i == 1 && x.Timing.DNS+x.Timing.Connect+x.Timing.TLS != 0 {
+					t.Errorf("a reused connection took %+v to make", x.Timing)
+				}
+				if i == 0 && (x.Timing.Connect == 0 || (x.Timing.TLS > 0) != p.tls) {
+					t.Errorf("a new connection took %+v to make", x.Timing)
+				}
+			}
+		})
+	}
+}
+
+func TestParallel(t *testing.T) {
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) {
+			var mu sync.Mutex
+			peers := map[string]bool{}
+			s, cfg := serve(t, p.tls, p.h2, func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				peers[r.RemoteAddr] = true
+				mu.Unlock()
+				time.Sleep(20 * time.Millisecond)
+				w.Write(make([]byte, 100<<10))
+			})
+			c := open(t, cfg)
+			var wg sync.WaitGroup
+			for range 40 {
+				wg.Go(func() {
+					x := c.Do(context.Background(), fetch.Request{URL: s.URL})
+					check(t, x)
+					if x.Err != nil || x.Bytes != 100<<10 {
+						t.Errorf("%d bytes, %v", x.Bytes, x.Err)
+					}
+				})
+			}
+			wg.Wait()
+			if want := map[bool]int{false: fetch.DefaultMaxConnsPerHost, true: 1}[p.h2]; len(peers) != want {
+				t.Errorf("%d connections, want %d", len(peers), want)
+			}
+		})
+	}
+}

@@ -1,0 +1,308 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// pool holds a client's connections by host. Requests that wait are served in
+// their order by whatever connection is there first, as browsers do.
+type pool struct {
+	cfg       *Config
+	transport *http.Transport
+	resolver  *resolver
+
+	mu     sync.Mutex
+	closed bool
+	hosts  map[target]*host
+	wg     sync.WaitGroup // dials
+}
+
+// target is where connections lead to.
+type target struct {
+	scheme  string
+	address string // HOST:PORT
+}
+
+type host struct {
+	target
+	conns   []*conn
+	dials   []*dial   // under way, oldest first
+	waiters []*waiter // oldest first
+	h2      bool      // has spoken HTTP/2: one dial at a time will do
+}
+
+// conn is one connection.
+type conn struct {
+	*http.ClientConn
+	rec   *record
+	h2    bool
+	users int  // exchanges
+	fresh bool // while it serves those who waited for its dial
+}
+
+// errSpare ends a dial that an HTTP/2 connection to the same host made needless.
+var errSpare = errors.New("another connection serves")
+
+// dial is a connection in the making.
+type dial struct {
+	rec    *record
+	cancel context.CancelCauseFunc
+}
+
+// waiter is an exchange without a connection.
+type waiter struct {
+	own   *dial // begun for it; nil when there was no room
+	ready chan lease
+}
+
+// lease is a connection for an exchange, or why there is none.
+type lease struct {
+	conn   *conn
+	reused bool
+	rec    *record // of the dial that made conn or that failed; nil when there was none
+	err    error
+}
+
+func newPool(cfg Config) *pool {
+	p := &pool{cfg: &cfg, hosts: map[target]*host{}}
+	p.resolver = newResolver(p.cfg)
+	d := &dialer{cfg: p.cfg, resolver: p.resolver}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(cfg.HTTP != "2")
+	protocols.SetHTTP2(cfg.HTTP != "1.1")
+	protocols.SetUnencryptedHTTP2(cfg.HTTP == "2")
+	p.transport = &http.Transport{
+		DialContext:            d.dial,
+		DialTLSContext:         d.dialTLS,
+		Protocols:              protocols,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: cfg.MaxHeaderBytes,
+	}
+	return p
+}
+
+// acquire returns a connection to t. It waits until one is there, its dial has
+// failed or ctx has ended; the lease's err is then ctx's cause.
+func (p *pool) acquire(ctx context.Context, t target) lease {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return lease{err: ErrClosed}
+	}
+	h := p.hosts[t]
+	if h == nil {
+		h = &host{target: t}
+		p.hosts[t] = h
+	}
+	if c := h.take(); c != nil {
+		p.mu.Unlock()
+		return lease{conn: c, reused: true, rec: c.rec}
+	}
+	w := &waiter{ready: make(chan lease, 1)}
+	h.waiters = append(h.waiters, w)
+	p.pump(h)
+	p.mu.Unlock()
+	select {
+	case l := <-w.ready:
+		return l
+	case <-ctx.Done():
+		return p.abandon(ctx, h, w)
+	}
+}
+
+// abandon takes w, whose ctx has ended, out of the queue.
+func (p *pool) abandon(ctx context.Context, h *host, w *waiter) lease {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case l := <-w.ready: // served at the same instant
+		if l.conn != nil {
+			p.put(h, l.conn)
+		}
+		return lease{rec: l.rec, err: context.Cause(ctx)}
+	default:
+	}
+	h.waiters = slices.DeleteFunc(h.waiters, func(o *waiter) bool { return o == w })
+	l := lease{err: context.Cause(ctx)}
+	switch {
+	case w.own != nil:
+		l.rec = w.own.rec
+		if len(h.dials) > len(h.waiters) {
+			w.own.cancel(l.err)
+		}
+	case len(h.dials) > 0:
+		l.rec = h.dials[0].rec
+	}
+	return l
+}
+
+// release gives c, which leads to t, back after an exchange.
+func (p *pool) release(t target, c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.put(p.hosts[t], c)
+}
+
+func (p *pool) put(h *host, c *conn) {
+	c.users--
+	if !c.h2 && c.Available() == 0 {
+		c.Close() // its answer was not read to the end; now there is room for another
+	}
+	p.pump(h)
+}
+
+// pump serves h's waiters, and begins dials for those that are left as far as
+// there is room.
+func (p *pool) pump(h *host) {
+	for len(h.waiters) > 0 {
+		c := h.take()
+		if c == nil {
+			break
+		}
+		h.waiters[0].ready <- lease{conn: c, reused: !c.fresh, rec: c.rec}
+		h.waiters = h.waiters[1:]
+	}
+	h.prune()
+	room := p.cfg.MaxConnsPerHost - len(h.conns)
+	if h.h2 {
+		room = min(room, 1)
+	}
+	for _, w := range h.waiters {
+		if p.closed || len(h.dials) >= min(room, len(h.waiters)) {
+			return
+		}
+		if w.own == nil {
+			w.own = p.startDial(h)
+		}
+	}
+}
+
+// startDial begins a dial that ends with the pool or the limit.
+func (p *pool) startDial(h *host) *dial {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	d := &dial{rec: &record{}, cancel: cancel}
+	h.dials = append(h.dials, d)
+	d.rec.enter(phaseDNS)
+	p.wg.Go(func() {
+		defer cancel(nil)
+		limit := time.AfterFunc(p.cfg.ConnectTimeout, func() { cancel(ErrConnectTimeout) })
+		defer limit.Stop()
+		c, err := p.connect(ctx, h.target, d.rec)
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		p.dialed(h, d, c, err)
+	})
+	return d
+}
+
+// connect makes one connection and records its phases in rec.
+func (p *pool) connect(ctx context.Context, t target, rec *record) (*conn, error) {
+	cc, err := p.transport.NewClientConn(context.WithValue(ctx, recordKey{}, rec), t.scheme, t.address)
+	if err != nil {
+		return nil, err
+	}
+	rec.enter(phaseReady)
+	h2 := p.cfg.HTTP == "2" || rec.tls != nil && rec.tls.NegotiatedProtocol == "h2"
+	return &conn{ClientConn: cc, rec: rec, h2: h2}, nil
+}
+
+// dialed ends d: c serves those who wait, or err the one that d was begun for.
+func (p *pool) dialed(h *host, d *dial, c *conn, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.dials = slices.DeleteFunc(h.dials, func(o *dial) bool { return o == d })
+	if err != nil {
+		for i, w := range h.waiters {
+			if w.own == d {
+				h.waiters = slices.Delete(h.waiters, i, i+1)
+				w.ready <- lease{rec: d.rec, err: err}
+				break
+			}
+		}
+		p.pump(h)
+		return
+	}
+	h.conns = append(h.conns, c)
+	if p.closed {
+		return // close, which waits for the dials, closes it
+	}
+	if c.h2 {
+		h.h2 = true
+		for _, other := range h.dials {
+			other.cancel(errSpare)
+		}
+	}
+	c.fresh = true
+	p.pump(h)
+	c.fresh = false
+}
+
+// take returns a connection with room, now used by one exchange more, or nil.
+func (h *host) take() *conn {
+	h.prune()
+	for _, c := range slices.Backward(h.conns) {
+		if c.Available() > 0 && (c.h2 || c.users == 0) {
+			c.users++
+			return c
+		}
+	}
+	return nil
+}
+
+// prune drops the connections that can serve no more: closed ones, and those
+// that the server is closing (GOAWAY) when their last exchange has ended.
+func (h *host) prune() {
+	h.conns = slices.DeleteFunc(h.conns, func(c *conn) bool {
+		if c.Err() != nil {
+			return true
+		}
+		if c.users > 0 || c.Available()+c.InFlight() > 0 {
+			return false
+		}
+		c.Close() // of no use to anyone, whatever it says
+		return true
+	})
+}
+
+// close ends dials, exchanges and connections, and waits for what the pool
+// began.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	for _, h := range p.hosts {
+		for _, d := range h.dials {
+			d.cancel(ErrClosed)
+		}
+		for _, w := range h.waiters {
+			w.ready <- lease{err: ErrClosed}
+		}
+		h.waiters = nil
+	}
+	p.mu.Unlock()
+	p.resolver.close()
+	p.wg.Wait()
+
+	p.mu.Lock()
+	var conns []*conn
+	for _, h := range p.hosts {
+		conns = append(conns, h.conns...)
+		h.conns = nil
+	}
+	p.mu.Unlock()
+	for _, c := range conns {
+		c.Close() // the exchanges on it fail of it
+	}
+}
+
+// isClosed says whether close has begun.
+func (p *pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
