@@ -1,0 +1,243 @@
+package dash
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// inherit is the addressing of a level: its own where it has one, filled up
+// attribute by attribute from the level above (5.3.9.1).
+func inherit(above, own xmlAddressing) xmlAddressing {
+	switch {
+	case own.Template != nil:
+		return xmlAddressing{Template: merge(above.Template, own.Template)}
+	case own.List != nil:
+		return xmlAddressing{List: merge(above.List, own.List)}
+	case own.Base != nil:
+		return xmlAddressing{Base: merge(above.Base, own.Base)}
+	}
+	return above
+}
+
+func merge(above, own *xmlSegment) *xmlSegment {
+	if above == nil {
+		return own
+	}
+	m := *own
+	for _, f := range []struct{ own, above *number }{
+		{&m.Timescale, &above.Timescale}, {&m.PTO, &above.PTO}, {&m.Duration, &above.Duration},
+		{&m.StartNumber, &above.StartNumber}, {&m.EndNumber, &above.EndNumber},
+	} {
+		if !f.own.set {
+			*f.own = *f.above
+		}
+	}
+	for _, f := range []struct{ own, above *string }{
+		{&m.Complete, &above.Complete}, {&m.IndexRange, &above.IndexRange}, {&m.Media, &above.Media},
+		{&m.InitURL, &above.InitURL}, {&m.Index, &above.Index},
+	} {
+		if *f.own == "" {
+			*f.own = *f.above
+		}
+	}
+	if m.Offset.d == 0 {
+		m.Offset = above.Offset
+	}
+	if m.Init == nil {
+		m.Init = above.Init
+	}
+	if m.IndexAt == nil {
+		m.IndexAt = above.IndexAt
+	}
+	if m.Timeline == nil {
+		m.Timeline = above.Timeline
+	}
+	if m.URLs == nil {
+		m.URLs = above.URLs
+	}
+	return &m
+}
+
+// maxScale bounds a timescale: xs:unsignedInt.
+const maxScale = math.MaxUint32
+
+// addressing reads how the segments of a representation are found.
+func (b *builder) addressing(a xmlAddressing, p *Period) (*segments, error) {
+	x := a.Template
+	if x == nil {
+		x = a.List
+	}
+	if x == nil {
+		x = a.Base
+	}
+	if x == nil {
+		return &segments{scale: 1, first: 1, end: -1, complete: true}, nil
+	}
+	s := &segments{
+		scale: x.Timescale.or(1), pto: x.PTO.or(0), first: x.StartNumber.or(1), end: x.EndNumber.or(-1),
+		offset: x.Offset.d, complete: x.Complete != "false",
+	}
+	switch {
+	case s.scale < 1 || s.scale > maxScale:
+		return nil, fmt.Errorf("timescale %d", s.scale)
+	case s.first < 0 || s.first > 1<<62 || s.end < -1 || s.end > 1<<62:
+		return nil, fmt.Errorf("startNumber %d, endNumber %d", s.first, s.end)
+	case s.pto < 0:
+		return nil, fmt.Errorf("presentationTimeOffset %d", s.pto)
+	}
+	if x.Duration.set {
+		if s.ticks = x.Duration.n; s.ticks <= 0 {
+			return nil, fmt.Errorf("duration %d", s.ticks)
+		}
+		s.kind = uniform
+	}
+	if x.Timeline != nil {
+		s.kind = timeline
+		s.runs = b.runs(x.Timeline.S, s, p)
+	}
+	if err := b.initialization(s, x, a.Template != nil); err != nil {
+		return nil, err
+	}
+	switch {
+	case a.Template != nil:
+		return s, b.template(s, x)
+	case a.List != nil:
+		return s, b.segmentList(s, x, p)
+	}
+	return s, b.segmentBase(s, x)
+}
+
+func (b *builder) initialization(s *segments, x *xmlSegment, isTemplate bool) (err error) {
+	switch {
+	case isTemplate && x.InitURL != "":
+		var complaint string
+		if s.initMedia, complaint, err = parseTemplate(x.InitURL); err != nil {
+			return err
+		}
+		b.complain(complaint)
+		s.hasInit = true
+	case x.Init != nil:
+		s.hasInit = true
+		s.init.URL = x.Init.SourceURL
+		if s.init.ByteRange, err = parseRange(x.Init.Range); err != nil {
+			return fmt.Errorf("range of Initialization is %w", err)
+		}
+	}
+	return nil
+}
+
+func (b *builder) template(s *segments, x *xmlSegment) error {
+	if x.Media == "" {
+		return errors.New("a SegmentTemplate without media")
+	}
+	media, complaint, err := parseTemplate(x.Media)
+	if err != nil {
+		return err
+	}
+	b.complain(complaint)
+	if s.kind == uniform && !media.uses(numberOf) && !media.uses(timeOf) {
+		b.note("SegmentTemplate@media has neither $Number$ nor $Time$")
+	}
+	s.media = media
+	return nil
+}
+
+func (b *builder) complain(complaint string) {
+	if complaint != "" {
+		b.note("URL template: %s", complaint)
+	}
+}
+
+// segmentList reads a SegmentList (5.3.9.3). Without a duration its segments are
+// taken to be of equal length.
+func (b *builder) segmentList(s *segments, x *xmlSegment, p *Period) error {
+	s.list = make([]Ref, 0, len(x.URLs))
+	for i := range x.URLs {
+		r, err := parseRange(x.URLs[i].Range)
+		if err != nil {
+			return fmt.Errorf("mediaRange of SegmentURL is %w", err)
+		}
+		s.list = append(s.list, Ref{URL: x.URLs[i].Media, ByteRange: r})
+	}
+	if s.kind == whole && len(s.list) > 1 {
+		b.note("SegmentList without a duration")
+		if p.Duration == 0 {
+			return errors.New("a SegmentList without a duration, in an open period")
+		}
+		s.kind = uniform
+		s.ticks = max((toTicks(p.Duration, s.scale)+int64(len(s.list))-1)/int64(len(s.list)), 1)
+	}
+	return nil
+}
+
+// segmentBase reads a SegmentBase (5.3.9.2). Without an Initialization what is
+// before the index initializes.
+func (b *builder) segmentBase(s *segments, x *xmlSegment) (err error) {
+	s.kind = whole
+	if x.IndexRange == "" {
+		return nil
+	}
+	if s.index, err = parseRange(x.IndexRange); err != nil {
+		return fmt.Errorf("indexRange of SegmentBase is %w", err)
+	}
+	s.kind = indexed
+	s.indexFrom = s.index.Offset + s.index.Length
+	if !s.hasInit && s.index.Offset > 0 {
+		s.hasInit = true
+		s.init.ByteRange = ByteRange{Length: s.index.Offset}
+	}
+	return nil
+}
+
+// runs reads a SegmentTimeline (5.3.9.6): @t defaults to the end of the one
+// before, @r repeats so many times more, a negative @r until the next @t, the
+// period's end, or, where that is not known, for ever.
+func (b *builder) runs(list []xmlS, s *segments, p *Period) []run {
+	runs := make([]run, 0, len(list))
+	var next, index int64
+	for i := range list {
+		x := &list[i]
+		t, d := x.T.or(next), x.D.n
+		if d <= 0 || t < 0 || d > 1<<62 || t > 1<<62 {
+			b.note("S t=%d d=%d is left out", t, d)
+			continue
+		}
+		if i > 0 && t < next {
+			b.note("S t=%d begins before %d, the end of the one before", t, next)
+			if len(runs) > 0 && t <= runs[len(runs)-1].t {
+				continue
+			}
+		}
+		r := run{t: t, d: d, n: 1, first: index}
+		switch n := x.R.or(0); {
+		case n >= 0:
+			r.n = min(n, 1<<40) + 1
+		case i+1 < len(list) && list[i+1].T.set:
+			r.n = max(ceilDiv(list[i+1].T.n-t, d), 1)
+		case i+1 < len(list):
+			b.note("S r=%d before an S without t", n)
+		case p.Duration > 0:
+			r.n = max(ceilDiv(addTicks(toTicks(p.Duration, s.scale), s.pto)-t, d), 1)
+		default:
+			r.n = open
+		}
+		if r.n != open && r.n > (math.MaxInt64>>1-t)/d {
+			b.note("S t=%d d=%d r=%d is beyond all time and left out", t, d, x.R.n)
+			continue
+		}
+		runs = append(runs, r)
+		if r.n == open {
+			break
+		}
+		next, index = t+r.n*d, index+r.n
+	}
+	return runs
+}
+
+func ceilDiv(a, b int64) int64 {
+	if a <= 0 {
+		return 0
+	}
+	return (a-1)/b + 1
+}

@@ -1,0 +1,324 @@
+package dash
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"sort"
+	"time"
+)
+
+// segments is how a representation's segments are found, after inheritance.
+// Ticks are counted in scale per second.
+type segments struct {
+	kind  kind
+	scale int64
+	pto   int64 // presentationTimeOffset, ticks
+
+	offset   time.Duration // availabilityTimeOffset
+	complete bool
+
+	first int64 // startNumber
+	end   int64 // endNumber; -1 when absent
+	ticks int64 // of a segment, where all are as long
+	runs  []run // SegmentTimeline
+
+	media     template
+	initMedia template
+	list      []Ref // SegmentList: URL not yet resolved, and range
+
+	hasInit   bool
+	init      Ref // Initialization element; URL not yet resolved
+	index     ByteRange
+	indexFrom int64 // first byte after the index, where segments begin
+	sized     []int64
+}
+
+type kind byte
+
+const (
+	whole    kind = iota // one segment: the resource
+	uniform              // template or list by duration
+	timeline             // template or list by SegmentTimeline
+	indexed              // SegmentBase whose index is not read yet
+)
+
+// run is one S element: n segments of d ticks from t on. The first has the index
+// first in the representation. n is open when its end is not known.
+type run struct {
+	t, d, n, first int64
+}
+
+// open is the number of segments in a run without an end.
+const open = math.MaxInt64
+
+// toTicks is d in ticks, rounded down; d is not negative. Beyond 63 bits it is
+// the most there is.
+func toTicks(d time.Duration, scale int64) int64 {
+	hi, lo := bits.Mul64(uint64(d), uint64(scale))
+	if hi >= uint64(time.Second) {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, uint64(time.Second))
+	return int64(min(q, math.MaxInt64))
+}
+
+// toDuration is ticks as a duration, rounded up, so that toTicks gives the same
+// ticks back. Beyond maxSpan it is maxSpan.
+func toDuration(ticks, scale int64) time.Duration {
+	if ticks < 0 {
+		if ticks == math.MinInt64 {
+			return -maxSpan
+		}
+		hi, lo := bits.Mul64(uint64(-ticks), uint64(time.Second))
+		return -quotient(hi, lo, uint64(scale))
+	}
+	hi, lo := bits.Mul64(uint64(ticks), uint64(time.Second))
+	lo, carry := bits.Add64(lo, uint64(scale)-1, 0)
+	return quotient(hi+carry, lo, uint64(scale))
+}
+
+func quotient(hi, lo, scale uint64) time.Duration {
+	if hi >= scale {
+		return maxSpan
+	}
+	q, _ := bits.Div64(hi, lo, scale)
+	return time.Duration(min(q, uint64(maxSpan)))
+}
+
+// count is the number of segments; open when it is not known.
+func (r *Representation) count() int64 {
+	s := r.seg
+	n := int64(1)
+	switch s.kind {
+	case timeline:
+		if len(s.runs) == 0 {
+			return 0
+		}
+		last := s.runs[len(s.runs)-1]
+		if last.n == open {
+			n = open
+		} else {
+			n = last.first + last.n
+		}
+	case uniform:
+		n = open
+		if p := r.at(); p.Duration > 0 {
+			total := toTicks(p.Duration, s.scale)
+			if n = total / s.ticks; total%s.ticks != 0 {
+				n++
+			}
+		}
+	}
+	if s.end >= 0 {
+		n = min(n, max(s.end-s.first+1, 0))
+	}
+	if s.list != nil {
+		n = min(n, int64(len(s.list)))
+	}
+	return n
+}
+
+func (r *Representation) at() *Period { return &r.mpd.Periods[r.period] }
+
+// Init is the initialization segment; ok is false when the representation has
+// none: its segments initialize themselves (5.3.9.5.1).
+func (r *Representation) Init() (ref Ref, ok bool) {
+	s := r.seg
+	if !s.hasInit {
+		return Ref{}, false
+	}
+	ref = s.init
+	if s.initMedia != nil {
+		ref.URL = s.initMedia.expand(r.ID, r.Bandwidth, s.first, 0)
+	}
+	abs, err := resolve(r.BaseURLs[0].URL, ref.URL)
+	if err != nil {
+		return Ref{}, false
+	}
+	ref.URL = abs
+	return ref, true
+}
+
+// Index is the range of the segment index (sidx) of a representation whose
+// segments are in one resource (5.3.9.2); ok is false for every other.
+func (r *Representation) Index() (ref Ref, ok bool) {
+	if r.seg.index.IsWhole() {
+		return Ref{}, false
+	}
+	return Ref{URL: r.BaseURLs[0].URL, ByteRange: r.seg.index}, true
+}
+
+// First is the first segment. Of a dynamic presentation whose segments are
+// numbered by duration that is the first there ever was: see [Representation.At]
+// and [MPD.Window] for what is still to be had. It fails with ErrNoSegment or
+// ErrIndexed.
+func (r *Representation) First() (Ref, error) { return r.segment(0) }
+
+// Last is the last segment, available or not. It fails with ErrNoSegment when
+// there is none or the end is not known, and with ErrIndexed.
+func (r *Representation) Last() (Ref, error) {
+	n := r.count()
+	if n == open {
+		return Ref{}, r.none("its end is not known")
+	}
+	return r.segment(n - 1)
+}
+
+// Next is the segment after ref, which came from the same representation. It
+// fails with ErrNoSegment.
+func (r *Representation) Next(ref Ref) (Ref, error) { return r.segment(ref.index + 1) }
+
+// At is the segment that plays at t on the MPD timeline; where a timeline has a
+// gap, the one after it. It fails with ErrNoSegment before the period and after
+// the last segment, and with ErrIndexed.
+func (r *Representation) At(t time.Duration) (Ref, error) {
+	rel := t - r.at().Start
+	if rel < 0 {
+		return Ref{}, r.none("%v is before its period", t)
+	}
+	s := r.seg
+	k := int64(0)
+	switch s.kind {
+	case uniform:
+		k = toTicks(rel, s.scale) / s.ticks
+	case timeline:
+		k = s.find(toTicks(rel, s.scale))
+	default:
+		if d := r.at().Duration; d > 0 && rel >= d {
+			return Ref{}, r.none("%v is after its period", t)
+		}
+	}
+	return r.segment(k)
+}
+
+// find is the index of the segment that plays at rel ticks of the period, or of
+// the next one; past the end it is one that does not exist.
+func (s *segments) find(rel int64) int64 {
+	m := addTicks(rel, s.pto)
+	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].t > m }) - 1
+	if i < 0 {
+		return 0
+	}
+	r := &s.runs[i]
+	return r.first + min((m-r.t)/r.d, r.n)
+}
+
+func addTicks(a, b int64) int64 {
+	if b > 0 && a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// LiveEdge is the newest segment that is available at now, by the clock of the
+// server (5.3.9.5.3): the whole of it has been made, or may be asked for earlier
+// by availabilityTimeOffset. Of a static presentation it is the last. It fails
+// with ErrNoSegment when none is available yet, and with ErrIndexed.
+func (r *Representation) LiveEdge(now time.Time) (Ref, error) {
+	early := addOffsets(r.BaseURLs[0].AvailabilityTimeOffset, r.seg.offset)
+	if !r.mpd.Dynamic || early == Inf {
+		return r.Last()
+	}
+	rel := now.Sub(r.mpd.AvailabilityStart) - r.at().Start
+	if rel = time.Duration(addTicks(int64(rel), int64(early))); rel < 0 {
+		return Ref{}, r.none("its period has not begun at %s", now.UTC().Format(time.RFC3339Nano))
+	}
+	s := r.seg
+	k := int64(0)
+	switch s.kind {
+	case uniform:
+		k = toTicks(rel, s.scale)/s.ticks - 1
+	case timeline:
+		k = s.ended(toTicks(rel, s.scale))
+	}
+	if k = min(k, r.count()-1); k < 0 {
+		return Ref{}, r.none("none is available at %s", now.UTC().Format(time.RFC3339Nano))
+	}
+	return r.segment(k)
+}
+
+// ended is the index of the last segment that has ended at rel ticks of the
+// period; -1 when there is none.
+func (s *segments) ended(rel int64) int64 {
+	m := addTicks(rel, s.pto)
+	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].t > m-s.runs[i].d }) - 1
+	if i < 0 {
+		return -1
+	}
+	r := &s.runs[i]
+	return r.first + min((m-r.t)/r.d, r.n) - 1
+}
+
+// segment computes the segment of an index.
+func (r *Representation) segment(k int64) (Ref, error) {
+	s := r.seg
+	if s.kind == indexed {
+		return Ref{}, r.fail(ErrIndexed, "asked for a segment")
+	}
+	if k < 0 || k >= r.count() || k > math.MaxInt64>>1 {
+		return Ref{}, r.none("index %d", k)
+	}
+	p := r.at()
+	ref := Ref{Number: s.first + k, index: k, Start: p.Start, Duration: p.Duration}
+	switch s.kind {
+	case uniform:
+		if k > math.MaxInt64/s.ticks-1 {
+			return Ref{}, r.none("index %d", k)
+		}
+		begin := toDuration(k*s.ticks, s.scale)
+		ref.Start = p.Start + begin
+		ref.Duration = toDuration((k+1)*s.ticks, s.scale) - begin
+		if p.Duration > 0 {
+			ref.Duration = min(ref.Duration, p.Duration-begin)
+		}
+		ref.Time = uint64(addTicks(k*s.ticks, s.pto))
+	case timeline:
+		i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].first > k }) - 1
+		t := s.runs[i].t + (k-s.runs[i].first)*s.runs[i].d
+		if t > math.MaxInt64-s.runs[i].d {
+			return Ref{}, r.none("index %d", k)
+		}
+		begin := toDuration(t-s.pto, s.scale)
+		ref.Start = p.Start + begin
+		ref.Duration = toDuration(t-s.pto+s.runs[i].d, s.scale) - begin
+		ref.Time = uint64(max(t, 0))
+	}
+	r.locate(&ref)
+	abs, err := resolve(r.BaseURLs[0].URL, ref.URL)
+	if err != nil {
+		return Ref{}, r.fail(ErrInvalid, "segment %s is not a URL", clip(ref.URL))
+	}
+	ref.URL = abs
+	return ref, nil
+}
+
+// locate fills in where a segment is, its URL not yet resolved.
+func (r *Representation) locate(ref *Ref) {
+	s := r.seg
+	switch {
+	case s.sized != nil:
+		from := s.sized[ref.index]
+		ref.ByteRange = ByteRange{Offset: from, Length: s.sized[ref.index+1] - from}
+	case s.list != nil:
+		ref.URL, ref.ByteRange = s.list[ref.index].URL, s.list[ref.index].ByteRange
+	case s.media != nil:
+		ref.URL = s.media.expand(r.ID, r.Bandwidth, ref.Number, ref.Time)
+	}
+}
+
+// On is the representation as one of its alternative base URLs serves it.
+func (r *Representation) On(i int) *Representation {
+	c := *r
+	c.BaseURLs = append([]BaseURL{r.BaseURLs[i]}, r.BaseURLs[:i]...)
+	c.BaseURLs = append(c.BaseURLs, r.BaseURLs[i+1:]...)
+	return &c
+}
+
+func (r *Representation) none(format string, args ...any) error {
+	return r.fail(ErrNoSegment, format, args...)
+}
+
+func (r *Representation) fail(class error, format string, args ...any) error {
+	return fmt.Errorf("dash: representation %s of period %d: %s: %w", clip(r.ID), r.period, fmt.Sprintf(format, args...), class)
+}
