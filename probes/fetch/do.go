@@ -229,11 +229,12 @@ func divide(start, end, first time.Time, l lease) Timing {
 		at = at.Add(d)
 		return d
 	}
-	if l.rec == nil {
+	switch {
+	case l.rec == nil:
 		t.Queue = until(end)
-		return t
-	}
-	if !l.reused {
+	case l.reused:
+		t.Queue = until(l.at)
+	default:
 		is, began := l.rec.load()
 		t.Queue = until(began[phaseDNS])
 		for i, d := range []*time.Duration{&t.DNS, &t.Connect, &t.TLS} {

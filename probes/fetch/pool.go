@@ -63,6 +63,7 @@ type waiter struct {
 // lease is a connection for an exchange, or why there is none.
 type lease struct {
 	conn   *conn
+	at     time.Time // when conn was handed over
 	reused bool
 	rec    *record // of the dial that made conn or that failed; nil when there was none
 	err    error
@@ -101,7 +102,7 @@ func (p *pool) acquire(ctx context.Context, t target) lease {
 	}
 	if c := h.take(); c != nil {
 		p.mu.Unlock()
-		return lease{conn: c, reused: true, rec: c.rec}
+		return lease{conn: c, at: time.Now(), reused: true, rec: c.rec}
 	}
 	w := &waiter{ready: make(chan lease, 1)}
 	h.waiters = append(h.waiters, w)
@@ -124,7 +125,8 @@ func (p *pool) abandon(ctx context.Context, h *host, w *waiter) lease {
 		if l.conn != nil {
 			p.put(h, l.conn)
 		}
-		return lease{rec: l.rec, err: context.Cause(ctx)}
+		l.conn, l.err = nil, context.Cause(ctx)
+		return l
 	default:
 	}
 	h.waiters = slices.DeleteFunc(h.waiters, func(o *waiter) bool { return o == w })
@@ -164,7 +166,7 @@ func (p *pool) pump(h *host) {
 		if c == nil {
 			break
 		}
-		h.waiters[0].ready <- lease{conn: c, reused: !c.fresh, rec: c.rec}
+		h.waiters[0].ready <- lease{conn: c, at: time.Now(), reused: !c.fresh, rec: c.rec}
 		h.waiters = h.waiters[1:]
 	}
 	h.prune()

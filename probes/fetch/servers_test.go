@@ -1,0 +1,205 @@
+package fetch_test
+
+import (
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// raw starts a TCP server that handles each connection with f, and returns its
+// address. Connections are closed when f returns, at the latest with the test.
+func raw(t testing.TB, f func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		conns []net.Conn
+	)
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, c)
+			mu.Unlock()
+			wg.Go(func() {
+				defer c.Close()
+				f(c)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for _, c := range conns {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	return l.Addr().String()
+}
+
+// answer is a raw server that answers each request on a connection with text,
+// and then does what then says.
+func answer(t testing.TB, text string, then func(net.Conn)) string {
+	return raw(t, func(c net.Conn) {
+		if !readHead(c) {
+			return
+		}
+		c.Write([]byte(text))
+		if then != nil {
+			then(c)
+		}
+	})
+}
+
+// readHead reads a request's head.
+func readHead(c net.Conn) bool {
+	var head []byte
+	buf := make([]byte, 4096)
+	for !strings.Contains(string(head), "\r\n\r\n") {
+		n, err := c.Read(buf)
+		if err != nil {
+			return false
+		}
+		head = append(head, buf[:n]...)
+	}
+	return true
+}
+
+// hold waits until the peer closes.
+func hold(c net.Conn) { c.Read(make([]byte, 1)) }
+
+// reset closes with RST instead of FIN.
+func reset(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }
+
+// names is a DNS server: the records of each name, after a delay. A name
+// without records does not exist; one whose value is "silent" is not answered.
+type names struct {
+	addr    string
+	records map[string][]string // name to addresses
+	delay   time.Duration
+
+	mu      sync.Mutex
+	queries map[string]int // by name and type
+	sources map[string]bool
+	slept   time.Duration // the longest true delay since the last call of took
+}
+
+func serveDNS(t testing.TB, delay time.Duration, records map[string][]string) *names {
+	t.Helper()
+	n := &names{records: records, delay: delay, queries: map[string]int{}, sources: map[string]bool{}}
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.addr = pc.LocalAddr().String()
+	s := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(n.handle)}
+	started := make(chan struct{})
+	s.NotifyStartedFunc = func() { close(started) }
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.ActivateAndServe()
+	}()
+	<-started
+	t.Cleanup(func() {
+		s.Shutdown()
+		<-done
+	})
+	return n
+}
+
+func (n *names) handle(w dns.ResponseWriter, q *dns.Msg) {
+	begin := time.Now()
+	name := strings.TrimSuffix(q.Question[0].Name, ".")
+	source, _, _ := net.SplitHostPort(w.RemoteAddr().String())
+	n.mu.Lock()
+	n.queries[name+" "+dns.TypeToString[q.Question[0].Qtype]]++
+	n.sources[source] = true
+	n.mu.Unlock()
+	time.Sleep(n.delay)
+	m := new(dns.Msg).SetReply(q)
+	m.Authoritative = true
+	records, found := n.records[name]
+	if !found {
+		m.Rcode = dns.RcodeNameError
+	}
+	for _, r := range records {
+		if r == "silent" {
+			return
+		}
+		hdr := dns.RR_Header{Name: q.Question[0].Name, Rrtype: q.Question[0].Qtype, Class: dns.ClassINET, Ttl: 1}
+		switch six := strings.Contains(r, ":"); {
+		case q.Question[0].Qtype == dns.TypeA && !six:
+			m.Answer = append(m.Answer, &dns.A{Hdr: hdr, A: net.ParseIP(r)})
+		case q.Question[0].Qtype == dns.TypeAAAA && six:
+			m.Answer = append(m.Answer, &dns.AAAA{Hdr: hdr, AAAA: net.ParseIP(r)})
+		}
+	}
+	slept := time.Since(begin)
+	n.mu.Lock()
+	n.slept = max(n.slept, slept)
+	n.mu.Unlock()
+	w.WriteMsg(m)
+}
+
+// took returns the longest true delay since it was last called.
+func (n *names) took() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := n.slept
+	n.slept = 0
+	return d
+}
+
+// slowStart is a listener whose connections wait before their first read: with
+// TLS that is the handshake.
+type slowStart struct {
+	net.Listener
+	delay time.Duration
+	mu    sync.Mutex
+	slept time.Duration
+}
+
+func (l *slowStart) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &slowConn{Conn: c, l: l}, nil
+}
+
+func (l *slowStart) took() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.slept
+}
+
+type slowConn struct {
+	net.Conn
+	l    *slowStart
+	once sync.Once
+}
+
+func (c *slowConn) Read(p []byte) (int, error) {
+	c.once.Do(func() {
+		begin := time.Now()
+		time.Sleep(c.l.delay)
+		c.l.mu.Lock()
+		c.l.slept = time.Since(begin)
+		c.l.mu.Unlock()
+	})
+	return c.Conn.Read(p)
+}
