@@ -1,9 +1,11 @@
 package fetch_test
 
 import (
+	"io"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,8 +80,8 @@ func readHead(c net.Conn) bool {
 	return true
 }
 
-// hold waits until the peer closes.
-func hold(c net.Conn) { c.Read(make([]byte, 1)) }
+// hold reads until the peer closes.
+func hold(c net.Conn) { io.Copy(io.Discard, c) }
 
 // reset closes with RST instead of FIN.
 func reset(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }
@@ -165,26 +167,17 @@ func (n *names) took() time.Duration {
 }
 
 // slowStart is a listener whose connections wait before their first read: with
-// TLS that is the handshake.
+// TLS that is the handshake. The delay is in nanoseconds, and so is what the
+// last connection truly waited.
 type slowStart struct {
 	net.Listener
-	delay time.Duration
-	mu    sync.Mutex
-	slept time.Duration
+	delay, slept atomic.Int64
 }
 
+// Accept wraps the next connection.
 func (l *slowStart) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &slowConn{Conn: c, l: l}, nil
-}
-
-func (l *slowStart) took() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.slept
+	return &slowConn{Conn: c, l: l}, err
 }
 
 type slowConn struct {
@@ -193,13 +186,12 @@ type slowConn struct {
 	once sync.Once
 }
 
+// Read waits the first time.
 func (c *slowConn) Read(p []byte) (int, error) {
 	c.once.Do(func() {
 		begin := time.Now()
-		time.Sleep(c.l.delay)
-		c.l.mu.Lock()
-		c.l.slept = time.Since(begin)
-		c.l.mu.Unlock()
+		time.Sleep(time.Duration(c.l.delay.Load()))
+		c.l.slept.Store(int64(time.Since(begin)))
 	})
 	return c.Conn.Read(p)
 }
