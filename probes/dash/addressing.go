@@ -182,7 +182,6 @@ func (b *builder) segmentBase(s *segments, x *xmlSegment) (err error) {
 		return fmt.Errorf("indexRange of SegmentBase is %w", err)
 	}
 	s.kind = indexed
-	s.indexFrom = s.index.Offset + s.index.Length
 	if !s.hasInit && s.index.Offset > 0 {
 		s.hasInit = true
 		s.init.ByteRange = ByteRange{Length: s.index.Offset}

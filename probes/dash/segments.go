@@ -27,11 +27,10 @@ type segments struct {
 	initMedia template
 	list      []Ref // SegmentList: URL not yet resolved, and range
 
-	hasInit   bool
-	init      Ref // Initialization element; URL not yet resolved
-	index     ByteRange
-	indexFrom int64 // first byte after the index, where segments begin
-	sized     []int64
+	hasInit bool
+	init    Ref // Initialization element; URL not yet resolved
+	index   ByteRange
+	sized   []int64 // where each segment of a read index begins, and the end
 }
 
 type kind byte

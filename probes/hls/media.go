@@ -294,7 +294,9 @@ func (p *parser) finishMedia() (*Playlist, error) {
 		m.Segments[i-1].ProgramDateTime = m.Segments[i].ProgramDateTime.Add(-m.Segments[i-1].Duration)
 	}
 	if m.TargetDuration == 0 {
-		p.fault(FaultTargetDuration, "no target duration")
+		if !p.faults.Has(FaultTargetDuration) {
+			p.fault(FaultTargetDuration, "no target duration")
+		}
 		m.TargetDuration = longest.Round(time.Second)
 	}
 	m.Faults = p.faults
