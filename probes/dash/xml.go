@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // The elements as they stand in the document, before inheritance.
@@ -204,7 +205,12 @@ func decode(u string, body []byte, note func(string, ...any)) (*xmlMPD, error) {
 	case body[0] != '<':
 		return nil, errorf(u, ErrInvalid, "not XML, it begins with %s", clip(string(body[:min(len(body), 64)])))
 	}
+	if !utf8.Valid(body) {
+		note("not UTF-8")
+		body = bytes.ToValidUTF8(body, []byte("?"))
+	}
 	b := &bounded{dec: xml.NewDecoder(bytes.NewReader(body))}
+	// Whatever the declaration says, what is read of an MPD is ASCII or UTF-8.
 	b.dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	doc := &xmlMPD{}
 	if err := xml.NewTokenDecoder(b).Decode(doc); err != nil {
