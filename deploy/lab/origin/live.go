@@ -1,0 +1,180 @@
+package origin
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/firstframe/firstframe/deploy/lab/rewrite"
+)
+
+// What the live streams are like.
+const (
+	Segment = 1920 * time.Millisecond // every segment's duration, pictures and sound
+	Window  = 8                       // segments in a manifest
+	loop    = 5                       // segments of the media
+	kept    = 10 * time.Minute        // how long a segment can be had after it left the manifest
+	liveAge = time.Second             // how long a cache may keep a live manifest
+
+	// A live DASH manifest by number never changes; it is fetched anew all the same.
+	numberUpdate = 30 * time.Second
+)
+
+// Epoch is when segment 0 of the live streams began.
+var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// rendition is one track of a live stream.
+type rendition struct {
+	head     []string // of its playlist, without media sequence
+	segments []string // the files that it repeats
+}
+
+// addLive reads a stream's media playlists, and its manifests for DASH.
+func (o *Origin) addLive(stream string) error {
+	for name, f := range o.files {
+		if path.Base(name) != "index.m3u8" || path.Dir(path.Dir(name)) != stream {
+			continue
+		}
+		r, err := readRendition(name, f.Body)
+		if err != nil {
+			return err
+		}
+		for i, s := range r.segments {
+			if _, err := o.shifted(s, int64(i)+loop); err != nil {
+				return err
+			}
+		}
+		o.live[path.Dir(name)] = r
+	}
+	if _, ok := o.files[stream+"/master.m3u8"]; !ok || len(o.live) == 0 {
+		return fmt.Errorf("no master.m3u8 with media playlists: %w", fs.ErrNotExist)
+	}
+	return nil
+}
+
+// readRendition takes apart a playlist that the media's script made.
+func readRendition(name string, text []byte) (*rendition, error) {
+	r := &rendition{}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line == "#EXT-X-ENDLIST",
+			strings.HasPrefix(line, "#EXT-X-PLAYLIST-TYPE"), strings.HasPrefix(line, "#EXT-X-MEDIA-SEQUENCE"):
+		case strings.HasPrefix(line, "#EXTINF:"):
+			if d := strings.TrimRight(strings.TrimPrefix(line, "#EXTINF:"), ","); d != "1.920000" {
+				return nil, fmt.Errorf("%s: a segment of %s s, want %v", name, d, Segment)
+			}
+		case strings.HasPrefix(line, "#"):
+			r.head = append(r.head, line)
+		default:
+			r.segments = append(r.segments, path.Join(path.Dir(name), line))
+		}
+	}
+	if len(r.segments) != loop {
+		return nil, fmt.Errorf("%s: %d segments, want %d", name, len(r.segments), loop)
+	}
+	return r, nil
+}
+
+// Last is the number of the newest segment that is whole at an instant.
+func Last(now time.Time) int64 { return int64(now.Sub(Epoch)/Segment) - 1 }
+
+// Starts is when a segment began.
+func Starts(n int64) time.Time { return Epoch.Add(time.Duration(n) * Segment) }
+
+func (o *Origin) liveObject(name string, now time.Time) (Object, error) {
+	dir, base := path.Split(name)
+	dir = strings.TrimSuffix(dir, "/")
+	switch r := o.live[dir]; {
+	case r != nil && base == "index.m3u8":
+		return object(r.playlist(now), types[".m3u8"], liveAge), nil
+	case r != nil && path.Ext(base) == path.Ext(r.segments[0]):
+		return o.liveSegment(r, name, now)
+	}
+	f, ok := o.files[name]
+	stream, _, _ := strings.Cut(name, "/")
+	switch {
+	case !ok || !slices.Contains(liveStreams, stream):
+	case base == "manifest-number.mpd" || base == "manifest-timeline.mpd":
+		return object(manifest(f.Body, now), types[".mpd"], liveAge), nil
+	case base == "master.m3u8" || base == "init.mp4":
+		return f, nil
+	}
+	return Object{}, fmt.Errorf("origin: /live/%s: %w", name, fs.ErrNotExist)
+}
+
+func (o *Origin) liveSegment(r *rendition, name string, now time.Time) (Object, error) {
+	base := path.Base(name)
+	n, err := strconv.ParseInt(strings.TrimSuffix(base, path.Ext(base)), 10, 64)
+	last := Last(now)
+	if err != nil || n < 0 || n > last || n <= last-Window-int64(kept/Segment) {
+		return Object{}, fmt.Errorf("origin: /live/%s: %w; the newest segment is %d", name, fs.ErrNotExist, last)
+	}
+	body, err := o.shifted(r.segments[n%loop], n)
+	if err != nil {
+		return Object{}, fmt.Errorf("origin: /live/%s: %w", name, err)
+	}
+	return object(body, types[path.Ext(base)], kept), nil
+}
+
+// shifted is a segment of the media as segment n of the live stream.
+func (o *Origin) shifted(file string, n int64) ([]byte, error) {
+	body, err := rewrite.Shift(o.files[file].Body, time.Duration(n/loop*loop)*Segment, uint32(n+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return body, nil
+}
+
+// playlist is a sliding window (RFC 8216bis, 6.2.2).
+func (r *rendition) playlist(now time.Time) []byte {
+	first := Last(now) - Window + 1
+	var b bytes.Buffer
+	for _, line := range r.head {
+		b.WriteString(line)
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "#EXT-X-MEDIA-SEQUENCE:%d\n", first)
+	for n := first; n < first+Window; n++ {
+		fmt.Fprintf(&b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%.6f,\n%d%s\n",
+			Starts(n).Format("2006-01-02T15:04:05.000Z"), Segment.Seconds(), n, path.Ext(r.segments[0]))
+	}
+	return b.Bytes()
+}
+
+// What manifest replaces in the media's own manifests.
+var (
+	mpdStatic   = regexp.MustCompile(`type="static"`)
+	mpdDuration = regexp.MustCompile(` mediaPresentationDuration="[^"]*"`)
+	mpdTimeline = regexp.MustCompile(`startNumber="0">\s*<SegmentTimeline>\s*<S t="0" d="(\d+)" r="\d+"/>`)
+)
+
+// manifest makes a static MPD a dynamic one of the same segments (ISO/IEC
+// 23009-1, 5.3.1.2). The first period begins with the broadcast, so numbers and
+// times are those of the live segments.
+func manifest(static []byte, now time.Time) []byte {
+	text := string(static)
+	last := Last(now)
+	first := last - Window + 1
+	update := numberUpdate
+	if strings.Contains(text, "<SegmentTimeline>") {
+		update = Segment
+	}
+	text = mpdDuration.ReplaceAllLiteralString(text, "")
+	text = mpdStatic.ReplaceAllLiteralString(text, fmt.Sprintf(
+		`type="dynamic" availabilityStartTime="%s" publishTime="%s" minimumUpdatePeriod="PT%gS" timeShiftBufferDepth="PT%gS" suggestedPresentationDelay="PT%gS" maxSegmentDuration="PT%gS"`,
+		Epoch.Format(time.RFC3339), Starts(last+1).Format("2006-01-02T15:04:05.000Z"),
+		update.Seconds(), (Window*Segment).Seconds(), (3*Segment).Seconds(), Segment.Seconds()))
+	text = mpdTimeline.ReplaceAllStringFunc(text, func(old string) string {
+		d, _ := strconv.ParseInt(mpdTimeline.FindStringSubmatch(old)[1], 10, 64) // digits, by the pattern
+		return fmt.Sprintf("startNumber=\"%d\">\n        <SegmentTimeline>\n          <S t=\"%d\" d=\"%d\" r=\"%d\"/>", first, first*d, d, Window-1)
+	})
+	return []byte(strings.Replace(text, "</MPD>",
+		"  <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" value=\"/time\"/>\n</MPD>", 1))
+}

@@ -1,0 +1,189 @@
+package rewrite
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/asticode/go-astits"
+)
+
+const loop = 9600 * time.Millisecond
+
+func segment(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../media/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// times is every PTS and PCR of a segment, as another demuxer reads them, in
+// ticks of 90 kHz.
+func times(t testing.TB, ts []byte) (all []int64) {
+	t.Helper()
+	d := astits.NewDemuxer(context.Background(), bytes.NewReader(ts))
+	for {
+		data, err := d.NextData()
+		if errors.Is(err, astits.ErrNoMorePackets) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data.PES != nil && data.PES.Header.OptionalHeader != nil {
+			all = append(all, data.PES.Header.OptionalHeader.PTS.Base)
+		}
+		if a := data.FirstPacket.AdaptationField; a != nil && a.HasPCR {
+			all = append(all, a.PCR.Base)
+		}
+	}
+}
+
+func TestShiftTS(t *testing.T) {
+	in := segment(t, "ts/360p/1.ts")
+	before := times(t, in)
+	if len(before) < 48 {
+		t.Fatalf("%d times in the segment", len(before))
+	}
+	// Times wrap at 33 bits: 26.5 hours.
+	for _, d := range []time.Duration{0, loop, 1000 * loop, 3_000_000 * loop} {
+		out, err := Shift(in, d, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, got := range times(t, out) {
+			if want := (before[i] + int64(d/time.Millisecond)*90) & (1<<33 - 1); got != want {
+				t.Fatalf("by %v: time %d is %d, want %d", d, i, got, want)
+			}
+		}
+	}
+}
+
+// decodeTime is a segment's baseMediaDecodeTime, found without a parser.
+func decodeTime(b []byte) uint64 {
+	return binary.BigEndian.Uint64(b[bytes.Index(b, []byte("tfdt"))+8:])
+}
+
+func TestShiftMP4(t *testing.T) {
+	for name, timescale := range map[string]uint64{"cmaf/v360/1.m4s": 12800, "cmaf/a48/1.m4s": 48000} {
+		in := segment(t, name)
+		if got := decodeTime(in); got != timescale*192/100 {
+			t.Fatalf("%s: begins at %d", name, got)
+		}
+		out, err := Shift(in, 3_000_000*loop, 77)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := decodeTime(out), timescale*192/100+timescale*28_800_000; got != want {
+			t.Errorf("%s: moved to %d, want %d", name, got, want)
+		}
+		sidx := out[bytes.Index(out, []byte("sidx"))+4:]
+		if got, want := binary.BigEndian.Uint64(sidx[12:]), decodeTime(out); got != want {
+			t.Errorf("%s: sidx says %d, tfdt %d", name, got, want)
+		}
+		if got := binary.BigEndian.Uint32(out[bytes.Index(out, []byte("mfhd"))+8:]); got != 77 {
+			t.Errorf("%s: sequence %d", name, got)
+		}
+		if _, err := Shift(in, time.Nanosecond, 1); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: by a nanosecond: %v", name, err)
+		}
+	}
+}
+
+// idr counts IDR slices in a segment's pictures, as another demuxer joins them.
+func idr(t testing.TB, ts []byte) (n int) {
+	t.Helper()
+	d := astits.NewDemuxer(context.Background(), bytes.NewReader(ts))
+	for {
+		data, err := d.NextData()
+		if errors.Is(err, astits.ErrNoMorePackets) {
+			return n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data.PES == nil || !data.PES.Header.IsVideoStream() {
+			continue
+		}
+		for rest := data.PES.Data; ; {
+			i := bytes.Index(rest, []byte{0, 0, 1})
+			if i < 0 || i+3 >= len(rest) {
+				break
+			}
+			if rest[i+3]&0x1f == 5 {
+				n++
+			}
+			rest = rest[i+3:]
+		}
+	}
+}
+
+func TestHideKeyframesTS(t *testing.T) {
+	for _, name := range []string{"ts/360p/0.ts", "ts/720p/3.ts"} {
+		in := segment(t, name)
+		out, err := HideKeyframes(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before, after := idr(t, in), idr(t, out); before == 0 || after != 0 {
+			t.Errorf("%s: %d IDR slices, then %d", name, before, after)
+		}
+		if len(in) != len(out) {
+			t.Errorf("%s: %d bytes became %d", name, len(in), len(out))
+		}
+	}
+}
+
+func TestHideKeyframesMP4(t *testing.T) {
+	in := segment(t, "cmaf/v360/1.m4s")
+	out, err := HideKeyframes(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// first_sample_flags stand behind version, flags, count and data_offset.
+	at := bytes.Index(in, []byte("trun")) + 16
+	if before, after := binary.BigEndian.Uint32(in[at:]), binary.BigEndian.Uint32(out[at:]); before != 0x02000000 || after != 0x02010000 {
+		t.Errorf("first_sample_flags %08x became %08x", before, after)
+	}
+	if n := len(in) - bytes.Index(in, []byte("mdat")); !bytes.Equal(in[len(in)-n:], out[len(out)-n:]) {
+		t.Error("mdat changed")
+	}
+}
+
+func TestForeign(t *testing.T) {
+	for name, in := range map[string][]byte{
+		"nothing":   nil,
+		"encrypted": segment(t, "aes/240p/0.ts"),
+		"text":      []byte("<html>hello, this is a page</html>"),
+		"cut":       segment(t, "cmaf/v360/1.m4s")[:200],
+	} {
+		if _, err := Shift(in, loop, 1); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: Shift: %v", name, err)
+		}
+	}
+	if _, err := HideKeyframes(segment(t, "aes/240p/0.ts")); !errors.Is(err, ErrForeign) {
+		t.Errorf("encrypted: HideKeyframes: %v", err)
+	}
+}
+
+func FuzzRewrite(f *testing.F) {
+	for _, name := range []string{"ts/360p/0.ts", "cmaf/v360/0.m4s", "cmaf/a48/0.m4s", "cmaf/v360/init.mp4"} {
+		b := segment(f, name)
+		f.Add(b[:min(len(b), 10*packet)])
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		held := bytes.Clone(in)
+		Shift(in, loop, 1)
+		HideKeyframes(in)
+		if !bytes.Equal(held, in) {
+			t.Fatal("the input changed")
+		}
+	})
+}
