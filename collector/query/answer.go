@@ -1,0 +1,87 @@
+package query
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+// Kind is what a column holds.
+type Kind string
+
+// The kinds. The column of bucket starts is named [TimeColumn] and comes first;
+// started_at, when grouped by, is of KindTime too.
+const (
+	KindTime      Kind = "time"      // RFC 3339 in UTC
+	KindDimension Kind = "dimension" // string, number or boolean, null where a run has none
+	KindMeasure   Kind = "measure"   // number, null where there is nothing to measure
+)
+
+// Column is one column of an answer.
+type Column struct {
+	Name string `json:"name"`
+	Kind Kind   `json:"kind"`
+	Unit string `json:"unit"` // of a measure: ms, B, kbit/s, px, ratio; else empty
+}
+
+// Answer is a table. With a step its rows are series after series, each with
+// every bucket in order.
+type Answer struct {
+	Columns []Column `json:"columns"`
+
+	// Rows hold nil, string, int64, float64 (finite), bool or time.Time (UTC).
+	Rows [][]any `json:"rows"`
+	Meta Meta    `json:"meta"`
+}
+
+// Meta says how far an answer can be trusted.
+type Meta struct {
+	Source        string     `json:"source"`         // what was read: raw (the runs themselves)
+	MaxError      float64    `json:"max_error"`      // highest relative error of a percentile; 0: exact
+	CompleteUntil *time.Time `json:"complete_until"` // newest received_at that is counted; null: no runs yet
+	TookMs        float64    `json:"took_ms"`        // in the engine
+	Truncated     bool       `json:"truncated"`      // the limit left out rows or series
+}
+
+// SourceRaw is the Meta.Source of answers computed from the runs themselves.
+const SourceRaw = "raw"
+
+// WriteCSV writes the header and the rows of a in the form of RFC 4180, with
+// LF for CRLF. Null is an empty cell, times are RFC 3339.
+func WriteCSV(w io.Writer, a *Answer) error {
+	out := csv.NewWriter(w)
+	cells := make([]string, len(a.Columns))
+	for i, c := range a.Columns {
+		cells[i] = c.Name
+	}
+	if err := out.Write(cells); err != nil {
+		return fmt.Errorf("query: write CSV: %w", err)
+	}
+	for _, row := range a.Rows {
+		for i, v := range row {
+			cells[i] = cell(v)
+		}
+		if err := out.Write(cells); err != nil {
+			return fmt.Errorf("query: write CSV: %w", err)
+		}
+	}
+	out.Flush()
+	if err := out.Error(); err != nil {
+		return fmt.Errorf("query: write CSV: %w", err)
+	}
+	return nil
+}
+
+func cell(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case time.Time:
+		return v.UTC().Format(time.RFC3339Nano)
+	}
+	return fmt.Sprint(v)
+}
