@@ -80,7 +80,7 @@ func TestEveryPhaseDelayed(t *testing.T) {
 			url := s.URL[:strings.Index(s.URL, ":")] + "://cdn.example.com:" + port
 
 			errs := map[string][]time.Duration{}
-			for range 7 {
+			for range 5 {
 				// The handshake's own work: milliseconds under the race detector.
 				slow.delay.Store(0)
 				work := once(t, cfg, url).Timing.TLS

@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"io"
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -164,6 +165,13 @@ func (n *names) took() time.Duration {
 	d := n.slept
 	n.slept = 0
 	return d
+}
+
+// asked returns the queries so far and the addresses they came from.
+func (n *names) asked() (queries map[string]int, sources map[string]bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.queries), maps.Clone(n.sources)
 }
 
 // slowStart is a listener whose connections wait before their first read: with

@@ -1,0 +1,258 @@
+package fetch_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// All ways of naming the loopback are refused before anything is dialled.
+func TestBlockedAddresses(t *testing.T) {
+	dialled := make(chan string, 100)
+	addr := raw(t, func(c net.Conn) { dialled <- c.LocalAddr().String() })
+	_, port, _ := net.SplitHostPort(addr)
+	ns := serveDNS(t, 0, map[string][]string{
+		"four.example.com":   {"127.0.0.1"},
+		"six.example.com":    {"::1"},
+		"mapped.example.com": {"::ffff:127.0.0.1"},
+		"nat64.example.com":  {"64:ff9b::7f00:1"},
+		"many.example.com":   {"10.0.0.1", "169.254.169.254", "fd00:ec2::254"},
+	})
+	c := open(t, fetch.Config{Resolver: ns.addr})
+	for _, host := range []string{
+		"four.example.com", "six.example.com", "mapped.example.com", "nat64.example.com", "many.example.com",
+		"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]", "localhost",
+	} {
+		for _, scheme := range []string{"http", "https"} {
+			x := c.Do(t.Context(), fetch.Request{URL: scheme + "://" + host + ":" + port})
+			check(t, x)
+			if x.Err == nil || x.Err.Type != run.ErrBlockedAddress || !errors.Is(x.Err, fetch.ErrBlocked) {
+				t.Errorf("%s: %+v", host, x.Err)
+			}
+		}
+	}
+	if len(dialled) > 0 {
+		t.Errorf("%d connections were made, the first to %s", len(dialled), <-dialled)
+	}
+}
+
+// A redirect to a host that is not allowed is refused when it is followed.
+func TestBlockedSecondHop(t *testing.T) {
+	secret := "http://127.0.0.9:80/secret?a=b"
+	s, cfg := serve(t, false, false, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secret, http.StatusFound) })
+	cfg.AllowAddresses = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	c := open(t, cfg)
+	x := c.Do(t.Context(), fetch.Request{URL: s.URL})
+	ok(t, x)
+	if x.Status != http.StatusFound || x.Location != secret {
+		t.Fatalf("%d to %q", x.Status, x.Location)
+	}
+	x = c.Do(t.Context(), fetch.Request{URL: x.Location})
+	if x.Err == nil || x.Err.Type != run.ErrBlockedAddress {
+		t.Errorf("%+v", x.Err)
+	}
+	if strings.Contains(x.Err.Detail, "a=b") {
+		t.Errorf("the detail shows the query: %s", x.Err.Detail)
+	}
+}
+
+func TestLocation(t *testing.T) {
+	s, cfg := serve(t, false, false, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/none" {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Header().Set("Location", "../c?d")
+		w.WriteHeader(http.StatusTemporaryRedirect)
+		io.WriteString(w, "moved")
+	})
+	c := open(t, cfg)
+	x := c.Do(t.Context(), fetch.Request{URL: s.URL + "/a/b", Body: func([]byte, time.Time) error { return io.ErrNoProgress }})
+	ok(t, x)
+	if want := s.URL + "/c?d"; x.Location != want || x.Bytes != 5 {
+		t.Errorf("location %q of %d bytes, want %q", x.Location, x.Bytes, want)
+	}
+	x = c.Do(t.Context(), fetch.Request{URL: s.URL + "/none"})
+	ok(t, x)
+	if x.Location != "" || !x.Reused {
+		t.Errorf("location %q, reused %v", x.Location, x.Reused)
+	}
+}
+
+func TestConnectTo(t *testing.T) {
+	s, cfg := serve(t, true, true, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Saw", r.Host+" "+r.TLS.ServerName)
+	})
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	// The server's certificate is for example.com.
+	for name, to := range map[string]map[string]string{
+		"host to address":          {"example.com": "127.0.0.1"},
+		"host to address and port": {"example.com": "127.0.0.1:" + port},
+		"host and port":            {"example.com:" + port: "127.0.0.1", "example.com": "127.0.0.99"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg.ConnectTo = to
+			x := open(t, cfg).Do(t.Context(), fetch.Request{URL: "https://example.com:" + port})
+			ok(t, x)
+			if got, want := x.Header.Get("X-Saw"), "example.com:"+port+" example.com"; got != want {
+				t.Errorf("the server saw %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// Connections made at once share one look-up, and have the DNS server and the
+// source address that were asked for.
+func TestResolverAndSource(t *testing.T) {
+	var mu sync.Mutex
+	peers := map[string]int{}
+	s, cfg := serve(t, false, false, func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		mu.Lock()
+		peers[host]++
+		mu.Unlock()
+		time.Sleep(20 * ms)
+	})
+	ns := serveDNS(t, 20*ms, map[string][]string{"cdn.example.com": {"127.0.0.1", "::1"}})
+	cfg.Resolver = ns.addr
+	cfg.LocalAddr = netip.MustParseAddr("127.0.0.5")
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	c := open(t, cfg)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			x := c.Do(t.Context(), fetch.Request{URL: "http://cdn.example.com:" + port})
+			check(t, x)
+			if x.Err != nil || x.Timing.DNS < 15*ms {
+				t.Errorf("dns %v, %v", x.Timing.DNS, x.Err)
+			}
+		})
+	}
+	wg.Wait()
+	if diff := cmp.Diff(map[string]int{"127.0.0.5": 4}, peers); diff != "" {
+		t.Errorf("sources of connections (-want +got):\n%s", diff)
+	}
+	queries, sources := ns.asked()
+	if diff := cmp.Diff(map[string]int{"cdn.example.com A": 1, "cdn.example.com AAAA": 1}, queries); diff != "" {
+		t.Errorf("queries (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]bool{"127.0.0.5": true}, sources); diff != "" {
+		t.Errorf("sources of queries (-want +got):\n%s", diff)
+	}
+}
+
+func TestIPVersion(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here")
+	}
+	s := &http.Server{Handler: http.NotFoundHandler()}
+	go s.Serve(l)
+	defer s.Close()
+	ns := serveDNS(t, 0, map[string][]string{"cdn.example.com": {"127.0.0.1", "::1"}})
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	c := open(t, fetch.Config{AllowAddresses: loopback, Resolver: ns.addr, IPVersion: 6})
+	x := c.Do(t.Context(), fetch.Request{URL: "http://cdn.example.com:" + port})
+	if x.Status != http.StatusNotFound || !x.Remote.Addr().Is6() {
+		t.Errorf("%d from %s: %v", x.Status, x.Remote, x.Err)
+	}
+	if queries, _ := ns.asked(); queries["cdn.example.com A"] != 0 {
+		t.Error("asked for an IPv4 address")
+	}
+}
+
+func TestHTTPVersion(t *testing.T) {
+	s, cfg := serve(t, true, true, func(w http.ResponseWriter, r *http.Request) {})
+	for _, tt := range []struct{ http, want string }{{"", "2"}, {"1.1", "1.1"}, {"2", "2"}} {
+		cfg.HTTP = tt.http
+		x := open(t, cfg).Do(t.Context(), fetch.Request{URL: s.URL})
+		ok(t, x)
+		if x.Proto != tt.want {
+			t.Errorf("HTTP %q gave %s, want %s", tt.http, x.Proto, tt.want)
+		}
+	}
+}
+
+func TestRange(t *testing.T) {
+	const whole = "0123456789abcdef"
+	s, cfg := serve(t, true, false, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/part":
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(whole))
+		case "/whole":
+			io.WriteString(w, whole)
+		case "/endless":
+			for r.Context().Err() == nil {
+				if _, err := io.WriteString(w, whole); err != nil {
+					return
+				}
+			}
+		case "/other":
+			w.Header().Set("Content-Range", "bytes 10-13/16")
+			w.WriteHeader(http.StatusPartialContent)
+			io.WriteString(w, "abcd")
+		}
+	})
+	c := open(t, cfg)
+	for _, tt := range []struct {
+		path           string
+		offset, length int64
+		want           string
+		err            error
+	}{
+		{"/part", 4, 8, "456789ab", nil},
+		{"/part", 0, 1, "0", nil},
+		{"/part", 12, 0, "cdef", nil},
+		{"/part", 12, 8, "cdef", fetch.ErrTruncated},
+		{"/whole", 4, 8, "456789ab", nil},
+		{"/whole", 12, 0, "cdef", nil},
+		{"/whole", 12, 8, "cdef", fetch.ErrTruncated},
+		{"/whole", 99, 0, "", fetch.ErrTruncated},
+		{"/endless", 20, 4, "4567", nil},
+		{"/other", 1, 4, "", fetch.ErrRange},
+	} {
+		t.Run(fmt.Sprint(tt.path, tt.offset, "+", tt.length), func(t *testing.T) {
+			var body strings.Builder
+			x := c.Do(t.Context(), fetch.Request{URL: s.URL + tt.path, Range: &fetch.Range{Offset: tt.offset, Length: tt.length},
+				Body: func(p []byte, _ time.Time) error { body.Write(p); return nil }})
+			check(t, x)
+			if tt.err == nil {
+				ok(t, x)
+			} else if !errors.Is(x.Err, tt.err) {
+				t.Errorf("%v, want %v", x.Err, tt.err)
+			}
+			if body.String() != tt.want {
+				t.Errorf("got %q, want %q", body.String(), tt.want)
+			}
+		})
+	}
+	if x := c.Do(t.Context(), fetch.Request{URL: s.URL + "/part", Range: &fetch.Range{Offset: 99}}); x.Err == nil || x.Err.Type != run.ErrHTTP4xx {
+		t.Errorf("beyond the end: %v", x.Err)
+	}
+}
+
+func TestPayload(t *testing.T) {
+	for _, p := range protocols {
+		s, cfg := serve(t, p.tls, p.h2, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			w.Header().Set("X-Saw", fmt.Sprint(r.Method, " ", r.ContentLength, " ", string(body)))
+		})
+		x := open(t, cfg).Do(t.Context(), fetch.Request{Method: "POST", URL: s.URL, Payload: []byte("{}")})
+		ok(t, x)
+		if got := x.Header.Get("X-Saw"); got != "POST 2 {}" {
+			t.Errorf("%s: the server saw %q", p.name, got)
+		}
+	}
+}
