@@ -306,6 +306,13 @@ func (r *Representation) locate(ref *Ref) {
 	}
 }
 
+// Chunked says whether segments can be asked for while they are still being made
+// (availabilityTimeComplete=false, 5.3.9.5.3), so that waiting for them includes
+// their production.
+func (r *Representation) Chunked() bool {
+	return !r.seg.complete || !r.BaseURLs[0].AvailabilityTimeComplete
+}
+
 // On is the representation as one of its alternative base URLs serves it.
 func (r *Representation) On(i int) *Representation {
 	c := *r

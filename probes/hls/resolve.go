@@ -107,8 +107,14 @@ func isPlainAbsolute(ref string) bool {
 	if slash <= 0 {
 		return false
 	}
-	for i := 0; i < slash; i++ {
-		if c := rest[i]; c != ':' && (!plain[c] || c == '@') {
+	host, port, _ := strings.Cut(rest[:slash], ":")
+	for i := range len(host) {
+		if c := host[i]; !plain[c] || c == '@' {
+			return false
+		}
+	}
+	for i := range len(port) {
+		if c := port[i]; c < '0' || c > '9' {
 			return false
 		}
 	}

@@ -1,0 +1,141 @@
+package hls
+
+import (
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// seeds are playlists to begin from: those of testdata and some that are ill.
+func seeds(tb testing.TB) [][]byte {
+	tb.Helper()
+	out := [][]byte{
+		nil, []byte("#EXTM3U"), []byte("\xef\xbb\xbf \n#EXTM3U\r\n#EXTINF:1\na"), []byte("<html>"),
+		[]byte("#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{$a}\"\n#EXTINF:1,\n{$a}{$a}"),
+		[]byte("#EXTM3U\n#EXT-X-BYTERANGE:9223372036854775807\n#EXTINF:1,\na\n"),
+		[]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:18446744073709551615\n#EXT-X-SKIP:SKIPPED-SEGMENTS=9223372036854775807\n#EXTINF:1e308,\na\n"),
+		[]byte("#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x\n"),
+		[]byte("#EXTM3U\n#EXT-X-STREAM-INF:A=\"\n%zz\n"),
+	}
+	files, err := filepath.Glob("testdata/*.m3u8")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, f := range files {
+		body, err := os.ReadFile(f)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, body)
+	}
+	return out
+}
+
+// FuzzParse: whatever comes, exactly one kind of playlist or an error of one
+// class, within the bounds, with sound numbers in it.
+func FuzzParse(f *testing.F) {
+	for _, s := range seeds(f) {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p, err := Parse(base, body)
+		empty := errors.Is(err, ErrEmpty)
+		if err != nil && !empty && !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrTooLarge) {
+			t.Fatalf("an error of no class: %v", err)
+		}
+		if err == nil || empty {
+			if (p.Multivariant == nil) == (p.Media == nil) {
+				t.Fatal("not exactly one kind")
+			}
+		} else if p != nil {
+			t.Fatal("a playlist with an error")
+		}
+		switch {
+		case p == nil:
+		case p.Media != nil:
+			checkMedia(t, p.Media)
+		default:
+			checkMultivariant(t, p.Multivariant)
+		}
+	})
+}
+
+func checkMedia(t *testing.T, m *Media) {
+	if len(m.Faults) > MaxFaults || len(m.Segments) > MaxSegments || m.TargetDuration < 0 || m.Duration() < 0 {
+		t.Fatalf("beyond its bounds: %d faults, %d segments, %v, %v", len(m.Faults), len(m.Segments), m.TargetDuration, m.Duration())
+	}
+	for i := range m.Segments {
+		s := &m.Segments[i]
+		if s.URI == "" || s.Duration < 0 || s.Sequence < 0 || s.ByteRange.Offset < 0 || s.ByteRange.Length < 0 ||
+			i > 0 && s.Sequence != m.Segments[i-1].Sequence+1 || (s.Key == nil) != (len(s.Keys) == 0) {
+			t.Fatalf("segment %d: %+v", i, s)
+		}
+		s.IV()
+	}
+	if got := m.SegmentAt(m.Duration() / 2); got < -1 || got >= len(m.Segments) {
+		t.Fatal("SegmentAt", got)
+	}
+	m.EndTime()
+}
+
+func checkMultivariant(t *testing.T, m *Multivariant) {
+	for i := range m.Variants {
+		v := &m.Variants[i]
+		if v.URI == "" || v.Bandwidth < 0 || v.Width < 0 || v.Height < 0 || v.FrameRate < 0 {
+			t.Fatalf("variant %+v", v)
+		}
+		if a := m.AudioFor(v); a != nil && a.URI == "" {
+			t.Fatal("an audio rendition without a URI")
+		}
+	}
+}
+
+// FuzzResolve: the short way to an absolute URL and net/url's long way agree.
+func FuzzResolve(f *testing.F) {
+	bases := []string{base, "http://a.example", "http://u:p@a.example:8080/x/../y/m?q#f", "https://a.example/a%2Fb/c d/e.m3u8", "/local/x.m3u8", "file:///a/b"}
+	for _, ref := range []string{"a.ts", "/a.ts", "//b.example/a", "../a", "./a", "?q", "#f", "", "a:b", "a/b:c", "https://b.example/x/../y", "http://b.example", "a%20b", "a%2", "a b", "a?x=a/../b", "a/..", "...", "data:,x", "é", "a//b", "http://b.example:99/a?b#c", "//", "///a", "[::1]", "a;b='c'", "http://B.example/x", "http://b.example/a:b"} {
+		for i := range bases {
+			f.Add(i, ref)
+		}
+	}
+	f.Fuzz(func(t *testing.T, i int, ref string) {
+		u := bases[uint(i)%uint(len(bases))]
+		r, err := newResolver(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, fixed, err := r.resolve(ref)
+		parsed, perr := url.Parse(ref)
+		if perr != nil {
+			if err == nil && !fixed {
+				t.Fatalf("%q against %q: %q, though net/url refuses it: %v", ref, u, got, perr)
+			}
+			return
+		}
+		if want := r.base.ResolveReference(parsed).String(); err != nil || got != want {
+			t.Fatalf("%q against %q: %q, %v; want %q", ref, u, got, err, want)
+		}
+	})
+}
+
+// TestHostile: what would blow up a careless parser.
+func TestHostile(t *testing.T) {
+	many := func(line string, n int) string { return "#EXTM3U\n" + strings.Repeat(line+"\n", n) }
+	for _, tt := range []struct{ name, body string }{
+		{"variants", many("#EXT-X-STREAM-INF:BANDWIDTH=1\na", MaxVariants+1)},
+		{"I-frame streams", many(`#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI="a"`, MaxVariants+1)},
+		{"renditions", many(`#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g"`, MaxVariants+1)},
+		{"session keys", many(`#EXT-X-SESSION-KEY:METHOD=AES-128,URI="k"`, MaxVariants+1)},
+		{"segments", many("#EXTINF:1,\na", MaxSegments+1)},
+		{"parts", many(`#EXT-X-PART:DURATION=1,URI="a"`, MaxSegments+1)},
+		{"lines", many("", MaxLines)},
+		{"variables by substitution", "#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"" + strings.Repeat("x", MaxLine/2) + "\"\n#EXTINF:1,\n{$a}{$a}{$a}\n"},
+	} {
+		if _, err := Parse(base, []byte(tt.body)); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: %v, want %v", tt.name, err, ErrTooLarge)
+		}
+	}
+}
