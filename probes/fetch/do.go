@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/idna"
 
 	"github.com/firstframe/firstframe/probes/run"
 )
@@ -100,18 +104,8 @@ func (x *exchange) build(ctx context.Context) (*http.Request, error) {
 		r.ContentLength = int64(len(x.req.Payload))
 		r.Body = io.NopCloser(bytes.NewReader(x.req.Payload))
 	}
-	r.Header.Set("User-Agent", x.cfg.UserAgent) // net/http sends none for ""
-	r.Header.Set("Accept-Encoding", "identity")
-	if x.req.Compress {
-		r.Header.Set("Accept-Encoding", "gzip")
-	}
-	for _, h := range []http.Header{x.cfg.Header, x.req.Header} {
-		for k, v := range h {
-			r.Header[http.CanonicalHeaderKey(k)] = v
-		}
-	}
-	if host := r.Header.Get("Host"); host != "" {
-		r.Host = host
+	if err := x.setHeader(r); err != nil {
+		return nil, err
 	}
 	if rg := x.req.Range; rg != nil {
 		if rg.Offset < 0 || rg.Length < 0 {
@@ -126,6 +120,31 @@ func (x *exchange) build(ctx context.Context) (*http.Request, error) {
 	return r, nil
 }
 
+// setHeader sets r's header: ours, then the client's, then the request's.
+func (x *exchange) setHeader(r *http.Request) error {
+	r.Header.Set("User-Agent", x.cfg.UserAgent) // net/http sends none for ""
+	r.Header.Set("Accept-Encoding", "identity")
+	if x.req.Compress {
+		r.Header.Set("Accept-Encoding", "gzip")
+	}
+	for _, h := range []http.Header{x.cfg.Header, x.req.Header} {
+		for k, v := range h {
+			r.Header[http.CanonicalHeaderKey(k)] = v
+		}
+	}
+	for k, values := range r.Header {
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldName(k) || !httpguts.ValidHeaderFieldValue(v) {
+				return fmt.Errorf("header %q: invalid name or value", k)
+			}
+		}
+	}
+	if host := r.Header.Get("Host"); host != "" {
+		r.Host = host
+	}
+	return nil
+}
+
 // targetOf says where u's connections lead to.
 func targetOf(u *url.URL) target {
 	port := u.Port()
@@ -133,10 +152,10 @@ func targetOf(u *url.URL) target {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	host := strings.ToLower(u.Hostname())
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+		host = ascii
 	}
-	return target{u.Scheme, host + ":" + port}
+	return target{u.Scheme, net.JoinHostPort(host, port)}
 }
 
 // describe notes what is known of the connection.

@@ -74,6 +74,7 @@ func TestFailures(t *testing.T) {
 		{name: "head too large", cfg: fetch.Config{AllowAddresses: loopback, MaxHeaderBytes: 8 << 10}, req: fetch.Request{URL: "http://" + answer(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 64<<10)+"\r\n\r\n", hold)}, want: run.ErrTooLarge, is: fetch.ErrTooLarge},
 		{name: "body too large", cfg: loop, req: fetch.Request{URL: "http://" + answer(t, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", 100000), hold), MaxBytes: 50000}, want: run.ErrTooLarge, is: fetch.ErrTooLarge, status: 200},
 		{name: "broken gzip", cfg: loop, req: fetch.Request{URL: "http://" + answer(t, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 12\r\n\r\nabcdefghijkl", hold), Compress: true}, want: run.ErrUnsupported, is: fetch.ErrEncoding, status: 200},
+		{name: "header with a line break", cfg: loop, req: fetch.Request{URL: "http://" + mute, Header: http.Header{"X": {"a\r\nb"}}}, want: run.ErrUnsupported},
 		{name: "no scheme", req: fetch.Request{URL: "//host/path"}, want: run.ErrUnsupported},
 		{name: "file", req: fetch.Request{URL: "file:///etc/passwd"}, want: run.ErrUnsupported},
 		{name: "no URL", req: fetch.Request{URL: "http://a b"}, want: run.ErrUnsupported},
@@ -198,6 +199,7 @@ func TestEndedByCaller(t *testing.T) {
 				if r.URL.Path == "/hang" {
 					http.NewResponseController(w).Flush()
 					<-r.Context().Done()
+					panic(http.ErrAbortHandler) // else the body could end well in the last moment
 				}
 			})
 			c := open(t, cfg)

@@ -158,3 +158,39 @@ func TestParallel(t *testing.T) {
 		})
 	}
 }
+
+// More requests at once than a connection has streams: all are served, over as
+// few connections as that needs. Until the server has told its limit, HTTP/2
+// assumes 100.
+func TestStreamLimit(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		limit, requests int
+	}{{"known and small", 3, 20}, {"assumed", 250, 150}} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(time.Millisecond)
+				io.WriteString(w, "hello")
+			}))
+			s.EnableHTTP2 = true
+			s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: tt.limit}
+			s.StartTLS()
+			defer s.Close()
+			c := open(t, fetch.Config{AllowAddresses: loopback, Insecure: true})
+			if tt.limit < 100 {
+				ok(t, c.Do(t.Context(), fetch.Request{URL: s.URL}))
+			}
+			var wg sync.WaitGroup
+			for range tt.requests {
+				wg.Go(func() {
+					x := c.Do(t.Context(), fetch.Request{URL: s.URL, Timeout: 5 * time.Second})
+					check(t, x)
+					if x.Err != nil || x.Proto != "2" || x.Bytes != 5 {
+						t.Errorf("HTTP/%s, %d bytes, %v", x.Proto, x.Bytes, x.Err)
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}

@@ -2,8 +2,10 @@ package fetch_test
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +29,7 @@ func FuzzAnswer(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	var runs atomic.Uint32
 	var mu sync.Mutex
 	var text []byte
 	addr := raw(f, func(c net.Conn) {
@@ -42,7 +45,10 @@ func FuzzAnswer(f *testing.F) {
 		mu.Unlock()
 		const bound = 1 << 10
 		got := 0
-		c := fetch.New(fetch.Config{AllowAddresses: loopback})
+		// A new source address each time: one alone runs out of ports.
+		n := runs.Add(1)
+		source := netip.AddrFrom4([4]byte{127, byte(1 + n>>16%100), byte(n >> 8), byte(1 + n%200)})
+		c := fetch.New(fetch.Config{AllowAddresses: loopback, LocalAddr: source})
 		defer c.Close()
 		x := c.Do(t.Context(), fetch.Request{URL: "http://" + addr, MaxBytes: bound, Timeout: 5 * time.Second,
 			Range: &fetch.Range{Offset: 2, Length: 4}, Compress: true,

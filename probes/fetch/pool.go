@@ -33,7 +33,8 @@ type host struct {
 	conns   []*conn
 	dials   []*dial   // under way, oldest first
 	waiters []*waiter // oldest first
-	h2      bool      // has spoken HTTP/2: one dial at a time will do
+	h2      bool      // speaks HTTP/2: one dial at a time will do
+	streams int       // that a connection may have, once an exchange has shown it; a new connection assumes 100
 }
 
 // conn is one connection.
@@ -97,7 +98,7 @@ func (p *pool) acquire(ctx context.Context, t target) lease {
 	}
 	h := p.hosts[t]
 	if h == nil {
-		h = &host{target: t}
+		h = &host{target: t, h2: p.cfg.HTTP == "2"}
 		p.hosts[t] = h
 	}
 	if c := h.take(); c != nil {
@@ -152,7 +153,10 @@ func (p *pool) release(t target, c *conn) {
 
 func (p *pool) put(h *host, c *conn) {
 	c.users--
-	if !c.h2 && c.Available() == 0 {
+	switch room := c.Available(); {
+	case c.h2 && room > 0:
+		h.streams = room + c.InFlight()
+	case !c.h2 && room == 0:
 		c.Close() // its answer was not read to the end; now there is room for another
 	}
 	p.pump(h)
@@ -220,11 +224,11 @@ func (p *pool) dialed(h *host, d *dial, c *conn, err error) {
 	defer p.mu.Unlock()
 	h.dials = slices.DeleteFunc(h.dials, func(o *dial) bool { return o == d })
 	if err != nil {
-		for i, w := range h.waiters {
-			if w.own == d {
+		if i := slices.IndexFunc(h.waiters, func(w *waiter) bool { return w.own == d }); i >= 0 {
+			w := h.waiters[i]
+			if w.own = nil; !errors.Is(err, errSpare) {
 				h.waiters = slices.Delete(h.waiters, i, i+1)
 				w.ready <- lease{rec: d.rec, err: err}
-				break
 			}
 		}
 		p.pump(h)
@@ -249,7 +253,11 @@ func (p *pool) dialed(h *host, d *dial, c *conn, err error) {
 func (h *host) take() *conn {
 	h.prune()
 	for _, c := range slices.Backward(h.conns) {
-		if c.Available() > 0 && (c.h2 || c.users == 0) {
+		if h.streams > 0 && c.users >= h.streams {
+			continue
+		}
+		// Those of users that are not in flight have yet to send their request.
+		if c.Available() > max(0, c.users-c.InFlight()) {
 			c.users++
 			return c
 		}

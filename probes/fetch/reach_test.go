@@ -173,6 +173,19 @@ func TestIPVersion(t *testing.T) {
 	}
 }
 
+// A name in another script is resolved and named to the server in its ASCII form.
+func TestInternationalName(t *testing.T) {
+	s, cfg := serve(t, false, false, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Saw", r.Host) })
+	ns := serveDNS(t, 0, map[string][]string{"xn--bcher-kva.example.com": {"127.0.0.1"}})
+	cfg.Resolver = ns.addr
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	x := open(t, cfg).Do(t.Context(), fetch.Request{URL: "http://Bücher.example.com:" + port})
+	ok(t, x)
+	if got, want := x.Header.Get("X-Saw"), "xn--bcher-kva.example.com:"+port; !strings.EqualFold(got, want) {
+		t.Errorf("the server saw %q, want %q", got, want)
+	}
+}
+
 func TestHTTPVersion(t *testing.T) {
 	s, cfg := serve(t, true, true, func(w http.ResponseWriter, r *http.Request) {})
 	for _, tt := range []struct{ http, want string }{{"", "2"}, {"1.1", "1.1"}, {"2", "2"}} {
