@@ -253,16 +253,27 @@ func (p *pool) dialed(h *host, d *dial, c *conn, err error) {
 func (h *host) take() *conn {
 	h.prune()
 	for _, c := range slices.Backward(h.conns) {
-		if h.streams > 0 && c.users >= h.streams {
-			continue
-		}
-		// Those of users that are not in flight have yet to send their request.
-		if c.Available() > max(0, c.users-c.InFlight()) {
+		if c.room(h.streams) {
 			c.users++
 			return c
 		}
 	}
 	return nil
+}
+
+// room says whether c can serve one exchange more; streams is as in [host].
+func (c *conn) room(streams int) bool {
+	if !c.h2 {
+		return c.users == 0 && c.Available() > 0
+	}
+	if streams > 0 && c.users >= streams {
+		return false
+	}
+	// Users that are not in flight have yet to send their request. They are
+	// counted first: one that sends it meanwhile is then counted twice, not
+	// never.
+	unsent := c.users - c.InFlight()
+	return c.Available() > max(0, unsent)
 }
 
 // prune drops the connections that can serve no more: closed ones, and those
@@ -272,7 +283,7 @@ func (h *host) prune() {
 		if c.Err() != nil {
 			return true
 		}
-		if c.users > 0 || c.Available()+c.InFlight() > 0 {
+		if c.users > 0 || c.InFlight()+c.Available() > 0 {
 			return false
 		}
 		c.Close() // of no use to anyone, whatever it says
