@@ -11,16 +11,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/firstframe/firstframe/deploy/lab/media"
 	"github.com/firstframe/firstframe/deploy/lab/rewrite"
 )
 
 // What the live streams are like.
 const (
-	Segment = 1920 * time.Millisecond // every segment's duration, pictures and sound
-	Window  = 8                       // segments in a manifest
-	loop    = 5                       // segments of the media
-	kept    = 10 * time.Minute        // how long a segment can be had after it left the manifest
-	liveAge = time.Second             // how long a cache may keep a live manifest
+	Segment = time.Duration(media.SegmentSeconds * 1e9) // every segment's, pictures and sound
+	Window  = 8                                         // segments in a manifest
+	loop    = media.Segments                            // of the files that are repeated
+	kept    = 10 * time.Minute                          // how long a segment can be had after it left the manifest
+	liveAge = time.Second                               // how long a cache may keep a live manifest
 
 	// A live DASH manifest by number never changes; it is fetched anew all the same.
 	numberUpdate = 30 * time.Second

@@ -53,6 +53,9 @@ var types = map[string]string{
 	".bin":  "application/octet-stream",
 }
 
+// TypeOf is the media type that a path's extension stands for.
+func TypeOf(name string) string { return types[path.Ext(name)] }
+
 // New reads the media, all of it. Files of other types than the lab's are left
 // out. It fails when the live streams cannot be made of them.
 func New(media fs.FS) (*Origin, error) {

@@ -30,7 +30,7 @@ var popCountry = map[string]string{
 }
 
 // Default is the world of the demo: 7 countries with 16 agents, three CDNs
-// with 17 POPs, two versions of one app. The origin is in Virginia.
+// with 17 POPs, two versions of one app and another app. The origin is in Virginia.
 func Default() *World {
 	w := &World{Domain: "lab.example"}
 	for _, c := range []struct {
@@ -69,6 +69,7 @@ func Default() *World {
 	w.Apps = []App{
 		{Name: "web", Version: "2.0.0", Player: "hlsjs"},
 		{Name: "web", Version: "2.1.0", Player: "hlsjs", Set: map[string]float64{"start_kbps": 2000}},
+		{Name: "tv", Version: "1.0.0", Player: "ideal"},
 	}
 	return w
 }

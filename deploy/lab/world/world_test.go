@@ -12,7 +12,7 @@ func TestDefaultFitsItsPromises(t *testing.T) {
 	if err := w.Check(); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.Countries) < 6 || len(w.CDNs) != 3 || len(w.Apps) != 2 {
+	if len(w.Countries) < 6 || len(w.CDNs) != 3 || len(w.Apps) != 3 {
 		t.Errorf("%d countries, %d CDNs, %d apps", len(w.Countries), len(w.CDNs), len(w.Apps))
 	}
 	for _, c := range w.Countries {

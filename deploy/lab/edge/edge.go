@@ -1,0 +1,151 @@
+// Package edge is a CDN's server at one POP: HTTPS with HTTP/1.1 and HTTP/2,
+// and plain HTTP, in front of the origin, with a cache of its own and the
+// headers of a real CDN.
+//
+// Its connections are as slow as the way from the client's country
+// ([shaper.Listener]); it does what faults order of TLS and HTTP, and puts
+// every request into the ledger. A run is known by the session id of CMCD
+// (CTA-5004), an app's version by the first product of User-Agent, NAME/VERSION.
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/firstframe/firstframe/deploy/lab/fault"
+	"github.com/firstframe/firstframe/deploy/lab/ledger"
+	"github.com/firstframe/firstframe/deploy/lab/origin"
+	"github.com/firstframe/firstframe/deploy/lab/shaper"
+	"github.com/firstframe/firstframe/deploy/lab/world"
+)
+
+// CacheBytes bounds an edge's cache.
+const CacheBytes = 32 << 20
+
+// What an edge allows a client.
+const (
+	headTimeout = 30 * time.Second
+	idleTimeout = 2 * time.Minute
+)
+
+// Config is what the edges of a lab have in common.
+type Config struct {
+	World     *world.World
+	Origin    *origin.Origin
+	Faults    *fault.Set
+	Ledger    *ledger.Ledger
+	Authority *Authority
+	Fast      bool // neither connections nor cache misses take time
+	Log       *slog.Logger
+}
+
+// Edge serves until it is closed.
+type Edge struct {
+	config Config
+	cdn    *world.CDN
+	pop    *world.POP
+	node   string // of CloudFront's Via
+	cache  *cache
+	lines  sync.Map // of bandwidth faults: lineKey to *shaper.Link
+
+	servers   []*http.Server
+	listeners []*shaper.Listener
+	running   sync.WaitGroup
+	ctx       context.Context // of every request; ends with Close
+	cancel    context.CancelFunc
+}
+
+// Start serves at two listeners, which it closes in the end.
+func Start(c Config, cdn *world.CDN, pop *world.POP, secure, plain net.Listener) *Edge {
+	e := &Edge{config: c, cdn: cdn, pop: pop, node: fmt.Sprintf("%x", random(16)), cache: newCache(CacheBytes)}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	for i, inner := range []net.Listener{secure, plain} {
+		l := shaper.New(inner, e.path)
+		server := &http.Server{
+			Handler:           e,
+			ReadHeaderTimeout: headTimeout,
+			IdleTimeout:       idleTimeout,
+			BaseContext:       func(net.Listener) context.Context { return e.ctx },
+			ConnContext:       withConn,
+			ErrorLog:          slog.NewLogLogger(c.Log.With("edge", pop.Addr, "cdn", cdn.Name, "pop", pop.Code).Handler(), slog.LevelDebug),
+		}
+		e.servers = append(e.servers, server)
+		e.listeners = append(e.listeners, l)
+		e.running.Go(func() {
+			var err error
+			if i == 0 {
+				server.TLSConfig = &tls.Config{GetConfigForClient: e.hello, NextProtos: []string{"h2", "http/1.1"}}
+				err = server.ServeTLS(l, "", "")
+			} else {
+				err = server.Serve(l)
+			}
+			if !errors.Is(err, http.ErrServerClosed) {
+				c.Log.Error("edge ended", "edge", pop.Addr, "error", err)
+			}
+		})
+	}
+	return e
+}
+
+// Close ends all connections and returns when nothing is under way.
+func (e *Edge) Close() error {
+	e.cancel()
+	var errs []error
+	for _, s := range e.servers {
+		errs = append(errs, s.Close())
+	}
+	for _, l := range e.listeners {
+		l.Stop()
+	}
+	e.running.Wait()
+	return errors.Join(errs...)
+}
+
+func (e *Edge) path(client netip.Addr) world.Path {
+	if e.config.Fast {
+		return world.Path{}
+	}
+	return e.config.World.Path(e.config.World.Locate(client).Country, e.pop)
+}
+
+func (e *Edge) subject(client netip.Addr) fault.Subject {
+	from := e.config.World.Locate(client)
+	return fault.Subject{Country: from.Country, ASN: from.ASN, CDN: e.cdn.Name, POP: e.pop.Code}
+}
+
+// hello chooses the certificate, and does what faults order of the handshake.
+func (e *Edge) hello(h *tls.ClientHelloInfo) (*tls.Config, error) {
+	expired := false
+	for _, f := range e.config.Faults.At(fault.TLS, e.subject(shaper.Addr(h.Conn.RemoteAddr()))) {
+		switch f.Effect.Kind {
+		case "tls_expired":
+			expired = true
+		case "tls_slow":
+			if err := shaper.Sleep(h.Context(), f.Effect.Delay()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if expired {
+		return e.config.Authority.expired, nil
+	}
+	return e.config.Authority.valid, nil
+}
+
+type connKey struct{}
+
+// withConn lets a request find its connection, to abort it.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}

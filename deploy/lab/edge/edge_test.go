@@ -1,0 +1,430 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/firstframe/firstframe/deploy/lab/fault"
+	"github.com/firstframe/firstframe/deploy/lab/ledger"
+	"github.com/firstframe/firstframe/deploy/lab/origin"
+	"github.com/firstframe/firstframe/deploy/lab/world"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const brazil, germany = "127.10.0.10", "127.12.0.10"
+
+// harness is one edge and whoever asks it.
+type harness struct {
+	t      *testing.T
+	edge   *Edge
+	faults *fault.Set
+	ledger string
+	roots  *x509.CertPool
+	secure string // address
+	plain  string
+	name   string
+}
+
+func newHarness(t *testing.T, cdn string) *harness {
+	t.Helper()
+	w := world.Default()
+	o, err := origin.New(os.DirFS("../media"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := NewAuthority(w.Domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{t: t, faults: &fault.Set{}, ledger: filepath.Join(t.TempDir(), "ledger.jsonl"), roots: x509.NewCertPool(), name: w.Host(*w.CDN(cdn))}
+	h.roots.AppendCertsFromPEM(authority.PEM)
+	l, err := ledger.Open(h.ledger, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listeners [2]net.Listener
+	for i := range listeners {
+		if listeners[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.secure, h.plain = listeners[0].Addr().String(), listeners[1].Addr().String()
+	h.edge = Start(Config{World: w, Origin: o, Faults: h.faults, Ledger: l, Authority: authority, Fast: true, Log: slog.New(slog.DiscardHandler)},
+		w.CDN(cdn), &w.CDN(cdn).POPs[0], listeners[0], listeners[1])
+	t.Cleanup(func() {
+		if err := errors.Join(h.edge.Close(), l.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// client asks from an address, over h2 or HTTP/1.1.
+func (h *harness) client(from string, h2 bool) *http.Client {
+	tr := &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+			return d.DialContext(ctx, network, h.secure)
+		},
+		TLSClientConfig:   &tls.Config{RootCAs: h.roots},
+		ForceAttemptHTTP2: h2,
+	}
+	h.t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, Timeout: 20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// get gives the answer, its body as far as it came, and what ended it.
+func (h *harness) get(c *http.Client, path string, header ...string) (*http.Response, []byte, error) {
+	h.t.Helper()
+	req, err := http.NewRequest("GET", "https://"+h.name+path, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 4<<20))
+	return res, body, err
+}
+
+func file(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../media/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestProtocols(t *testing.T) {
+	h := newHarness(t, "cdn-a")
+	want := file(t, "ts/360p/0.ts")
+	for h2, proto := range map[bool]string{true: "HTTP/2.0", false: "HTTP/1.1"} {
+		res, body, err := h.get(h.client(brazil, h2), "/vod/ts/360p/0.ts")
+		if err != nil || res.Proto != proto || !bytes.Equal(body, want) || res.TLS.Version != tls.VersionTLS13 {
+			t.Errorf("%s: %v, %v", proto, res, err)
+		}
+	}
+	res, err := http.Get("http://" + h.plain + "/vod/ts/360p/0.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	if err != nil || !bytes.Equal(body, want) {
+		t.Errorf("plain: %v, %v", res.Status, err)
+	}
+}
+
+func TestCacheHeaders(t *testing.T) {
+	for _, tc := range []struct {
+		cdn   string
+		miss  map[string]string
+		hit   map[string]string
+		has   []string
+		error map[string]string
+	}{
+		{"cdn-a", map[string]string{"X-Cache": "Miss from cloudfront", "X-Amz-Cf-Pop": "GRU50-C1"},
+			map[string]string{"X-Cache": "Hit from cloudfront", "X-Amz-Cf-Pop": "GRU50-C1", "Age": "0"},
+			[]string{"X-Amz-Cf-Id", "Via"}, map[string]string{"X-Cache": "Error from cloudfront"}},
+		{"cdn-b", map[string]string{"X-Cache": "MISS", "X-Served-By": "cache-gru10428-GRU", "Via": "1.1 varnish", "X-Cache-Hits": "0"},
+			map[string]string{"X-Cache": "HIT", "X-Cache-Hits": "1", "Age": "0"}, []string{"X-Timer"}, map[string]string{"X-Cache": "MISS"}},
+		{"cdn-c", map[string]string{"CF-Cache-Status": "MISS", "Server": "cloudflare"},
+			map[string]string{"CF-Cache-Status": "HIT", "Age": "0"}, []string{"CF-Ray"}, map[string]string{"Server": "cloudflare"}},
+	} {
+		t.Run(tc.cdn, func(t *testing.T) {
+			h := newHarness(t, tc.cdn)
+			c := h.client(brazil, true)
+			for i, want := range []map[string]string{tc.miss, tc.hit} {
+				res, _, err := h.get(c, "/vod/cmaf/master.m3u8")
+				if err != nil {
+					t.Fatal(err)
+				}
+				for name, value := range want {
+					if got := res.Header.Get(name); got != value {
+						t.Errorf("request %d: %s: %q, want %q", i, name, got, value)
+					}
+				}
+				for _, name := range tc.has {
+					if res.Header.Get(name) == "" {
+						t.Errorf("request %d: no %s", i, name)
+					}
+				}
+			}
+			res, _, err := h.get(c, "/vod/nothing.m3u8")
+			if err != nil || res.StatusCode != 404 {
+				t.Fatalf("%v, %v", res, err)
+			}
+			for name, value := range tc.error {
+				if got := res.Header.Get(name); got != value {
+					t.Errorf("error: %s: %q, want %q", name, got, value)
+				}
+			}
+			if tc.cdn == "cdn-c" {
+				if ray := res.Header.Get("CF-Ray"); len(ray) != 20 || ray[16:] != "-GIG" {
+					t.Errorf("CF-Ray: %q", ray)
+				}
+			}
+		})
+	}
+}
+
+// A live manifest is kept for a second, and no longer.
+func TestLiveManifestExpires(t *testing.T) {
+	c := newCache(1000)
+	now := time.Unix(0, 0)
+	c.put("/m", origin.Object{Body: []byte("x"), MaxAge: time.Second}, now)
+	if _, age, ok := c.get("/m", now.Add(999*time.Millisecond)); !ok || age != 999*time.Millisecond {
+		t.Error("not kept for a second", age)
+	}
+	if _, _, ok := c.get("/m", now.Add(time.Second)); ok {
+		t.Error("kept for longer than a second")
+	}
+	c.put("/time", origin.Object{Body: []byte("x")}, now)
+	if _, _, ok := c.get("/time", now); ok {
+		t.Error("kept what may not be kept")
+	}
+	for _, name := range []string{"/a", "/b", "/c"} {
+		c.put(name, origin.Object{Body: make([]byte, 400), MaxAge: time.Hour}, now)
+		c.get("/a", now)
+	}
+	_, _, a := c.get("/a", now)
+	_, _, b := c.get("/b", now)
+	if !a || b || c.size != 800 {
+		t.Errorf("a %v, b %v, %d bytes: want the least lately used to go", a, b, c.size)
+	}
+}
+
+func (h *harness) order(t *testing.T, f fault.Fault) {
+	t.Helper()
+	f.ID = "x"
+	if _, err := h.faults.Add(f); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.faults.Delete("x") })
+}
+
+// The observable effect of every kind that takes hold in HTTP, over h2 and
+// HTTP/1.1, and that it hits none but those it is ordered for.
+func TestFaults(t *testing.T) {
+	h := newHarness(t, "cdn-b")
+	segment := file(t, "ts/360p/1.ts")
+	half := len(segment) / 2
+	const ts, m3u8 = "/vod/ts/360p/1.ts", "/vod/ts/master.m3u8"
+	type outcome struct {
+		*http.Response
+		body []byte
+		err  error
+		took time.Duration
+	}
+	isHalf := func(o outcome) bool { return o.Response != nil && bytes.Equal(o.body, segment[:half]) && o.err != nil }
+	for _, tc := range []struct {
+		kind   string
+		effect fault.Effect
+		path   string
+		want   func(outcome) bool
+	}{
+		{"first_byte", fault.Effect{Ms: 200}, m3u8, func(o outcome) bool { return o.StatusCode == 200 && o.took >= 200*time.Millisecond }},
+		// 119 kB at 4 Mbit/s: 240 ms.
+		{"bandwidth", fault.Effect{Kbps: 4000}, ts, func(o outcome) bool {
+			want := time.Duration(len(segment)) * 2 * time.Microsecond
+			return bytes.Equal(o.body, segment) && o.took >= want-20*time.Millisecond && o.took < want+200*time.Millisecond
+		}},
+		{"status", fault.Effect{Status: 403}, m3u8, func(o outcome) bool { return o.StatusCode == 403 }},
+		{"origin_down", fault.Effect{}, m3u8, func(o outcome) bool { return o.StatusCode == 502 }},
+		{"redirect", fault.Effect{}, m3u8, func(o outcome) bool { return o.StatusCode == 302 && o.Header.Get("Location") == m3u8 }},
+		{"truncate", fault.Effect{}, ts, func(o outcome) bool { return isHalf(o) && errors.Is(o.err, io.ErrUnexpectedEOF) }},
+		{"reset", fault.Effect{}, ts, func(o outcome) bool { return isHalf(o) && errors.Is(o.err, syscall.ECONNRESET) }},
+		{"stall", fault.Effect{Ms: 300}, ts, func(o outcome) bool { return isHalf(o) && o.took >= 300*time.Millisecond }},
+		{"oversize", fault.Effect{}, m3u8, func(o outcome) bool { return o.ContentLength == 1e12 && len(o.body) == 4<<20 }},
+		{"html", fault.Effect{}, m3u8, func(o outcome) bool {
+			return o.StatusCode == 200 && strings.HasPrefix(o.Header.Get("Content-Type"), "text/html") && bytes.Contains(o.body, []byte("Welcome"))
+		}},
+		{"garbage", fault.Effect{}, ts, func(o outcome) bool {
+			return o.StatusCode == 200 && len(o.body) == len(segment) && o.body[0] != 0x47 && o.Header.Get("Content-Type") == "video/mp2t"
+		}},
+		{"empty", fault.Effect{}, m3u8, func(o outcome) bool {
+			return bytes.HasPrefix(o.body, []byte("#EXTM3U\n")) && !bytes.Contains(o.body, []byte("INF"))
+		}},
+		{"no_keyframe", fault.Effect{}, ts, func(o outcome) bool {
+			return len(o.body) == len(segment) && !bytes.Equal(o.body, segment) && o.body[0] == 0x47
+		}},
+		{"unsupported", fault.Effect{}, "/vod/ts/360p/index.m3u8", func(o outcome) bool { return bytes.Count(o.body, []byte("METHOD=SAMPLE-AES")) == 1 }},
+		{"unsupported", fault.Effect{}, m3u8, func(o outcome) bool {
+			return bytes.Count(o.body, []byte(`CODECS="zzzz.1"`)) == 2 && !bytes.Contains(o.body, []byte("avc1"))
+		}},
+		{"bad_key", fault.Effect{}, "/vod/aes/key.bin", func(o outcome) bool { return len(o.body) == 8 }},
+	} {
+		for h2, proto := range map[bool]string{true: "h2", false: "h1"} {
+			t.Run(tc.kind+tc.path[strings.LastIndexByte(tc.path, '/'):]+"/"+proto, func(t *testing.T) {
+				tc.effect.Kind = tc.kind
+				h.order(t, fault.Fault{Match: fault.Match{Country: "BR"}, Effect: tc.effect})
+				start := time.Now()
+				res, body, err := h.get(h.client(brazil, h2), tc.path)
+				o := outcome{res, body, err, time.Since(start)}
+				if res == nil || !tc.want(o) {
+					t.Errorf("%v, %d bytes, %v after %v", res, len(body), err, o.took)
+				}
+				clean, body, err := h.get(h.client(germany, h2), tc.path)
+				if err != nil || clean.StatusCode != 200 || !bytes.Equal(body, file(t, strings.TrimPrefix(tc.path, "/vod/"))) {
+					t.Errorf("another country is hit: %v, %v", clean, err)
+				}
+			})
+		}
+	}
+}
+
+func TestStaleManifest(t *testing.T) {
+	h := newHarness(t, "cdn-a")
+	c := h.client(brazil, true)
+	const live = "/live/ts/360p/index.m3u8"
+	newest := func(back time.Duration) string {
+		return origin.Starts(origin.Last(time.Now().Add(-back))).Format("2006-01-02T15:04:05.000Z")
+	}
+	h.order(t, fault.Fault{Effect: fault.Effect{Kind: "stale", Ms: 30_000}})
+	first := newest(30 * time.Second)
+	_, one, err := h.get(c, live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The order may have fallen just behind the end of a segment.
+	if !bytes.Contains(one, []byte(first)) && !bytes.Contains(one, []byte(newest(30*time.Second))) {
+		t.Errorf("no segment of %s in\n%s", first, one)
+	}
+	if bytes.Contains(one, []byte(newest(20*time.Second))) {
+		t.Errorf("not stale:\n%s", one)
+	}
+	time.Sleep(origin.Segment + 100*time.Millisecond)
+	if _, two, err := h.get(c, live); err != nil || !bytes.Equal(one, two) {
+		t.Errorf("it moved: %v\n%s", err, two)
+	}
+	h.faults.Delete("x")
+	if _, three, err := h.get(c, live); err != nil || bytes.Equal(one, three) {
+		t.Errorf("it stays stale: %v\n%s", err, three)
+	}
+}
+
+func TestFaultsOfTLS(t *testing.T) {
+	h := newHarness(t, "cdn-a")
+	h.order(t, fault.Fault{Match: fault.Match{Country: "BR"}, Effect: fault.Effect{Kind: "tls_expired"}})
+	_, _, err := h.get(h.client(brazil, true), "/time")
+	var invalid x509.CertificateInvalidError
+	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := h.get(h.client(germany, true), "/time"); err != nil {
+		t.Errorf("another country is hit: %v", err)
+	}
+	h.faults.Delete("x")
+	h.order(t, fault.Fault{Effect: fault.Effect{Kind: "tls_slow", Ms: 200}})
+	start := time.Now()
+	if _, _, err := h.get(h.client(brazil, true), "/time"); err != nil || time.Since(start) < 200*time.Millisecond {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+}
+
+// Neither a body that fell silent nor one without end outlives the edge.
+func TestCloseEndsEverything(t *testing.T) {
+	h := newHarness(t, "cdn-a")
+	h.order(t, fault.Fault{Effect: fault.Effect{Kind: "stall"}})
+	done := make(chan error, 2)
+	for _, h2 := range []bool{true, false} {
+		go func() {
+			_, _, err := h.get(h.client(brazil, h2), "/vod/ts/360p/0.ts")
+			done <- err
+		}()
+	}
+	for n := 0; n < 2; { // both have had their half: they are in the edge's hands
+		n = 0
+		h.edge.cache.mu.Lock()
+		n = len(h.edge.cache.by) * 2
+		h.edge.cache.mu.Unlock()
+		time.Sleep(10 * time.Millisecond)
+	}
+	start := time.Now()
+	if err := h.edge.Close(); err != nil || time.Since(start) > 5*time.Second {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+	for range 2 {
+		if err := <-done; err == nil {
+			t.Error("a cut body passes for whole")
+		}
+	}
+}
+
+func TestLedger(t *testing.T) {
+	h := newHarness(t, "cdn-c")
+	h.order(t, fault.Fault{Match: fault.Match{AppVersion: "2.1.0"}, Effect: fault.Effect{Kind: "status", Status: 503}})
+	const run = "019ab0f7c1d2aabbccddeeff00112233"
+	c := h.client(brazil, true)
+	for _, q := range []struct {
+		path   string
+		header []string
+	}{
+		{"/vod/ts/master.m3u8", []string{"CMCD-Session", `sf=h,sid="` + run + `",st=v`, "User-Agent", "web/2.0.0 (Firstframe lab)"}},
+		{"/vod/ts/360p/0.ts?CMCD=sid%3D%22" + run + "%22", []string{"User-Agent", "web/2.1.0"}},
+		{"/vod/range/v360/media.mp4", []string{"Range", "bytes=0-829"}},
+	} {
+		if _, _, err := h.get(c, q.path, q.header...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.edge.Close() // no request is under way any more
+	var got []ledger.Entry
+	if err := ledger.Read(h.ledger, func(e ledger.Entry) error { got = append(got, e); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 {
+		t.Fatalf("%d entries: %+v", len(got), got)
+	}
+	a, b, r := got[0], got[1], got[2]
+	if a.SID != run || a.Status != 200 || a.Bytes != int64(len(file(t, "ts/master.m3u8"))) || a.Cache != "miss" || a.AppVersion != "2.0.0" ||
+		a.Client != brazil || a.Country != "BR" || a.ASN != 28573 || a.CDN != "cdn-c" || a.POP != "GIG" || a.Proto != "HTTP/2.0" || a.Fault != "" {
+		t.Errorf("first: %+v", a)
+	}
+	if b.SID != run || b.Status != 503 || b.Fault != "x" || b.AppVersion != "2.1.0" || b.Path != "/vod/ts/360p/0.ts" {
+		t.Errorf("second: %+v", b)
+	}
+	if r.SID != "" || r.Status != 206 || r.Bytes != 830 || r.Range != "bytes=0-829" {
+		t.Errorf("third: %+v", r)
+	}
+}
+
+func TestPreflight(t *testing.T) {
+	h := newHarness(t, "cdn-a")
+	req, err := http.NewRequest("OPTIONS", "https://"+h.name+"/vod/ts/master.m3u8", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := h.client(brazil, true).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 204 || res.Header.Get("Access-Control-Allow-Headers") != "*" {
+		t.Errorf("%v", res)
+	}
+}

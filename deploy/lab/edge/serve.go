@@ -1,0 +1,164 @@
+package edge
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/firstframe/firstframe/deploy/lab/fault"
+	"github.com/firstframe/firstframe/deploy/lab/ledger"
+	"github.com/firstframe/firstframe/deploy/lab/origin"
+	"github.com/firstframe/firstframe/deploy/lab/shaper"
+)
+
+// ServeHTTP answers one request and puts it into the ledger, however it ends.
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	client, _ := netip.ParseAddrPort(r.RemoteAddr)
+	who := e.subject(client.Addr().Unmap())
+	who.Path, who.AppVersion, who.Run = r.URL.Path, appVersion(r), sessionID(r)
+	faults := e.config.Faults.At(fault.HTTP, who)
+	x := &exchange{edge: e, request: r, out: &counter{ResponseWriter: w}, client: client.Addr().Unmap()}
+	defer func() {
+		entry := ledger.Entry{
+			Time: start.UTC(), Ms: float64(time.Since(start).Microseconds()) / 1000,
+			Edge: e.pop.Addr.String(), CDN: e.cdn.Name, POP: e.pop.Code,
+			Client: x.client.String(), Country: who.Country, ASN: who.ASN,
+			Proto: r.Proto, Method: r.Method, Path: r.URL.Path, Range: r.Header.Get("Range"),
+			Status: x.out.status, Bytes: x.out.bytes, Cache: string(x.status),
+			SID: who.Run, AppVersion: who.AppVersion, Fault: ids(faults),
+		}
+		if err := e.config.Ledger.Append(entry); err != nil {
+			e.config.Log.Error("request is missing in the ledger", "path", r.URL.Path, "error", err)
+		}
+	}()
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		x.serve(faults)
+	case http.MethodOptions: // a browser's preflight, before it sends CMCD headers
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Allow-Headers", "*")
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		e.sign(h, generated, 0)
+		x.out.WriteHeader(http.StatusNoContent)
+	default:
+		x.fail(http.StatusMethodNotAllowed)
+	}
+}
+
+// exchange is one request and what becomes of it.
+type exchange struct {
+	edge    *Edge
+	request *http.Request
+	out     *counter
+	client  netip.Addr
+	status  cacheStatus
+}
+
+// object is what the cache or the origin has for the request, as of an
+// instant. From the origin it takes a round trip to there.
+func (x *exchange) object(asOf time.Time) (origin.Object, time.Duration, error) {
+	e, now, name := x.edge, time.Now(), x.request.URL.Path
+	frozen := !asOf.IsZero()
+	if !frozen {
+		asOf = now
+		if found, age, ok := e.cache.get(name, now); ok {
+			x.status = hit
+			return found, age, nil
+		}
+	}
+	x.status = miss
+	if !e.config.Fast {
+		if err := shaper.Sleep(x.request.Context(), e.pop.Origin); err != nil {
+			return origin.Object{}, 0, err
+		}
+	}
+	found, err := e.config.Origin.Object(name, asOf)
+	if err != nil {
+		x.status = failed
+		return found, 0, err
+	}
+	if found.MaxAge == 0 {
+		x.status = bypass
+	} else if !frozen {
+		e.cache.put(name, found, now)
+	}
+	return found, 0, nil
+}
+
+// fail answers with a status and the CDN's own error page.
+func (x *exchange) fail(status int) {
+	x.status = failed
+	h := x.out.Header()
+	h.Set("Content-Type", "text/html")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Access-Control-Allow-Origin", "*")
+	x.edge.sign(h, failed, 0)
+	x.out.WriteHeader(status)
+	fmt.Fprintf(x.out, "<html><head><title>%d</title></head><body><h1>%d %s</h1>%s %s</body></html>\n",
+		status, status, http.StatusText(status), x.edge.cdn.Name, x.edge.pop.Code)
+}
+
+var sid = regexp.MustCompile(`(?:^|,)sid="([0-9A-Za-z._-]{1,64})"`)
+
+// sessionID is sid of CMCD, from the header or the query.
+func sessionID(r *http.Request) string {
+	text := r.Header.Get("CMCD-Session")
+	if text == "" {
+		q, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return ""
+		}
+		text = q.Get("CMCD")
+	}
+	if m := sid.FindStringSubmatch(strings.ReplaceAll(text, " ", "")); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// appVersion is the version in the first product of User-Agent.
+func appVersion(r *http.Request) string {
+	product, _, _ := strings.Cut(r.UserAgent(), " ")
+	_, version, _ := strings.Cut(product, "/")
+	return version
+}
+
+func ids(faults []fault.Fault) string {
+	names := make([]string, len(faults))
+	for i, f := range faults {
+		names[i] = f.ID
+	}
+	return strings.Join(names, ",")
+}
+
+// counter knows what was answered.
+type counter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (c *counter) WriteHeader(status int) {
+	if c.status == 0 {
+		c.status = status
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	if c.status == 0 {
+		c.status = http.StatusOK
+	}
+	n, err := c.ResponseWriter.Write(b)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }

@@ -1,0 +1,241 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/firstframe/firstframe/deploy/lab/edge"
+	"github.com/firstframe/firstframe/deploy/lab/fault"
+	"github.com/firstframe/firstframe/deploy/lab/geodb"
+	"github.com/firstframe/firstframe/deploy/lab/ledger"
+	"github.com/firstframe/firstframe/deploy/lab/media"
+	"github.com/firstframe/firstframe/deploy/lab/nameserver"
+	"github.com/firstframe/firstframe/deploy/lab/origin"
+	"github.com/firstframe/firstframe/deploy/lab/world"
+)
+
+// Lab is a lab that runs.
+type Lab struct {
+	Info   Info
+	World  *world.World
+	Faults *fault.Set
+
+	config   Config
+	origin   *origin.Origin
+	ledger   *ledger.Ledger
+	names    *nameserver.Server
+	edges    []*edge.Edge
+	running  sync.WaitGroup
+	cleanup  []func() error // from the last to the first
+	closing  sync.Once
+	closeErr error
+	stop     func() bool
+}
+
+// Start starts a lab, which runs until it is closed or ctx ends.
+func Start(ctx context.Context, c Config) (*Lab, error) {
+	c, temporary, err := c.complete()
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{World: c.World, Faults: &fault.Set{}, config: c}
+	l.Info.Dir = c.Dir
+	if temporary {
+		l.cleanup = append(l.cleanup, func() error { return os.RemoveAll(c.Dir) })
+	}
+	l.stop = func() bool { return true }
+	for _, step := range []func() error{l.openFiles, l.startNames, l.startEdges, l.startServers, l.writePlan} {
+		if err := step(); err != nil {
+			return nil, errors.Join(fmt.Errorf("lab: %w", err), l.Close())
+		}
+	}
+	l.describe()
+	l.stop = context.AfterFunc(ctx, func() { l.Close() })
+	return l, nil
+}
+
+// Close ends the lab and returns when nothing of it is left. It may be called
+// more than once.
+func (l *Lab) Close() error {
+	l.stop()
+	l.closing.Do(func() {
+		var errs []error
+		for i := len(l.cleanup) - 1; i >= 0; i-- {
+			errs = append(errs, l.cleanup[i]())
+		}
+		l.running.Wait()
+		l.closeErr = errors.Join(errs...)
+	})
+	return l.closeErr
+}
+
+// LedgerEntries calls f with every request that the edges were asked, oldest
+// first, until f fails.
+func (l *Lab) LedgerEntries(f func(ledger.Entry) error) error { return ledger.Read(l.Info.Ledger, f) }
+
+func (l *Lab) openFiles() (err error) {
+	if l.origin, err = origin.New(media.FS); err != nil {
+		return err
+	}
+	l.Info.Ledger = filepath.Join(l.config.Dir, "ledger.jsonl")
+	if l.ledger, err = ledger.Open(l.Info.Ledger, 0); err != nil {
+		return err
+	}
+	l.cleanup = append(l.cleanup, l.ledger.Close)
+	l.Info.GeoIP, err = geodb.Write(l.config.Dir, l.World)
+	return err
+}
+
+func (l *Lab) startNames() (err error) {
+	l.names, err = nameserver.Start(nameserver.Config{World: l.World, Faults: l.Faults, Fast: l.config.Fast})
+	if err != nil {
+		return err
+	}
+	l.cleanup = append(l.cleanup, l.names.Close)
+	l.Info.DNS = l.names.Addr
+	return nil
+}
+
+func (l *Lab) startEdges() error {
+	authority, err := edge.NewAuthority(l.World.Domain)
+	if err != nil {
+		return err
+	}
+	l.Info.CA = filepath.Join(l.config.Dir, "ca.pem")
+	if err := os.WriteFile(l.Info.CA, authority.PEM, 0o644); err != nil {
+		return err
+	}
+	var addrs []netip.Addr
+	for _, c := range l.World.CDNs {
+		for _, p := range c.POPs {
+			addrs = append(addrs, p.Addr)
+		}
+	}
+	secure, httpsPort, err := listenAll(addrs)
+	if err != nil {
+		return err
+	}
+	plain, httpPort, err := listenAll(addrs)
+	if err != nil {
+		closeAll(secure)
+		return err
+	}
+	l.Info.HTTPSPort, l.Info.HTTPPort = httpsPort, httpPort
+	config := edge.Config{World: l.World, Origin: l.origin, Faults: l.Faults, Ledger: l.ledger,
+		Authority: authority, Fast: l.config.Fast, Log: l.config.Log}
+	for i := range l.World.CDNs {
+		c := &l.World.CDNs[i]
+		for k := range c.POPs {
+			p := &c.POPs[k]
+			n := len(l.edges)
+			l.edges = append(l.edges, edge.Start(config, c, p, secure[n], plain[n]))
+			l.Info.Edges = append(l.Info.Edges, EdgeInfo{CDN: c.Name, POP: p.Code, Country: p.Country, Addr: p.Addr})
+		}
+	}
+	l.cleanup = append(l.cleanup, l.closeEdges)
+	return nil
+}
+
+// closeEdges closes them side by side.
+func (l *Lab) closeEdges() error {
+	errs := make([]error, len(l.edges))
+	var wg sync.WaitGroup
+	for i, e := range l.edges {
+		wg.Go(func() { errs[i] = e.Close() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// listenAll listens at one port, the same at all addresses.
+func listenAll(addrs []netip.Addr) ([]net.Listener, uint16, error) {
+	var err error
+	for range 50 {
+		var all []net.Listener
+		port := uint16(0)
+		for _, a := range addrs {
+			var l net.Listener
+			if l, err = net.Listen("tcp", netip.AddrPortFrom(a, port).String()); err != nil {
+				break
+			}
+			port = l.Addr().(*net.TCPAddr).AddrPort().Port()
+			all = append(all, l)
+		}
+		if err == nil {
+			return all, port, nil
+		}
+		closeAll(all)
+	}
+	return nil, 0, fmt.Errorf("no port is free at all %d edges: %w", len(addrs), err)
+}
+
+func closeAll(all []net.Listener) {
+	for _, l := range all {
+		l.Close()
+	}
+}
+
+// startServers starts control and the bare origin.
+func (l *Lab) startServers() error {
+	control := http.NewServeMux()
+	control.Handle("/faults", l.Faults)
+	control.Handle("/faults/", l.Faults)
+	control.Handle("GET /ledger", l.ledger)
+	control.HandleFunc("GET /info", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(l.Info) // a client that has gone is none of ours
+	})
+	control.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	for _, s := range []struct {
+		handler http.Handler
+		url     *string
+	}{{control, &l.Info.Control}, {l.origin, &l.Info.Origin}} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		*s.url = "http://" + listener.Addr().String()
+		server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+		l.cleanup = append(l.cleanup, server.Close)
+		l.running.Go(func() {
+			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				l.config.Log.Error("lab: server ended", "addr", listener.Addr(), "error", err)
+			}
+		})
+	}
+	return nil
+}
+
+// describe fills in what Info says of names, streams and agents.
+func (l *Lab) describe() {
+	l.Info.CDNs = map[string]string{}
+	for _, c := range l.World.CDNs {
+		l.Info.CDNs[c.Name] = fmt.Sprintf("%s:%d", l.World.Host(c), l.Info.HTTPSPort)
+	}
+	l.Info.Streams = map[string]string{}
+	for name, path := range Streams {
+		l.Info.Streams[name] = l.URL(path)
+	}
+	for _, c := range l.World.Countries {
+		for _, n := range c.Networks {
+			for _, a := range n.Agents {
+				l.Info.Agents = append(l.Info.Agents, AgentInfo{Name: a.Name, Country: c.Code, ASN: n.ASN, Addr: a.Addr})
+			}
+		}
+	}
+}
+
+// URL is where a path of the origin is to be had from the edges, under the
+// name that targets bear.
+func (l *Lab) URL(path string) string {
+	return fmt.Sprintf("https://%s:%d%s", l.World.PlayHost(), l.Info.HTTPSPort, path)
+}
