@@ -1,0 +1,127 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/firstframe/firstframe/probes/run"
+	"github.com/google/go-cmp/cmp"
+	"github.com/muesli/termenv"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// played is a run as package probes makes it.
+func played() run.Run {
+	ttff, keyframe := 612.4, 540.2
+	return run.Run{
+		Target: "https://live.example/news/2026/channel/one/master.m3u8", CDN: "b", App: "web", AppVersion: "2.0.0", Player: "hlsjs@1.7.4",
+		Format: "hls", Mode: "vod", OK: true, Good: true, TTFFMs: &ttff, FirstKeyframeMs: &keyframe, DurationMs: 612.4,
+		CDNSeen: "fastly", POP: "GRU", POPCountry: "BR", EdgeIP: "203.0.113.7", HTTPVersion: "2", SegmentCacheStatus: run.CacheHit,
+		Phases: run.Phases{DNSMs: 20, ConnectMs: 40, TLSMs: 42, ManifestMs: 61.4, PlaylistMs: 55, SegmentTTFBMs: 120, SegmentMs: 202, PlayerMs: 72},
+		Steps: []run.Step{
+			{Name: run.StepManifest, URL: "x", Attempt: 1, StartMs: 7, EndMs: 170.4, DNSMs: 20, ConnMs: 40, TLSMs: 42, WaitMs: 60, RecvMs: 1.4, Status: 200, Bytes: 1234},
+			{Name: run.StepPlaylist, Track: run.TrackVideo, URL: "x", Attempt: 1, StartMs: 179.4, EndMs: 234.4, WaitMs: 54, RecvMs: 1, Status: 200, Bytes: 612},
+			{Name: run.StepSegment, Track: run.TrackVideo, URL: "x", Attempt: 1, StartMs: 243.4, EndMs: 565.4, WaitMs: 120, RecvMs: 202, Status: 200, Bytes: 1_664_000},
+			{Name: run.WaitPlayer, Track: run.TrackVideo, StartMs: 565.4, EndMs: 612.4},
+		},
+	}
+}
+
+// failed is a run that two tries at a segment ended.
+func failed() run.Run {
+	r := played()
+	r.CDN, r.OK, r.Good, r.TTFFMs, r.FirstKeyframeMs = "c", false, false, nil, nil
+	r.ErrorType, r.ErrorStep, r.ErrorDetail = run.ErrHTTP5xx, run.StepSegment, "GET https://live.example/news/2026/channel/one/360p/0.ts: 503 Service Unavailable"
+	r.Steps = r.Steps[:2:2]
+	r.Steps = append(r.Steps,
+		run.Step{Name: run.StepSegment, Track: run.TrackVideo, URL: "x", Attempt: 1, StartMs: 243.4, EndMs: 303.4, WaitMs: 60, Status: 503, Error: run.ErrHTTP5xx},
+		run.Step{Name: run.WaitRetry, Track: run.TrackVideo, StartMs: 303.4, EndMs: 1303.4},
+		run.Step{Name: run.StepSegment, Track: run.TrackVideo, URL: "x", Attempt: 2, StartMs: 1303.4, EndMs: 1363.4, WaitMs: 60, Status: 503, Error: run.ErrHTTP5xx})
+	r.DurationMs = 1363.4
+	r.Phases = run.Phases{QueueMs: 1000, DNSMs: 20, ConnectMs: 40, TLSMs: 42, ManifestMs: 61.4, PlaylistMs: 55, SegmentTTFBMs: 120, PlayerMs: 25}
+	return r
+}
+
+func golden(t *testing.T, name string, draw func(*Printer) error, width int) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := draw(New(&b, width)); err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(b.String(), "\n") {
+		if w := lipgloss.Width(line); w > max(width, minWidth) {
+			t.Errorf("line %d is %d cells wide, more than %d: %q", i+1, w, width, line)
+		}
+	}
+	file := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestWaterfall(t *testing.T) {
+	good, bad := played(), failed()
+	golden(t, "good", func(p *Printer) error { return p.Waterfall(&good) }, 100)
+	golden(t, "good-narrow", func(p *Printer) error { return p.Waterfall(&good) }, 60)
+	golden(t, "failed", func(p *Printer) error { return p.Waterfall(&bad) }, 100)
+}
+
+func TestTable(t *testing.T) {
+	slow := played()
+	slow.CDN, slow.Good = "b", false
+	ttff := 2612.4
+	slow.TTFFMs = &ttff
+	runs := []run.Run{played(), slow, failed(), failed()}
+	golden(t, "table", func(p *Printer) error { return p.Table(runs) }, 160)
+	golden(t, "table-narrow", func(p *Printer) error { return p.Table(runs) }, 80)
+}
+
+// A pipe gets no escape sequences; a terminal gets colours.
+func TestColoursOnlyForATerminal(t *testing.T) {
+	var b bytes.Buffer
+	r := played()
+	if err := New(&b, 100).Waterfall(&r); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "\x1b") {
+		t.Error("a pipe got escape sequences")
+	}
+	b.Reset()
+	renderer := lipgloss.NewRenderer(&b)
+	renderer.SetColorProfile(termenv.ANSI256)
+	p := &Printer{w: &b, width: 100, style: newStyles(renderer)}
+	if err := p.Waterfall(&r); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "\x1b[") {
+		t.Error("a terminal got no colours")
+	}
+}
+
+func TestUnits(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 3.44: "3.4 ms", 9.96: "10 ms", 612.4: "612 ms", 999.6: "1.00 s", 2412: "2.41 s"} {
+		if got := Millis(v); got != want {
+			t.Errorf("Millis(%v) = %q, want %q", v, got, want)
+		}
+	}
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1234: "1.2 kB", 999_950: "1.0 MB", 1_664_000: "1.7 MB"} {
+		if got := Bytes(n); got != want {
+			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
