@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
 // inherit is the addressing of a level: its own where it has one, filled up
@@ -94,7 +95,10 @@ func (b *builder) addressing(a xmlAddressing, p *Period) (*segments, error) {
 	}
 	if x.Timeline != nil {
 		s.kind = timeline
-		s.runs = b.runs(x.Timeline.S, s, p)
+		var err error
+		if s.runs, err = b.timeline(x.Timeline, s, p); err != nil {
+			return nil, err
+		}
 	}
 	if err := b.initialization(s, x, a.Template != nil); err != nil {
 		return nil, err
@@ -111,12 +115,9 @@ func (b *builder) addressing(a xmlAddressing, p *Period) (*segments, error) {
 func (b *builder) initialization(s *segments, x *xmlSegment, isTemplate bool) (err error) {
 	switch {
 	case isTemplate && x.InitURL != "":
-		var complaint string
-		if s.initMedia, complaint, err = parseTemplate(x.InitURL); err != nil {
-			return err
-		}
-		b.complain(complaint)
 		s.hasInit = true
+		s.initMedia, err = b.parseTemplate(x.InitURL)
+		return err
 	case x.Init != nil:
 		s.hasInit = true
 		s.init.URL = x.Init.SourceURL
@@ -131,11 +132,10 @@ func (b *builder) template(s *segments, x *xmlSegment) error {
 	if x.Media == "" {
 		return errors.New("a SegmentTemplate without media")
 	}
-	media, complaint, err := parseTemplate(x.Media)
+	media, err := b.parseTemplate(x.Media)
 	if err != nil {
 		return err
 	}
-	b.complain(complaint)
 	if s.kind == uniform && !media.uses(numberOf) && !media.uses(timeOf) {
 		b.note("SegmentTemplate@media has neither $Number$ nor $Time$")
 	}
@@ -143,22 +143,37 @@ func (b *builder) template(s *segments, x *xmlSegment) error {
 	return nil
 }
 
-func (b *builder) complain(complaint string) {
+// parseTemplate cuts a URL template, once for all representations that share it.
+func (b *builder) parseTemplate(s string) (template, error) {
+	if !b.spend(len(s)) {
+		return nil, ErrTooLarge
+	}
+	if t, ok := b.parsed[s]; ok {
+		return t, nil
+	}
+	t, complaint, err := parseTemplate(s)
+	if err != nil {
+		return nil, err
+	}
+	if !b.spend(48 * len(t)) {
+		return nil, ErrTooLarge
+	}
 	if complaint != "" {
 		b.note("URL template: %s", complaint)
 	}
+	if b.parsed == nil {
+		b.parsed = map[string]template{}
+	}
+	b.parsed[s] = t
+	return t, nil
 }
 
 // segmentList reads a SegmentList (5.3.9.3). Without a duration its segments are
 // taken to be of equal length.
 func (b *builder) segmentList(s *segments, x *xmlSegment, p *Period) error {
-	s.list = make([]Ref, 0, len(x.URLs))
-	for i := range x.URLs {
-		r, err := parseRange(x.URLs[i].Range)
-		if err != nil {
-			return fmt.Errorf("mediaRange of SegmentURL is %w", err)
-		}
-		s.list = append(s.list, Ref{URL: x.URLs[i].Media, ByteRange: r})
+	var err error
+	if s.list, err = b.urls(x.URLs); err != nil {
+		return err
 	}
 	if s.kind == whole && len(s.list) > 1 {
 		b.note("SegmentList without a duration")
@@ -169,6 +184,32 @@ func (b *builder) segmentList(s *segments, x *xmlSegment, p *Period) error {
 		s.ticks = max((toTicks(p.Duration, s.scale)+int64(len(s.list))-1)/int64(len(s.list)), 1)
 	}
 	return nil
+}
+
+// urls reads SegmentURLs, once for all representations that share them.
+func (b *builder) urls(list []xmlURL) ([]Ref, error) {
+	if len(list) == 0 {
+		return []Ref{}, nil
+	}
+	if refs, ok := b.lists[&list[0]]; ok {
+		return refs, nil
+	}
+	if !b.spend(96 * len(list)) {
+		return nil, ErrTooLarge
+	}
+	refs := make([]Ref, 0, len(list))
+	for i := range list {
+		r, err := parseRange(list[i].Range)
+		if err != nil {
+			return nil, fmt.Errorf("mediaRange of SegmentURL is %w", err)
+		}
+		refs = append(refs, Ref{URL: list[i].Media, ByteRange: r})
+	}
+	if b.lists == nil {
+		b.lists = map[*xmlURL][]Ref{}
+	}
+	b.lists[&list[0]] = refs
+	return refs, nil
 }
 
 // segmentBase reads a SegmentBase (5.3.9.2). Without an Initialization what is
@@ -187,6 +228,32 @@ func (b *builder) segmentBase(s *segments, x *xmlSegment) (err error) {
 		s.init.ByteRange = ByteRange{Length: s.index.Offset}
 	}
 	return nil
+}
+
+// lineKey is all that the runs of a timeline depend on.
+type lineKey struct {
+	timeline   *xmlTimeline
+	scale, pto int64
+	period     time.Duration
+}
+
+// timeline is the runs of a SegmentTimeline, read once for all representations
+// that share it.
+func (b *builder) timeline(x *xmlTimeline, s *segments, p *Period) ([]run, error) {
+	key := lineKey{x, s.scale, s.pto, p.Duration}
+	runs, ok := b.lines[key]
+	if ok {
+		return runs, nil
+	}
+	if !b.spend(32 * len(x.S)) {
+		return nil, ErrTooLarge
+	}
+	if b.lines == nil {
+		b.lines = map[lineKey][]run{}
+	}
+	runs = b.runs(x.S, s, p)
+	b.lines[key] = runs
+	return runs, nil
 }
 
 // runs reads a SegmentTimeline (5.3.9.6): @t defaults to the end of the one

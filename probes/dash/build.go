@@ -44,6 +44,16 @@ type builder struct {
 	m       *MPD
 	dropped error // why the first representation was left out
 	remote  int   // periods that are elsewhere
+	spent   int   // bytes made by inheritance
+	lines   map[lineKey][]run
+	lists   map[*xmlURL][]Ref
+	parsed  map[string]template
+}
+
+// spend accounts for n bytes made by inheritance; false is beyond MaxExpansion.
+func (b *builder) spend(n int) bool {
+	b.spent += n
+	return b.spent <= MaxExpansion
 }
 
 func (b *builder) note(format string, args ...any) {
@@ -54,6 +64,9 @@ func (b *builder) note(format string, args ...any) {
 
 // finish refuses what has nothing to play.
 func (b *builder) finish() (*MPD, error) {
+	if b.spent > MaxExpansion {
+		return nil, errorf(b.url, ErrTooLarge, "inheritance makes more than %d bytes of it", MaxExpansion)
+	}
 	representations := 0
 	for i := range b.m.Periods {
 		for j := range b.m.Periods[i].AdaptationSets {
@@ -165,7 +178,7 @@ func (b *builder) sets(x *xmlPeriod, period int, bases []BaseURL) {
 		}
 		setBases := b.bases(bases, xs.BaseURL)
 		addressing := inherit(x.xmlAddressing, xs.xmlAddressing)
-		protection := xs.Protection
+		protection := slices.Clone(xs.Protection)
 		for j := range xs.Representation {
 			xr := &xs.Representation[j]
 			r, err := b.representation(xs, xr, period, inherit(addressing, xr.xmlAddressing))
@@ -178,7 +191,7 @@ func (b *builder) sets(x *xmlPeriod, period int, bases []BaseURL) {
 				continue
 			}
 			r.BaseURLs = b.bases(setBases, xr.BaseURL)
-			protection = append(protection[:len(protection):len(protection)], xr.Protection...)
+			protection = append(protection, xr.Protection...)
 			set.Representations = append(set.Representations, r)
 		}
 		set.Protection = schemes(protection)
@@ -189,14 +202,18 @@ func (b *builder) sets(x *xmlPeriod, period int, bases []BaseURL) {
 }
 
 func (b *builder) representation(xs *xmlSet, xr *xmlRepresentation, period int, a xmlAddressing) (Representation, error) {
+	mime, codecs := either(xr.MimeType, xs.MimeType), either(xr.Codecs, xs.Codecs)
+	if !b.spend(64 + len(mime) + len(codecs)) {
+		return Representation{}, ErrTooLarge
+	}
 	r := Representation{
 		ID: xr.ID, Bandwidth: max(xr.Bandwidth.n, 0), mpd: b.m, period: period,
 		Width: int(clamp(xr.Width.or(xs.Width.n))), Height: int(clamp(xr.Height.or(xs.Height.n))),
 		FrameRate: frameRate(either(xr.FrameRate, xs.FrameRate)),
-		MimeType:  either(xr.MimeType, xs.MimeType),
+		MimeType:  mime,
 	}
-	for c := range strings.SplitSeq(either(xr.Codecs, xs.Codecs), ",") {
-		if c = strings.TrimSpace(c); c != "" {
+	for c := range strings.SplitSeq(codecs, ",") {
+		if c = strings.TrimSpace(c); c != "" && len(r.Codecs) < MaxCodecs {
 			r.Codecs = append(r.Codecs, c)
 		}
 	}
@@ -282,6 +299,9 @@ func (b *builder) bases(above []BaseURL, own []xmlBaseURL) []BaseURL {
 	for _, up := range above {
 		for i := range own {
 			x := &own[i]
+			if !b.spend(len(up.URL) + len(x.URL)) {
+				return above
+			}
 			abs, err := resolve(up.URL, strings.TrimSpace(x.URL))
 			if err != nil {
 				b.note("BaseURL %s is not a URL", clip(x.URL))

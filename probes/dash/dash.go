@@ -34,11 +34,16 @@ import (
 const (
 	MaxBytes      = 16 << 20
 	MaxDepth      = 32
-	MaxElements   = 500_000
+	MaxElements   = 200_000
 	MaxAttributes = 128       // of one element
 	MaxValue      = 256 << 10 // bytes in an attribute or between two tags
 	MaxBaseURLs   = 16        // alternatives of one representation
 	MaxFaults     = 32        // kept; later ones are dropped
+	MaxCodecs     = 32        // of one representation; later ones are left out
+
+	// MaxExpansion bounds what inheritance makes of an MPD, in bytes: a short
+	// element can have long ones above it.
+	MaxExpansion = 32 << 20
 )
 
 // The classes of failure; an error of this package wraps exactly one.

@@ -2,8 +2,10 @@ package dash
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -133,4 +135,38 @@ func FuzzDuration(f *testing.F) {
 			t.Fatalf("%q: %v", s, d)
 		}
 	})
+}
+
+// TestHostile: short elements that inherit much.
+func TestHostile(t *testing.T) {
+	long := strings.Repeat("x", MaxValue-1)
+	reps := strings.Repeat(`<Representation id="v"/>`, 50_000)
+	many := strings.Repeat(`<S d="1"/>`, 50_000)
+	for _, tt := range []struct{ name, set, inner string }{
+		{"base URLs", `<AdaptationSet>`, `<BaseURL>` + long + `/</BaseURL>` + strings.Repeat(`<Representation id="v"><BaseURL>a</BaseURL></Representation>`, 1000)},
+		{"media types", `<AdaptationSet mimeType="` + long + `">`, reps},
+		{"templates", `<AdaptationSet>`, `<SegmentTemplate duration="1" media="` + strings.Repeat("$", MaxValue) + `"/>` + reps},
+		{"timelines", `<AdaptationSet>`, `<SegmentTemplate media="$Time$"><SegmentTimeline>` + many + `</SegmentTimeline></SegmentTemplate>` +
+			manyOffsets(1000)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse(base, []byte(mpd(static60, tt.set+tt.inner+`</AdaptationSet>`)))
+			if !errors.Is(err, ErrTooLarge) {
+				t.Errorf("%.200v, want %v", err, ErrTooLarge)
+			}
+		})
+	}
+	shared := mpd(static60, `<AdaptationSet><SegmentTemplate media="$Time$"><SegmentTimeline>`+many+`</SegmentTimeline></SegmentTemplate>`+reps+`</AdaptationSet>`)
+	if m := mustParse(t, shared); len(m.Periods[0].AdaptationSets[0].Representations) != 50_000 {
+		t.Error("a timeline shared by 50 000 representations")
+	}
+}
+
+// manyOffsets is n representations that share nothing of their timeline.
+func manyOffsets(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `<Representation id="v"><SegmentTemplate presentationTimeOffset="%d"/></Representation>`, i)
+	}
+	return b.String()
 }

@@ -304,3 +304,20 @@ func TestTolerated(t *testing.T) {
 		})
 	}
 }
+
+// TestManyPeriods: a day of advertisement breaks is within the bounds.
+func TestManyPeriods(t *testing.T) {
+	const n = 1000
+	var set strings.Builder
+	set.WriteString(`<BaseURL>https://ads.example/a/rather/long/path/to/an/asset/</BaseURL><AdaptationSet mimeType="video/mp4">`)
+	set.WriteString(`<SegmentTemplate timescale="90000" media="$RepresentationID$/$Time$.m4s?token=0123456789abcdef0123456789abcdef" initialization="$RepresentationID$/init.mp4"><SegmentTimeline><S t="0" d="180000" r="14"/></SegmentTimeline></SegmentTemplate>`)
+	for i := range 12 {
+		fmt.Fprintf(&set, `<Representation id="v%d" bandwidth="%d" codecs="avc1.64001f"><BaseURL>r%d/</BaseURL></Representation>`, i, i*100000, i)
+	}
+	set.WriteString(`</AdaptationSet>`)
+	m := mustParse(t, `<MPD>`+strings.Repeat(`<Period duration="PT30S">`+set.String()+`</Period>`, n)+`</MPD>`)
+	s, err := m.PeriodAt(29985 * time.Second).AdaptationSets[0].Representations[11].At(29985 * time.Second)
+	if err != nil || len(m.Periods) != n || s.Start != 29984*time.Second || s.URL != "https://ads.example/a/rather/long/path/to/an/asset/r11/v11/1260000.m4s?token=0123456789abcdef0123456789abcdef" {
+		t.Errorf("%d periods, %+v, %v", len(m.Periods), s, err)
+	}
+}

@@ -67,36 +67,46 @@ func (p *parser) substitute(s string) (string, error) {
 	}
 	var b strings.Builder
 	for ; at >= 0; at = strings.Index(s, "{$") {
-		end := strings.IndexByte(s[at:], '}')
-		if end < 0 || !isVariableName(s[at+2:at+end]) {
-			b.WriteString(s[:at+2])
-			s = s[at+2:]
+		name := variableName(s[at+2:])
+		end := at + 2 + len(name)
+		if name == "" || end == len(s) || s[end] != '}' {
+			b.WriteString(s[:end])
+			s = s[end:]
 			continue
 		}
-		value, ok := p.vars[s[at+2:at+end]]
+		value, ok := p.vars[name]
 		if !ok {
-			return "", p.errorf(ErrInvalid, "variable %s is not defined", clip(s[at:at+end+1]))
+			return "", p.errorf(ErrInvalid, "variable %s is not defined", clip(s[at:end+1]))
 		}
 		b.WriteString(s[:at])
 		b.WriteString(value)
 		if b.Len() > MaxLine {
 			return "", p.errorf(ErrTooLarge, "more than %d bytes after substitution", MaxLine)
 		}
-		s = s[at+end+1:]
+		s = s[end+1:]
 	}
 	b.WriteString(s)
-	return b.String(), nil
+	return b.String(), p.spend(b.Len())
 }
 
-// isVariableName says whether s may name a variable (4.4.2.3).
-func isVariableName(s string) bool {
+// variableName is the longest beginning of s that may name a variable (4.4.2.3).
+func variableName(s string) string {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
-			return false
+			return s[:i]
 		}
 	}
-	return s != ""
+	return s
+}
+
+// spend accounts for n bytes made of less, and fails beyond MaxExpansion: a short
+// line can make a long URI, of a long variable or of a long playlist URL.
+func (p *parser) spend(n int) error {
+	if p.spent += n; p.spent > MaxExpansion {
+		return p.errorf(ErrTooLarge, "more than %d bytes of URIs and variables", MaxExpansion)
+	}
+	return nil
 }
 
 // integer reads a decimal integer; what cannot be read is 0 and a fault.

@@ -132,10 +132,19 @@ func TestHostile(t *testing.T) {
 		{"segments", many("#EXTINF:1,\na", MaxSegments+1)},
 		{"parts", many(`#EXT-X-PART:DURATION=1,URI="a"`, MaxSegments+1)},
 		{"lines", many("", MaxLines)},
+		{"a long variable in many lines", "#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"" + strings.Repeat("x", MaxLine/2) + "\"\n" + strings.Repeat("#EXTINF:1,\n{$a}\n", 1000)},
 		{"variables by substitution", "#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"" + strings.Repeat("x", MaxLine/2) + "\"\n#EXTINF:1,\n{$a}{$a}{$a}\n"},
 	} {
 		if _, err := Parse(base, []byte(tt.body)); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: %v, want %v", tt.name, err, ErrTooLarge)
 		}
+	}
+	far := "https://cdn.example/" + strings.Repeat("x", 1<<20) + "/index.m3u8"
+	if _, err := Parse(far, []byte(many("#EXTINF:1,\na", 1000))); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("relative to a long URL: %.100v, want %v", err, ErrTooLarge)
+	}
+	// Each reference is looked at once: without that this takes minutes.
+	if _, err := Parse(base, []byte(many("#EXTINF:1,\n"+strings.Repeat("{$", MaxLine/2), 20))); err != nil {
+		t.Errorf("references without an end: %.100v", err)
 	}
 }

@@ -27,10 +27,11 @@ import (
 // The bounds on a playlist. They lie well above what players meet: a window of
 // 24 hours of segments of one second is 86 400 segments and some 10 MB.
 const (
-	MaxBytes      = 32 << 20  // of the whole playlist
+	MaxBytes      = 16 << 20  // of the whole playlist
+	MaxExpansion  = 64 << 20  // bytes of URIs made absolute and variables put in, all together
 	MaxLine       = 256 << 10 // bytes in a line, after substitution too; keys may be data: URLs
-	MaxLines      = 2_000_000
-	MaxSegments   = 250_000 // and as many parts
+	MaxLines      = 1_000_000
+	MaxSegments   = 200_000 // and as many parts
 	MaxVariants   = 2_000   // and as many I-frame streams, renditions, session keys
 	MaxAttributes = 64      // in one tag
 	MaxVariables  = 1_000   // EXT-X-DEFINE

@@ -30,6 +30,7 @@ type parser struct {
 	hasVariant bool
 	next       pending
 	orphans    int
+	spent      int
 }
 
 func parse(u string, body []byte, imports map[string]string) (*Playlist, error) {
@@ -240,7 +241,7 @@ func (p *parser) readDefine(value string) error {
 	}
 	_, again := p.vars[name]
 	switch {
-	case !isVariableName(name) || !found:
+	case name == "" || variableName(name) != name || !found:
 		p.fault(FaultDefine, "EXT-X-DEFINE without a value: %s", clip(value))
 		return nil
 	case again:
@@ -288,7 +289,7 @@ func (p *parser) absolute(ref string) (string, error) {
 	if fixed {
 		p.fault(FaultEncoding, "URI with characters that must be escaped: %s", clip(ref))
 	}
-	return abs, nil
+	return abs, p.spend(len(abs))
 }
 
 func (p *parser) fault(kind FaultKind, format string, args ...any) {
