@@ -1,0 +1,147 @@
+package media
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// demuxer finds the first keyframe in one container.
+type demuxer interface {
+	// feed takes bytes that had all arrived at the instant.
+	feed(p []byte, at time.Time) error
+	close() error
+	keyframe() *Keyframe
+	setInit(init *Init, at time.Time) error
+}
+
+// Finder watches one media segment as it arrives. Its zero value is ready.
+type Finder struct {
+	head   [sniffLen]byte // the first bytes, until the container is known
+	n      int
+	first  marks // their arrivals
+	dmx    demuxer
+	init   *Init
+	initAt time.Time
+	closed bool
+	err    error
+}
+
+// NewFinder is a Finder for one segment.
+func NewFinder() *Finder { return &Finder{} }
+
+// Feed takes the segment's next piece, whose last byte had arrived at the
+// instant. The container is known from the first bytes. The error is
+// [ErrInvalid], and stays: nothing more is to be expected of the segment.
+func (f *Finder) Feed(p []byte, at time.Time) error {
+	if f.err == nil && !f.closed {
+		f.err = f.feed(p, at)
+	}
+	return f.err
+}
+
+func (f *Finder) feed(p []byte, at time.Time) error {
+	if f.dmx != nil {
+		return f.dmx.feed(p, at)
+	}
+	n := copy(f.head[f.n:], p)
+	f.n += n
+	f.first.add(int64(f.n), at)
+	dmx, err := sniff(f.head[:f.n])
+	if dmx == nil || err != nil {
+		return err
+	}
+	f.dmx = dmx
+	if f.init != nil {
+		if err := dmx.setInit(f.init, f.initAt); err != nil {
+			return err
+		}
+	}
+	start := int64(0)
+	for _, m := range f.first.list {
+		if err := dmx.feed(f.head[start:m.end], m.at); err != nil {
+			return err
+		}
+		start = m.end
+	}
+	return dmx.feed(p[n:], at)
+}
+
+// SetInit gives the segment's initialization segment, which was complete at
+// the instant. It may come before, between or after the pieces, even after
+// Close; MPEG-TS and segments that hold a moov box of their own need none. The
+// error is Feed's, or after Close what Close would have said.
+func (f *Finder) SetInit(init *Init, at time.Time) error {
+	if f.err != nil {
+		return f.err
+	}
+	f.init, f.initAt = init, at
+	if f.dmx == nil {
+		return nil
+	}
+	if f.err = f.dmx.setInit(init, at); f.err == nil && f.closed {
+		return f.dmx.close()
+	}
+	return f.err
+}
+
+// Close says that the segment ended. The error is Feed's if there was one, and
+// else [ErrTruncated], [ErrNoInit] (see there), [ErrNoKeyframe] or
+// [ErrNoVideo]. ErrTruncated may be said of a segment whose keyframe is whole.
+func (f *Finder) Close(time.Time) error {
+	f.closed = true
+	switch {
+	case f.err != nil:
+		return f.err
+	case f.n == 0:
+		return fmt.Errorf("%w: the segment is empty", ErrTruncated)
+	case f.dmx == nil:
+		return invalid("the segment of %d bytes is no media", f.n)
+	}
+	return f.dmx.close()
+}
+
+// Keyframe is the first video keyframe, once it is known. In MPEG-TS that is
+// when its end is seen: at the next picture or the end of the segment. Its At
+// is the true instant nevertheless.
+func (f *Finder) Keyframe() (Keyframe, bool) {
+	if f.dmx == nil || f.dmx.keyframe() == nil {
+		return Keyframe{}, false
+	}
+	return *f.dmx.keyframe(), true
+}
+
+const sniffLen = 8
+
+// sniff knows a container by its first bytes; it is nil while they are too few.
+func sniff(head []byte) (demuxer, error) {
+	switch {
+	case len(head) == 0:
+		return nil, nil
+	case head[0] == syncByte:
+		return newTS(), nil
+	case len(head) < sniffLen:
+		return nil, nil
+	}
+	switch string(head[4:8]) {
+	case "styp", "ftyp", "moof", "moov", "sidx", "ssix", "emsg", "prft", "mdat", "free", "skip", "uuid":
+		return &fmp4{}, nil
+	}
+	switch text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"); {
+	case bytes.HasPrefix(text, []byte("#EXT")):
+		return nil, invalid("a playlist in place of a segment")
+	case bytes.HasPrefix(text, []byte("<")):
+		return nil, invalid("HTML or XML in place of a segment")
+	case bytes.HasPrefix(text, []byte("ID3")), head[0] == 0xff && head[1]&0xf0 == 0xf0:
+		return &packedAudio{}, nil
+	}
+	return nil, invalid("neither MPEG-TS nor MP4: it begins with %q", head)
+}
+
+// packedAudio is an elementary stream of sound (RFC 8216bis section 3.1.4).
+type packedAudio struct{}
+
+func (packedAudio) feed([]byte, time.Time) error   { return nil }
+func (packedAudio) close() error                   { return fmt.Errorf("%w: packed audio", ErrNoVideo) }
+func (packedAudio) keyframe() *Keyframe            { return nil }
+func (packedAudio) setInit(*Init, time.Time) error { return nil }

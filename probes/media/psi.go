@@ -1,0 +1,128 @@
+package media
+
+// maxSection bounds a PAT or PMT section: 3 bytes before the length, at most
+// 1021 after it (ISO/IEC 13818-1 clause 2.4.4).
+const maxSection = 1024
+
+// section puts a table's section together from packets. Its checksum is not
+// looked at, as players do not either.
+type section struct {
+	buf   [maxSection]byte
+	n     int
+	begun bool
+	whole bool // one was complete
+}
+
+// add takes a packet's payload; it is the section once that is complete.
+func (s *section) add(p []byte, start bool) []byte {
+	if start {
+		skip := 1 + int(p[0])
+		if skip > len(p) {
+			return nil
+		}
+		p, s.n, s.begun = p[skip:], 0, true
+	}
+	if !s.begun {
+		return nil
+	}
+	s.n += copy(s.buf[s.n:], p)
+	if s.n < 3 {
+		return nil
+	}
+	size := 3 + (int(s.buf[1]&0x0f)<<8 | int(s.buf[2]))
+	if size > maxSection {
+		s.begun = false
+		return nil
+	}
+	if s.n < size {
+		return nil
+	}
+	s.begun, s.whole = false, true
+	return s.buf[:size]
+}
+
+// content is what lies between a section's eight leading bytes and its
+// checksum, nil for another table than id or a section yet to come into force.
+func content(section []byte, id byte) []byte {
+	if len(section) < 12 || section[0] != id || section[5]&1 == 0 {
+		return nil
+	}
+	return section[8 : len(section)-4]
+}
+
+// parsePAT is the PID of the first program's map, noPID if there is none
+// (clause 2.4.4.3).
+func parsePAT(section []byte) int {
+	for b := content(section, 0); len(b) >= 4; b = b[4:] {
+		if b[0] != 0 || b[1] != 0 { // program 0 is the network's
+			return int(b[2]&0x1f)<<8 | int(b[3])
+		}
+	}
+	return noPID
+}
+
+// Stream types of ISO/IEC 13818-1 clause 2.4.4.10, and Apple's for H.264 under
+// SAMPLE-AES, which leaves NAL unit types and parameter sets readable.
+const (
+	streamAVC       = 0x1b
+	streamHEVC      = 0x24
+	streamSampleAES = 0xdb
+)
+
+// parsePMT is the PID of the first H.264 or H.265 stream, noPID if there is
+// none (clause 2.4.4.9).
+func parsePMT(section []byte) (pid int, c codec) {
+	f := fields{b: content(section, 2)}
+	f.skip(2)
+	f.skip(int(f.u16() & 0x0fff))
+	for !f.short && len(f.b) > 0 {
+		kind, pid := f.u8(), int(f.u16()&0x1fff)
+		f.skip(int(f.u16() & 0x0fff))
+		switch {
+		case f.short:
+		case kind == streamAVC, kind == streamSampleAES:
+			return pid, avc
+		case kind == streamHEVC:
+			return pid, hevc
+		}
+	}
+	return noPID, 0
+}
+
+// pes takes the headers of PES packets away (clause 2.4.3.6).
+type pes struct {
+	head  [9]byte
+	n     int
+	skip  int  // bytes of the optional header still to come
+	left  int  // bytes of the packet still to come, where it says its length
+	open  bool // the header is complete
+	timed bool // it has a PTS: a picture begins in this packet
+}
+
+func (s *pes) begin() { *s = pes{n: 0} }
+
+// payload is what of a TS packet's payload is elementary stream.
+func (s *pes) payload(p []byte) []byte {
+	if s.n < len(s.head) {
+		n := copy(s.head[s.n:], p)
+		s.n += n
+		p = p[n:]
+		if s.n < len(s.head) {
+			return nil
+		}
+		s.skip = int(s.head[8])
+		s.timed = s.head[7]&0x80 != 0
+		if size := int(s.head[4])<<8 | int(s.head[5]); size > 0 {
+			s.left = max(0, size-3-s.skip)
+		}
+	}
+	if s.head[0] != 0 || s.head[1] != 0 || s.head[2] != 1 {
+		return nil
+	}
+	n := min(s.skip, len(p))
+	s.skip -= n
+	p = p[n:]
+	s.open = s.skip == 0
+	s.left -= min(s.left, len(p))
+	return p
+}

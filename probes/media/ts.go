@@ -1,0 +1,164 @@
+package media
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+const (
+	syncByte   = 0x47
+	packetSize = 188
+	maxJunk    = 64 << 10 // bytes skipped while looking for the next packet
+	noPID      = -1
+)
+
+// ts finds the first keyframe in MPEG-TS. The random access indicator is not
+// asked: it is a hint, and the NAL units say it better.
+type ts struct {
+	pkt  [packetSize]byte // a packet that came in pieces
+	n    int
+	pos  int64
+	junk int
+
+	pat, pmt  section
+	pmtPID    int
+	video     int // PID
+	scrambled bool
+	cc        int // the video PID's last continuity counter
+
+	pes pes
+	es  picture
+	key *Keyframe
+}
+
+func newTS() *ts { return &ts{pmtPID: noPID, video: noPID, cc: -1} }
+
+func (t *ts) keyframe() *Keyframe            { return t.key }
+func (t *ts) setInit(*Init, time.Time) error { return nil }
+
+func (t *ts) feed(p []byte, at time.Time) error {
+	for len(p) > 0 {
+		if t.n == 0 && p[0] != syncByte {
+			n, err := t.resync(p)
+			if err != nil {
+				return err
+			}
+			p = p[n:]
+			continue
+		}
+		if t.n == 0 && len(p) >= packetSize {
+			t.pos += packetSize
+			t.packet(p[:packetSize], at)
+			p = p[packetSize:]
+			continue
+		}
+		n := copy(t.pkt[t.n:], p)
+		t.n += n
+		t.pos += int64(n)
+		p = p[n:]
+		if t.n == packetSize {
+			t.n = 0
+			t.packet(t.pkt[:], at)
+		}
+	}
+	return nil
+}
+
+// resync skips to the next sync byte. Right after the first packet there is
+// nothing to skip: that was no packet.
+func (t *ts) resync(p []byte) (int, error) {
+	n := bytes.IndexByte(p, syncByte)
+	if n < 0 {
+		n = len(p)
+	}
+	t.junk += n
+	if t.pos == packetSize || t.junk > maxJunk {
+		return 0, invalid("no MPEG-TS packet at byte %d", t.pos)
+	}
+	t.pos += int64(n)
+	return n, nil
+}
+
+// packet takes one packet (ISO/IEC 13818-1 clause 2.4.3.2).
+func (t *ts) packet(p []byte, at time.Time) {
+	if t.key != nil || p[1]&0x80 != 0 { // done, or damaged in transport
+		return
+	}
+	pid := int(p[1]&0x1f)<<8 | int(p[2])
+	start, control := p[1]&0x40 != 0, p[3]
+	payload := p[4:]
+	if control&0x10 == 0 {
+		return
+	}
+	if control&0x20 != 0 {
+		n := 1 + int(payload[0])
+		if n >= len(payload) {
+			return
+		}
+		payload = payload[n:]
+	}
+	switch {
+	case pid == 0 && t.pmtPID == noPID:
+		if table := t.pat.add(payload, start); table != nil {
+			t.pmtPID = parsePAT(table)
+		}
+	case pid == t.pmtPID && t.video == noPID:
+		if table := t.pmt.add(payload, start); table != nil {
+			t.video, t.es.codec = parsePMT(table)
+		}
+	case pid == t.video && control&0xc0 != 0:
+		t.scrambled = true
+	case pid == t.video:
+		if cc := int(control & 0x0f); cc != t.cc { // else it is sent twice
+			t.cc = cc
+			t.elementary(payload, start, at)
+		}
+	}
+}
+
+// elementary takes a payload of the video PID.
+func (t *ts) elementary(p []byte, start bool, at time.Time) {
+	if start {
+		t.pes.begin()
+	}
+	wasOpen := t.pes.open
+	p = t.pes.payload(p)
+	if t.pes.open && !wasOpen && t.pes.timed {
+		t.done(t.es.finish())
+	}
+	if t.key == nil && len(p) > 0 {
+		t.done(t.es.add(p, t.pos, at))
+	}
+}
+
+// done takes note of a picture that ended, if it is a keyframe.
+func (t *ts) done(k *Keyframe) {
+	if t.key == nil && k != nil {
+		k.Track = uint32(t.video)
+		t.key = k
+	}
+}
+
+func (t *ts) close() error {
+	if t.n > 0 {
+		return truncated("%d bytes of a packet at byte %d", t.n, t.pos-int64(t.n))
+	}
+	if t.key == nil && t.pes.left > 0 {
+		return truncated("%d bytes of a PES packet are missing", t.pes.left)
+	}
+	t.done(t.es.finish())
+	switch {
+	case t.key != nil:
+		return nil
+	case t.pmtPID == noPID:
+		return fmt.Errorf("%w: no program association table", ErrNoKeyframe)
+	case !t.pmt.whole:
+		return fmt.Errorf("%w: no program map table", ErrNoKeyframe)
+	case t.video == noPID:
+		return ErrNoVideo
+	case t.scrambled:
+		return fmt.Errorf("%w: packets are scrambled", ErrNoKeyframe)
+	}
+	return fmt.Errorf("%w: %s", ErrNoKeyframe, t.es.why())
+}
