@@ -1,0 +1,127 @@
+package player
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// formatOfURL guesses a format by a URL's path.
+func formatOfURL(u string) string {
+	if v, err := url.Parse(u); err == nil && strings.EqualFold(path.Ext(v.Path), ".mpd") {
+		return "dash"
+	}
+	return "hls"
+}
+
+// formatOf tells a manifest's format by what it begins with, because servers
+// lie about content types. The error is a fault.
+func formatOf(body []byte) (string, error) {
+	text := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case len(text) == 0:
+		return "", &fault{run.ErrManifestEmpty, errors.New("an empty answer in place of a manifest")}
+	case bytes.HasPrefix(text, []byte("#EXT")):
+		return "hls", nil
+	case text[0] == '<' && bytes.Contains(text[:min(len(text), 64<<10)], []byte("MPD")):
+		return "dash", nil
+	}
+	return "", &fault{run.ErrManifestInvalid, fmt.Errorf("neither an HLS playlist nor a DASH MPD, it begins with %q", text[:min(len(text), 40)])}
+}
+
+// playable are the indexes of the renditions that the app can play.
+func playable(renditions []Rendition, app run.App) []int {
+	var can []int
+	for i, r := range renditions {
+		if app.MaxHeight > 0 && int64(r.Height) > app.MaxHeight || !plays(app.Codecs, r.Codecs) {
+			continue
+		}
+		can = append(can, i)
+	}
+	return can
+}
+
+// plays tells whether each codec begins with one of the prefixes; no prefixes
+// play everything.
+func plays(prefixes, codecs []string) bool {
+	if len(prefixes) == 0 {
+		return true
+	}
+	for _, c := range codecs {
+		ok := false
+		for _, p := range prefixes {
+			ok = ok || strings.HasPrefix(strings.ToLower(c), strings.ToLower(p))
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// choose is the rendition that the model starts with for this app; an index of
+// renditions.
+func (s *session) choose(renditions []Rendition, at Moment) (int, error) {
+	can := playable(renditions, s.cfg.App)
+	if len(can) == 0 {
+		return 0, &failure{run.ErrUnsupported, run.StepManifest,
+			fmt.Sprintf("none of %d video renditions fits the app (codecs %v, at most %d lines)", len(renditions), s.cfg.App.Codecs, s.cfg.App.MaxHeight), at}
+	}
+	some := make([]Rendition, len(can))
+	for i, c := range can {
+		some[i] = renditions[c]
+	}
+	return can[s.model.startAt(some, s.cfg.App.Set)], nil
+}
+
+// serverTime is the server's clock when the answer was made, by its Date and
+// Age (RFC 9111, 4.2.3), so that a wrong clock of ours does not make a manifest
+// look old. It is at, when the answer does not say.
+func serverTime(h http.Header, at time.Time) time.Time {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return at
+	}
+	return date.Add(ageOf(h))
+}
+
+// ageOf is an answer's Age (RFC 9111, 5.1); 0 when it has none.
+func ageOf(h http.Header) time.Duration {
+	n, err := strconv.ParseInt(strings.TrimSpace(h.Get("Age")), 10, 32)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// staleAfter is how old the end of a live manifest may be, in target durations,
+// before it counts as stuck: servers must add a segment within 1.5 of them
+// (RFC 8216bis, 6.2.1), and Media3 gives up at 3.5.
+const staleAfter = 3.5
+
+// stale judges a live manifest whose last segment ended age ago, or whose copy
+// is that old. The error is a fault.
+func stale(age, target time.Duration) error {
+	limit := time.Duration(staleAfter * float64(target))
+	if target <= 0 || age <= limit {
+		return nil
+	}
+	return &fault{run.ErrManifestStale, fmt.Errorf("its last segment ended %v ago; with segments of %v nothing new for %v is too long",
+		age.Round(time.Millisecond), target, limit)}
+}
+
+// rewrite is the address to ask in place of u.
+func (c *Config) rewrite(u string) string {
+	if c.Rewrite == nil {
+		return u
+	}
+	return c.Rewrite(u)
+}

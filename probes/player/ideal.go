@@ -1,0 +1,18 @@
+package player
+
+import "time"
+
+// ideal is the player that none can beat: it starts with the lowest rendition,
+// asks for everything as soon as it knows the address, needs no time of its
+// own, and shows the frame when the last byte of the keyframe is there. It
+// tries each request once: what fails, failed.
+var ideal = &Model{
+	Name:   "ideal",
+	Source: "the floor by definition",
+	HLS:    true,
+	DASH:   true,
+
+	EstimateKbps: func([]Rendition) float64 { return 0 },
+	Start:        highestWithin,
+	LiveDelay:    func(holdBack, _ time.Duration) time.Duration { return holdBack },
+}

@@ -1,0 +1,350 @@
+package player
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/media"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// ref is one resource, or a part of it.
+type ref struct {
+	url string
+	rng *fetch.Range
+}
+
+// keyRef is what decrypts whole segments: AES-128 in CBC mode.
+type keyRef struct {
+	url string
+	iv  [16]byte
+}
+
+// parts is what a track's first segment consists of, and the model's own time
+// before it asks for each.
+type parts struct {
+	track   string
+	init    *ref    // nil: the segment initializes itself
+	initKey *keyRef // what encrypts init
+	media   ref
+	key     *keyRef // what encrypts media
+
+	thinkInit, thinkMedia, thinkKey time.Duration
+}
+
+// loaded is what came of a track; the moments are nil where they were not
+// reached.
+type loaded struct {
+	init     *Moment // complete; of a segment that initializes itself the same as segment
+	segment  *Moment // complete, and its key there
+	keyframe *Moment // the first video keyframe complete, and all that it needs
+
+	fmp4          bool
+	codec         string
+	width, height int
+}
+
+// load gets a track's first segment with its initialization segment and its
+// key, in the model's order.
+func (s *session) load(ctx context.Context, to *loaded, q parts, after Moment) error {
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	w := &watch{session: s, parts: q, keyThere: make(chan struct{}), initThere: make(chan struct{})}
+
+	var wg sync.WaitGroup
+	var once sync.Once
+	var first error
+	begin := func(part func(context.Context, Moment) error) {
+		wg.Go(func() {
+			err := part(ctx, after)
+			if err == nil {
+				return
+			}
+			if !errors.Is(err, errGivenUp) {
+				once.Do(func() { first = err })
+			}
+			giveUp()
+		})
+	}
+	if q.key != nil || q.initKey != nil {
+		begin(w.loadKey)
+	}
+	if q.init != nil {
+		begin(w.loadInit)
+	}
+	begin(w.loadMedia)
+	wg.Wait()
+	if first == nil && ctx.Err() != nil {
+		first = errGivenUp
+	}
+	return w.outcome(to, first)
+}
+
+// watch is one segment on its way: what has come of its parts, and the search
+// for its keyframe. The mutex guards all below it, and the search itself.
+type watch struct {
+	*session
+	parts
+	keyThere  chan struct{} // closed when the key is there
+	initThere chan struct{} // closed when the initialization segment is there
+
+	mu        sync.Mutex
+	key       []byte
+	keyAt     Moment
+	init      *media.Init
+	initAt    Moment
+	mediaAt   Moment // complete
+	mediaStep int    // the segment's last attempt
+	finder    *media.Finder
+	decrypter *media.Decrypter // nil when the segment is clear
+	ended     bool             // the segment's bytes are all there
+}
+
+// loadKey gets the key; a segment and its initialization segment have the same.
+func (w *watch) loadKey(ctx context.Context, after Moment) error {
+	k := w.parts.key
+	if k == nil {
+		k = w.initKey
+	}
+	var key []byte
+	got, err := w.request(ctx, ask{
+		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey,
+		reset: func() { key = nil },
+		body:  func(p []byte, _ time.Time) error { key = append(key, p...); return nil },
+		done: func(*fetch.Exchange) error {
+			if len(key) != 16 {
+				return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want 16 (RFC 8216bis, 4.4.4.4)", len(key))}
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.key, w.keyAt = key, got.Moment
+	close(w.keyThere)
+	if w.decrypter == nil {
+		return nil
+	}
+	err = w.decrypter.SetKey(key, w.parts.key.iv[:], got.At)
+	if err == nil && w.ended {
+		err = w.search(got.At)
+	}
+	return w.failure(run.StepSegment, err, got.Moment)
+}
+
+// loadInit gets the initialization segment.
+func (w *watch) loadInit(ctx context.Context, after Moment) error {
+	var reader *media.InitReader
+	var sink media.Sink
+	if w.initKey != nil {
+		// It cannot be read without its key, and is small.
+		select {
+		case <-w.keyThere:
+		case <-ctx.Done():
+			return errGivenUp
+		}
+	}
+	got, err := w.request(ctx, ask{
+		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, after: after, think: w.thinkInit, maxBytes: maxInit,
+		reset: func() {
+			reader = new(media.InitReader)
+			sink = reader
+			if w.initKey != nil {
+				d := media.NewDecrypter(reader)
+				_ = d.SetKey(w.key, w.initKey.iv[:], time.Now()) // of 16 bytes, and nothing is held yet
+				sink = d
+			}
+		},
+		body: func(p []byte, at time.Time) error { return mediaFault(sink.Feed(p, at)) },
+		done: func(x *fetch.Exchange) error { return mediaFault(sink.Close(x.End)) },
+	})
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.initAt = got.Moment
+	w.init = reader.Init()
+	close(w.initThere)
+	if w.finder != nil {
+		return w.failure(run.StepSegment, w.finder.SetInit(w.init, got.At), got.Moment)
+	}
+	return nil
+}
+
+// loadMedia gets the media segment and searches it for the keyframe as it
+// arrives. Audio is only received.
+func (w *watch) loadMedia(ctx context.Context, after Moment) error {
+	think := w.thinkMedia
+	if w.parts.init != nil && (w.model.InitFirst || w.model.RangesInTurn && w.oneResource()) {
+		select {
+		case <-w.initThere:
+			after, think = w.initAt, w.model.Think.SegmentAfterInit
+		case <-ctx.Done():
+			return errGivenUp
+		}
+	}
+	a := ask{name: run.StepSegment, track: w.track, url: w.media.url, rng: w.media.rng, after: after, think: think, maxBytes: maxSegment}
+	if w.track == run.TrackVideo {
+		a.reset = w.reset
+		a.body = func(p []byte, at time.Time) error { return w.feed(ctx, p, at) }
+		a.done = func(x *fetch.Exchange) error { return w.close(x.End) }
+	}
+	got, err := w.request(ctx, a)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mediaStep = got.Step
+	if err == nil {
+		w.mediaAt = got.Moment
+		return nil
+	}
+	w.mediaStep = PressPlay
+	var f *failure
+	if errors.As(err, &f) {
+		w.mediaStep = f.at.Step
+	}
+	return err
+}
+
+// oneResource tells whether init and media are ranges of one resource.
+func (w *watch) oneResource() bool {
+	return w.parts.init.rng != nil && w.media.rng != nil && w.parts.init.url == w.media.url
+}
+
+// reset starts the search anew, for another attempt.
+func (w *watch) reset() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.finder, w.decrypter, w.ended = media.NewFinder(), nil, false
+	if w.init != nil {
+		_ = w.finder.SetInit(w.init, w.initAt.At) // nothing is there that it could not fit
+	}
+	if w.parts.key != nil {
+		w.decrypter = media.NewDecrypter(w.finder)
+		if w.key != nil {
+			_ = w.decrypter.SetKey(w.key, w.parts.key.iv[:], w.keyAt.At)
+		}
+	}
+}
+
+// sink is where the segment's bytes go.
+func (w *watch) sink() media.Sink {
+	if w.decrypter != nil {
+		return w.decrypter
+	}
+	return w.finder
+}
+
+// feed passes on what has arrived. Where no more ciphertext can be held it
+// waits for the key, and the sender with it.
+func (w *watch) feed(ctx context.Context, p []byte, at time.Time) error {
+	w.mu.Lock()
+	err := w.sink().Feed(p, at)
+	w.mu.Unlock()
+	if !errors.Is(err, media.ErrFull) {
+		return mediaFault(err)
+	}
+	select {
+	case <-w.keyThere:
+	case <-ctx.Done():
+		return errGivenUp
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return mediaFault(w.sink().Feed(p, at))
+}
+
+// close ends the segment.
+func (w *watch) close(at time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	return mediaFault(w.search(at))
+}
+
+// search ends the search for the keyframe: all bytes are there. What is still
+// to come is no failure yet.
+func (w *watch) search(at time.Time) error {
+	err := w.sink().Close(at)
+	if errors.Is(err, media.ErrNoInit) && w.parts.init != nil || errors.Is(err, media.ErrNoKey) {
+		return nil
+	}
+	return err
+}
+
+// outcome says what has come of the segment; err is what ended it.
+func (w *watch) outcome(to *loaded, err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.init != nil {
+		at := w.initAt
+		to.init = &at
+	}
+	if !w.mediaAt.At.IsZero() {
+		at := w.mediaAt
+		if w.key != nil {
+			at = at.Later(w.keyAt)
+		}
+		to.segment = &at
+		if w.parts.init == nil {
+			to.init = &at
+		}
+	}
+	if w.track != run.TrackVideo || w.finder == nil {
+		return err
+	}
+	k, ok := w.finder.Keyframe()
+	if !ok {
+		if err == nil {
+			err = &failure{run.ErrNoKeyframe, run.StepSegment, "no keyframe with this initialization segment", w.mediaAt}
+		}
+		return err
+	}
+	at := Moment{k.At, w.mediaStep}
+	if w.init != nil && !w.initAt.At.Before(k.At) {
+		at = w.initAt
+	}
+	if w.key != nil && w.keyAt.At.After(at.At) {
+		at = w.keyAt
+	}
+	to.keyframe = &at
+	to.codec, to.width, to.height = k.Codec, k.Width, k.Height
+	to.fmp4 = k.Kind == media.Sync
+	return err
+}
+
+// failure is a failure that another part of the segment brought to light.
+func (w *watch) failure(step run.StepName, err error, at Moment) error {
+	if err = mediaFault(err); err == nil {
+		return nil
+	}
+	f := asFailure(step, err)
+	f.at = at
+	return f
+}
+
+// mediaFault is the fault that an error of package media means.
+func mediaFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	typ := run.ErrInternal
+	switch {
+	case errors.Is(err, media.ErrTruncated):
+		typ = run.ErrSegmentTruncated
+	case errors.Is(err, media.ErrNoKeyframe):
+		typ = run.ErrNoKeyframe
+	case errors.Is(err, media.ErrDecrypt):
+		typ = run.ErrDecrypt
+	case errors.Is(err, media.ErrInvalid), errors.Is(err, media.ErrNoInit):
+		typ = run.ErrMediaInvalid
+	}
+	return &fault{typ, err}
+}

@@ -1,0 +1,335 @@
+package player
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// maxRedirects bounds the hops of one request, as browsers do.
+const maxRedirects = 20
+
+// maxSteps bounds a run's steps: what is beyond is a fault of the stream.
+const maxSteps = 500
+
+// failure ends a run: why, where, and the moment.
+type failure struct {
+	typ    run.ErrorType
+	step   run.StepName
+	detail string
+	at     Moment
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("%s at %s: %s", f.typ, f.step, f.detail) }
+
+// errGivenUp ends what nobody waits for any more: another part of the run has
+// failed, or the caller has gone.
+var errGivenUp = errors.New("given up")
+
+// session is one run under way: its steps, and the client that makes them.
+type session struct {
+	cfg   Config
+	model *Model
+	start time.Time
+
+	mu    sync.Mutex
+	nodes []*node
+}
+
+// pressed is the moment of press play.
+func (s *session) pressed() Moment { return Moment{s.start, PressPlay} }
+
+// ask is one request that a player makes, with the retries it makes of it.
+type ask struct {
+	name     run.StepName
+	track    string
+	url      string
+	rng      *fetch.Range
+	method   string
+	after    Moment
+	think    time.Duration
+	maxBytes int64
+	compress bool
+
+	// body is called with each piece of a good answer. reset is called before
+	// each attempt, so that a retry starts with nothing. done is called at the
+	// end of each complete answer, and may find that it is not good.
+	body  func(p []byte, at time.Time) error
+	reset func()
+	done  func(x *fetch.Exchange) error
+}
+
+// answer is what an ask came to.
+type answer struct {
+	Moment
+	*fetch.Exchange
+	url string // after redirects
+}
+
+// fault is a failure that a body, reset or done function has found.
+type fault struct {
+	typ run.ErrorType
+	err error
+}
+
+func (f *fault) Error() string { return f.err.Error() }
+func (f *fault) Unwrap() error { return f.err }
+
+// request makes the request, follows redirects, and tries again as the model's
+// policy says. The error is a *failure, or errGivenUp.
+func (s *session) request(ctx context.Context, a ask) (answer, error) {
+	after := a.after
+	if err := sleepUntil(ctx, after.At.Add(a.think)); err != nil {
+		// The deadline passed in the player's own time: nothing is to blame
+		// but the run's limit.
+		return answer{}, s.ended(ctx, &failure{run.ErrTimeout, a.name, "the run's time was over before it was asked for", Moment{time.Now(), after.Step}})
+	}
+	p := s.model.policy(a.name)
+	timeouts, failures := 0, 0
+	for attempt := int64(1); ; attempt++ {
+		got, err := s.attempt(ctx, a, p, attempt, after)
+		if err == nil {
+			return got, nil
+		}
+		var fail *failure
+		if !errors.As(err, &fail) || ctx.Err() != nil {
+			return answer{}, err
+		}
+		var delay time.Duration
+		switch {
+		case fail.typ == run.ErrTimeout || fail.typ == run.ErrStalled:
+			if timeouts++; timeouts > p.TimeoutRetries {
+				return answer{}, err
+			}
+			delay = p.TimeoutDelay
+		case p.retries(fail.typ):
+			if failures++; failures > p.ErrorRetries {
+				return answer{}, err
+			}
+			delay = p.delay(failures)
+		default:
+			return answer{}, err
+		}
+		after = fail.at
+		if delay > 0 {
+			if after, err = s.wait(ctx, run.WaitRetry, a.track, after, delay); err != nil {
+				// The run's time ends before the next try: what failed is the
+				// last try, not the wait.
+				fail.at = after
+				return answer{}, s.ended(ctx, fail)
+			}
+		}
+	}
+}
+
+// retries tells whether a failure of that type is worth another try.
+func (p Policy) retries(t run.ErrorType) bool {
+	switch t {
+	case run.ErrHTTP4xx:
+		return p.Retry4xx
+	case run.ErrHTTP5xx:
+		return true
+	case run.ErrDNS, run.ErrConnect, run.ErrTLS, run.ErrReset, run.ErrSegmentTruncated:
+		return p.RetryBroken
+	}
+	return false // another try gives the same
+}
+
+// delay is the time before the nth error retry.
+func (p Policy) delay(n int) time.Duration {
+	d := p.ErrorDelay
+	for range n - 1 {
+		if d *= 2; d > p.MaxDelay {
+			return max(p.MaxDelay, p.ErrorDelay)
+		}
+	}
+	return d
+}
+
+// attempt makes one try: the request and the redirects it leads to.
+func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, after Moment) (answer, error) {
+	target, seen := a.url, map[string]bool{}
+	for hop := 0; ; hop++ {
+		if seen[target] || hop > maxRedirects {
+			why := "a loop back to " + short(target)
+			if !seen[target] {
+				why = fmt.Sprintf("more than %d redirects", maxRedirects)
+			}
+			return answer{}, &failure{run.ErrRedirect, a.name, why, after}
+		}
+		seen[target] = true
+		if a.reset != nil {
+			a.reset()
+		}
+		got, err := s.exchange(ctx, a, p, target, number, after)
+		if err != nil {
+			return answer{}, err
+		}
+		if got.Location == "" {
+			return got, nil
+		}
+		if u, err := url.Parse(got.Location); err != nil || u.Scheme != "http" && u.Scheme != "https" {
+			return answer{}, &failure{run.ErrRedirect, a.name, fmt.Sprintf("a redirect to %.200q, which is neither http nor https", got.Location), got.Moment}
+		}
+		target, after = got.Location, got.Moment
+	}
+}
+
+// exchange makes one exchange and keeps it as a step.
+func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, number int64, after Moment) (answer, error) {
+	if s.count() >= maxSteps {
+		return answer{}, &failure{run.ErrUnsupported, a.name, fmt.Sprintf("more than %d requests before the first frame", maxSteps), after}
+	}
+	req := fetch.Request{
+		Method: a.method, URL: target, Header: s.cfg.Header, Range: a.rng, Compress: a.compress,
+		FirstByteTimeout: p.FirstByte, Timeout: p.Total, MaxBytes: a.maxBytes, Body: a.body,
+	}
+	n := &node{after: after, start: time.Now()}
+	n.Step = run.Step{Name: a.name, Track: a.track, URL: target, Attempt: number}
+	index := s.begin(n)
+	x := s.cfg.Client.Do(ctx, req)
+	at := Moment{x.End, index}
+
+	fail := s.judge(ctx, a, x)
+	s.finish(n, x, fail)
+	if fail != nil {
+		fail.at = at
+		return answer{}, s.ended(ctx, fail)
+	}
+	return answer{Moment: at, Exchange: x, url: target}, nil
+}
+
+// judge says what was wrong with an exchange; nil when it was good.
+func (s *session) judge(ctx context.Context, a ask, x *fetch.Exchange) *failure {
+	if x.Err == nil {
+		if a.done != nil && x.Location == "" {
+			if err := a.done(x); err != nil {
+				return asFailure(a.name, err)
+			}
+		}
+		if x.Status >= 300 && x.Location == "" {
+			return &failure{typ: run.ErrRedirect, step: a.name, detail: fmt.Sprintf("an answer %d without a usable Location", x.Status)}
+		}
+		return nil
+	}
+	if x.Err.Type == "" {
+		var f *fault
+		if errors.As(x.Err, &f) {
+			return asFailure(a.name, f)
+		}
+		return &failure{step: a.name, detail: "given up: " + x.Err.Detail}
+	}
+	typ := x.Err.Type
+	media := a.name == run.StepSegment || a.name == run.StepPart || a.name == run.StepInit
+	if media && errors.Is(x.Err, fetch.ErrTruncated) {
+		typ = run.ErrSegmentTruncated
+	}
+	return &failure{typ: typ, step: a.name, detail: x.Err.Detail}
+}
+
+func asFailure(step run.StepName, err error) *failure {
+	var f *fault
+	if errors.As(err, &f) {
+		return &failure{typ: f.typ, step: step, detail: f.Error()}
+	}
+	return &failure{typ: run.ErrInternal, step: step, detail: err.Error()}
+}
+
+// ended is fail, unless it is only the echo of the run having been given up.
+func (s *session) ended(ctx context.Context, fail *failure) error {
+	if fail.typ == "" || errors.Is(ctx.Err(), context.Canceled) {
+		return errGivenUp
+	}
+	return fail
+}
+
+// begin adds a node and gives its index.
+func (s *session) begin(n *node) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n.end = n.start
+	s.nodes = append(s.nodes, n)
+	return len(s.nodes) - 1
+}
+
+// finish writes what the exchange came to into its node.
+func (s *session) finish(n *node, x *fetch.Exchange, fail *failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n.start, n.end = x.Start, x.End
+	n.QueueMs, n.DNSMs, n.ConnMs, n.TLSMs = ms(x.Timing.Queue), ms(x.Timing.DNS), ms(x.Timing.Connect), ms(x.Timing.TLS)
+	n.WaitMs, n.RecvMs = ms(x.Timing.Wait), ms(x.Timing.Receive)
+	n.Status, n.Bytes, n.Proto, n.Reused = int64(x.Status), x.Bytes, x.Proto, x.Reused
+	if x.Remote.IsValid() {
+		n.Remote = x.Remote.String()
+	}
+	if s.cfg.Keep != nil && x.Header != nil {
+		n.Headers = s.cfg.Keep(x.Header)
+	}
+	n.exchange = x
+	if fail != nil {
+		n.Error, n.Detail = fail.typ, fail.detail
+	}
+}
+
+// wait is a wait of the player, as a step of its own. Its moment is the wait's
+// end, also when ctx ended it: then the error is not nil.
+func (s *session) wait(ctx context.Context, name run.StepName, track string, after Moment, d time.Duration) (Moment, error) {
+	n := &node{after: after, start: after.At}
+	n.Step = run.Step{Name: name, Track: track}
+	index := s.begin(n)
+	err := sleepUntil(ctx, n.start.Add(d))
+	end := n.start.Add(d)
+	if err != nil {
+		end = time.Now()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n.end = end
+	return Moment{end, index}, err
+}
+
+// count is the number of steps so far.
+func (s *session) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.nodes)
+}
+
+// node is the step of that index.
+func (s *session) node(i int) *node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nodes[i]
+}
+
+// sleepUntil waits for t, or for the end of ctx, whose error it gives.
+func sleepUntil(ctx context.Context, t time.Time) error {
+	d := time.Until(t)
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// short is u without query and fragment, which may hold tokens.
+func short(u string) string {
+	if i := strings.IndexAny(u, "?#"); i >= 0 {
+		u = u[:i]
+	}
+	return u
+}
