@@ -88,6 +88,9 @@ func (f *Finder) SetInit(init *Init, at time.Time) error {
 // Close says that the segment ended. The error is Feed's if there was one, and
 // else [ErrTruncated], [ErrNoInit] (see there), [ErrNoKeyframe] or
 // [ErrNoVideo]. ErrTruncated may be said of a segment whose keyframe is whole.
+//
+// MPEG-TS that is cut between packets, within a picture whose PES packet does
+// not say its length, looks whole: only HTTP knows better.
 func (f *Finder) Close(time.Time) error {
 	f.closed = true
 	switch {

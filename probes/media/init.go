@@ -105,7 +105,7 @@ func ParseInit(b []byte) (*Init, error) {
 
 func parseMoov(body []byte) (*Init, error) {
 	init := &Init{}
-	var trex []byte // the mvex box, which may come first
+	var mvex []byte // may come before the tracks
 	w := boxes{rest: body}
 	for w.next() {
 		switch w.typ {
@@ -122,7 +122,7 @@ func parseMoov(body []byte) (*Init, error) {
 			}
 			init.Tracks = append(init.Tracks, t)
 		case "mvex":
-			trex = w.body
+			mvex = w.body
 		}
 	}
 	if w.err != nil {
@@ -131,7 +131,10 @@ func parseMoov(body []byte) (*Init, error) {
 	if len(init.Tracks) == 0 {
 		return nil, invalid("a moov box without tracks")
 	}
-	return init, init.mvex(trex)
+	if err := init.mvex(mvex); err != nil {
+		return nil, err
+	}
+	return init, nil
 }
 
 func (i *Init) mvex(body []byte) error {

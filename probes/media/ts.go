@@ -26,6 +26,8 @@ type ts struct {
 	video     int // PID
 	scrambled bool
 	cc        int // the video PID's last continuity counter
+	last      [packetSize]byte
+	lastLen   int // bytes of its last payload, in last
 
 	pes pes
 	es  picture
@@ -109,12 +111,19 @@ func (t *ts) packet(p []byte, at time.Time) {
 		}
 	case pid == t.video && control&0xc0 != 0:
 		t.scrambled = true
-	case pid == t.video:
-		if cc := int(control & 0x0f); cc != t.cc { // else it is sent twice
-			t.cc = cc
-			t.elementary(payload, start, at)
-		}
+	case pid == t.video && !t.twice(payload, int(control&0x0f)):
+		t.elementary(payload, start, at)
 	}
+}
+
+// twice tells whether a packet of the video PID repeats the one before, as it
+// may once (clause 2.4.3.3).
+func (t *ts) twice(payload []byte, cc int) bool {
+	if cc == t.cc && bytes.Equal(payload, t.last[:t.lastLen]) {
+		return true
+	}
+	t.cc, t.lastLen = cc, copy(t.last[:], payload)
+	return false
 }
 
 // elementary takes a payload of the video PID.
