@@ -109,10 +109,8 @@ func mainAudio(period *dash.Period) *dash.Representation {
 
 // dashParts is what the segment consists of at which playback starts.
 func (s *session) dashParts(p *presentation, mpd *dash.MPD, r *dash.Representation, track string, clock clock, at Moment) (parts, error) {
-	q := parts{track: track, thinkInit: s.model.Think.Init, thinkMedia: s.model.Think.Segment}
-	if track == run.TrackAudio {
-		q.thinkInit, q.thinkMedia = s.model.Think.AudioInit, s.model.Think.AudioSegment
-	}
+	init, hasInit := r.Init()
+	q := s.think(parts{track: track}, hasInit)
 	seg, err := r.First()
 	if err == nil && mpd.Dynamic {
 		seg, err = s.dashLive(p, mpd, r, track, clock.at(at.At))
@@ -129,7 +127,7 @@ func (s *session) dashParts(p *presentation, mpd *dash.MPD, r *dash.Representati
 		return q, manifestFailure(run.StepManifest, err, at)
 	}
 	q.media = s.dashRef(seg)
-	if init, ok := r.Init(); ok {
+	if hasInit {
 		ref := s.dashRef(init)
 		q.init = &ref
 	}

@@ -76,8 +76,11 @@ func (s *session) chooseVariant(p *presentation, multi *hls.Multivariant, at Mom
 // so.
 func (s *session) hlsTrack(ctx context.Context, p *presentation, to *loaded, track string, multi *hls.Multivariant, uri string, after Moment, gate <-chan Moment) error {
 	think := s.model.Think.Playlist
-	if track == run.TrackAudio {
+	switch {
+	case track == run.TrackAudio:
 		think = s.model.Think.AudioPlaylist
+	case p.separate:
+		think = s.model.Think.PlaylistBeside
 	}
 	var body bytes.Buffer
 	var media *hls.Media
@@ -125,7 +128,7 @@ func (s *session) hlsSegments(ctx context.Context, p *presentation, to *loaded, 
 	if gate != nil && media.Live() && s.model.LiveAudioLast {
 		select {
 		case after = <-gate:
-			parts.thinkInit, parts.thinkMedia = s.model.Think.LiveAudioAfterVideo, s.model.Think.LiveAudioAfterVideo
+			parts.thinkInit, parts.thinkMedia = s.model.Think.LiveAudio, s.model.Think.LiveAudio
 		case <-ctx.Done():
 			return errGivenUp
 		}
@@ -177,11 +180,7 @@ func (p *presentation) hlsLive(list answer, media *hls.Media, seg *hls.Segment) 
 
 // hlsParts is what the segment consists of.
 func (s *session) hlsParts(seg *hls.Segment, track string) (parts, error) {
-	q := parts{track: track, media: s.hlsRef(seg.URI, seg.ByteRange)}
-	q.thinkInit, q.thinkMedia, q.thinkKey = s.model.Think.Init, s.model.Think.Segment, s.model.Think.Key
-	if track == run.TrackAudio {
-		q.thinkInit, q.thinkMedia = s.model.Think.AudioInit, s.model.Think.AudioSegment
-	}
+	q := s.think(parts{track: track, media: s.hlsRef(seg.URI, seg.ByteRange)}, seg.Map != nil || seg.Key != nil)
 	var err error
 	if q.key, err = s.hlsKey(seg.Key, seg.IV()); err != nil {
 		return q, err

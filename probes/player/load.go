@@ -36,6 +36,20 @@ type parts struct {
 	thinkInit, thinkMedia, thinkKey time.Duration
 }
 
+// think fills in the model's own time before each part; beside: the segment is
+// not asked for alone.
+func (s *session) think(q parts, beside bool) parts {
+	t := &s.model.Think
+	q.thinkInit, q.thinkMedia, q.thinkKey = t.Init, t.Segment, t.Key
+	switch {
+	case q.track == run.TrackAudio:
+		q.thinkInit, q.thinkMedia = t.AudioInit, t.AudioSegment
+	case beside:
+		q.thinkMedia = t.SegmentBeside
+	}
+	return q
+}
+
 // loaded is what came of a track; the moments are nil where they were not
 // reached.
 type loaded struct {

@@ -70,12 +70,19 @@ type Rendition struct {
 }
 
 // Think is the player's own time before each request, from the end of what
-// the request waits for.
+// the request waits for. Beside means that another request goes out with it.
 type Think struct {
-	Manifest, Playlist, AudioPlaylist     time.Duration
-	Key, Init, Segment                    time.Duration
-	AudioInit, AudioSegment               time.Duration
-	SegmentAfterInit, LiveAudioAfterVideo time.Duration
+	Manifest         time.Duration
+	Playlist         time.Duration
+	PlaylistBeside   time.Duration // of the video, beside the audio's
+	AudioPlaylist    time.Duration
+	Key, Init        time.Duration
+	Segment          time.Duration
+	SegmentBeside    time.Duration // beside a key or an initialization segment
+	SegmentAfterInit time.Duration
+	AudioInit        time.Duration
+	AudioSegment     time.Duration
+	LiveAudio        time.Duration // after the first video segment, see LiveAudioLast
 }
 
 // AudioNeed is what must be there of a separate audio track.

@@ -228,8 +228,13 @@ func (s *session) judge(ctx context.Context, a ask, x *fetch.Exchange) *failure 
 	}
 	typ := x.Err.Type
 	media := a.name == run.StepSegment || a.name == run.StepPart || a.name == run.StepInit
-	if media && errors.Is(x.Err, fetch.ErrTruncated) {
+	switch {
+	case media && errors.Is(x.Err, fetch.ErrTruncated):
 		typ = run.ErrSegmentTruncated
+	case errors.Is(x.Err, fetch.ErrEncoding) && media:
+		typ = run.ErrMediaInvalid
+	case errors.Is(x.Err, fetch.ErrEncoding):
+		typ = run.ErrManifestInvalid
 	}
 	return &failure{typ: typ, step: a.name, detail: x.Err.Detail}
 }
