@@ -68,6 +68,9 @@ func (r *Run) UnmarshalJSON(text []byte) error {
 		if err := json.Unmarshal(value, f.ptr(r)); err != nil {
 			return fmt.Errorf("run: field %s: %w", name, err)
 		}
+		if t, ok := f.Get(r).(time.Time); ok && (t.UTC().Year() < 0 || t.UTC().Year() > 9999) {
+			return fmt.Errorf("run: field %s: %s is beyond what RFC 3339 can write in UTC", name, value)
+		}
 	}
 	return nil
 }
