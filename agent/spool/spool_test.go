@@ -147,6 +147,8 @@ func TestSizeBoundDropsTheOldestAndCounts(t *testing.T) {
 	}
 	if st := s.Stats(); st.Bytes > 8000 {
 		t.Errorf("%d bytes on disk, want at most 8000", st.Bytes)
+	} else if sum := droppedRuns(st); sum == 0 || sum != int64(200-st.Fresh-st.Backlog) {
+		t.Errorf("%d dropped and %d waiting, want 200 together", sum, st.Fresh+st.Backlog)
 	}
 	_, got := take(t, s, 1000)
 	if n := len(got); n < 60 || got[n-1][:3] != "199" || got[0][:3] != fmt.Sprintf("%03d", 200-n) {
@@ -156,19 +158,19 @@ func TestSizeBoundDropsTheOldestAndCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = open(t, Config{Dir: dir, MaxBytes: 8000})
-	var dropped int64
-	for _, d := range s.Stats().Dropped {
-		dropped += d.Runs
-		if d.Target != "news" {
-			t.Errorf("target %q", d.Target)
-		}
-	}
-	if dropped != int64(200-len(got)) {
+	if dropped := droppedRuns(s.Stats()); dropped != int64(200-len(got)) {
 		t.Errorf("%d counted as dropped after reopening, want %d", dropped, 200-len(got))
 	}
-	if d := s.Stats().Dropped[0]; d.Runs != 30 || !d.Hour.Equal(start.Truncate(time.Hour)) {
-		t.Errorf("first hour %+v, want 30 runs at 09:00", d)
+	if d := s.Stats().Dropped[0]; d.Runs != 30 || d.Target != "news" || !d.Hour.Equal(start.Truncate(time.Hour)) {
+		t.Errorf("first hour %+v, want 30 runs of news at 09:00", d)
 	}
+}
+
+func droppedRuns(st Stats) (n int64) {
+	for _, d := range st.Dropped {
+		n += d.Runs
+	}
+	return n
 }
 
 // faultyFile fails while full is set; partial writes reach the disk.
@@ -227,6 +229,14 @@ func TestDiskThatTakesNothing(t *testing.T) {
 			full.Store(false)
 			badSync.Store(false)
 			put(t, s, "after")
+			// What waits in memory follows to disk; the two that are out do not.
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for n := 0; s.Stats().Memory != 2; n++ {
+				if <-tick.C; n == 5000 {
+					t.Fatalf("stats %+v, want 2 runs in memory", s.Stats())
+				}
+			}
 			s.GiveBack(items[0])
 			if err := s.Commit(items[1:]...); err != nil {
 				t.Fatal(err)
