@@ -232,7 +232,6 @@ func (h *harness) order(t *testing.T, f fault.Fault) {
 func TestFaults(t *testing.T) {
 	h := newHarness(t, "cdn-b")
 	segment := file(t, "ts/360p/1.ts")
-	half := len(segment) / 2
 	const ts, m3u8 = "/vod/ts/360p/1.ts", "/vod/ts/master.m3u8"
 	type outcome struct {
 		*http.Response
@@ -240,7 +239,7 @@ func TestFaults(t *testing.T) {
 		err  error
 		took time.Duration
 	}
-	isHalf := func(o outcome) bool { return o.Response != nil && bytes.Equal(o.body, segment[:half]) && o.err != nil }
+	isCut := func(o outcome) bool { return o.Response != nil && bytes.Equal(o.body, segment[:4096]) && o.err != nil }
 	for _, tc := range []struct {
 		kind   string
 		effect fault.Effect
@@ -256,9 +255,9 @@ func TestFaults(t *testing.T) {
 		{"status", fault.Effect{Status: 403}, m3u8, func(o outcome) bool { return o.StatusCode == 403 }},
 		{"origin_down", fault.Effect{}, m3u8, func(o outcome) bool { return o.StatusCode == 502 }},
 		{"redirect", fault.Effect{}, m3u8, func(o outcome) bool { return o.StatusCode == 302 && o.Header.Get("Location") == m3u8 }},
-		{"truncate", fault.Effect{}, ts, func(o outcome) bool { return isHalf(o) && errors.Is(o.err, io.ErrUnexpectedEOF) }},
-		{"reset", fault.Effect{}, ts, func(o outcome) bool { return isHalf(o) && errors.Is(o.err, syscall.ECONNRESET) }},
-		{"stall", fault.Effect{Ms: 300}, ts, func(o outcome) bool { return isHalf(o) && o.took >= 300*time.Millisecond }},
+		{"truncate", fault.Effect{}, ts, func(o outcome) bool { return isCut(o) && errors.Is(o.err, io.ErrUnexpectedEOF) }},
+		{"reset", fault.Effect{}, ts, func(o outcome) bool { return isCut(o) && errors.Is(o.err, syscall.ECONNRESET) }},
+		{"stall", fault.Effect{Ms: 300}, ts, func(o outcome) bool { return isCut(o) && o.took >= 300*time.Millisecond }},
 		{"oversize", fault.Effect{}, m3u8, func(o outcome) bool { return o.ContentLength == 1e12 && len(o.body) == 4<<20 }},
 		{"html", fault.Effect{}, m3u8, func(o outcome) bool {
 			return o.StatusCode == 200 && strings.HasPrefix(o.Header.Get("Content-Type"), "text/html") && bytes.Contains(o.body, []byte("Welcome"))
@@ -357,7 +356,7 @@ func TestCloseEndsEverything(t *testing.T) {
 			done <- err
 		}()
 	}
-	for n := 0; n < 2; { // both have had their half: they are in the edge's hands
+	for n := 0; n < 2; { // both have had their beginning: they are in the edge's hands
 		n = 0
 		h.edge.cache.mu.Lock()
 		n = len(h.edge.cache.by) * 2

@@ -16,6 +16,14 @@ import (
 // it off.
 var errCut = errors.New("edge: the body is cut off here")
 
+// cutAfter is how much of a body passes before it is cut off, in bytes: less
+// than any keyframe.
+const cutAfter = 4 << 10
+
+// settle is how long a connection is left alone before it is reset: a client
+// that writes while the reset comes sees the end of the stream in its place.
+const settle = 20 * time.Millisecond
+
 // staleBy is how long before its order a stale manifest stopped, when the
 // order does not say.
 const staleBy = time.Minute
@@ -35,8 +43,8 @@ func (x *exchange) serve(faults []fault.Fault) {
 				panic(http.ErrAbortHandler)
 			}
 		case "bandwidth":
-			line := x.edge.line(f, x.client)
-			out = &paced{ResponseWriter: out, line: line, exchange: x}
+			part := min(max(f.Effect.Kbps*pace/8, 16), maxPart)
+			out = &paced{ResponseWriter: out, line: x.edge.line(f, x.client), part: part, exchange: x}
 		default:
 			if order.ID == "" {
 				order = f
@@ -55,7 +63,7 @@ func (x *exchange) serve(faults []fault.Fault) {
 	case "oversize":
 		x.blanks(out)
 	case "truncate", "reset", "stall":
-		x.half(out, order.Effect)
+		x.begin(out, order.Effect)
 	default:
 		x.answer(out, order)
 	}
@@ -84,8 +92,8 @@ func (x *exchange) answer(out http.ResponseWriter, order fault.Fault) {
 	found.Serve(out, x.request)
 }
 
-// half serves half of the announced body, then ends, resets or falls silent.
-func (x *exchange) half(out http.ResponseWriter, effect fault.Effect) {
+// begin serves the beginning of the body, then ends, resets or falls silent.
+func (x *exchange) begin(out http.ResponseWriter, effect fault.Effect) {
 	cut := &cutter{ResponseWriter: out}
 	x.answer(cut, fault.Fault{})
 	if !cut.done {
@@ -105,7 +113,7 @@ func (x *exchange) half(out http.ResponseWriter, effect fault.Effect) {
 		shaper.Sleep(ctx, silence) // either way this is the end
 	case "reset":
 		conn, ok := ctx.Value(connKey{}).(*shaper.Conn)
-		if ok && conn.Drain(ctx) == nil {
+		if ok && conn.Drain(ctx) == nil && shaper.Sleep(ctx, settle) == nil {
 			conn.Abort()
 		}
 	}
@@ -146,17 +154,22 @@ func (e *Edge) line(f fault.Fault, client netip.Addr) *shaper.Link {
 type paced struct {
 	http.ResponseWriter
 	line     *shaper.Link
+	part     int // bytes written at once
 	exchange *exchange
 }
 
-// pace is how much is written at once: at 1 Mbit/s every 12 ms.
-const pace = 1460
+// A paced body is written every pace milliseconds, in parts of 16 bytes to
+// maxPart.
+const (
+	pace    = 10
+	maxPart = 16 << 10
+)
 
 func (p *paced) Write(b []byte) (n int, err error) {
 	ctx := p.exchange.request.Context()
 	control := http.NewResponseController(p.exchange.out)
 	for len(b) > 0 {
-		part := b[:min(len(b), pace)]
+		part := b[:min(len(b), p.part)]
 		now := time.Now()
 		end, _ := p.line.Reserve(len(part), now, now.Add(time.Hour))
 		if err := shaper.Sleep(ctx, time.Until(end)); err != nil {
@@ -175,7 +188,7 @@ func (p *paced) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// cutter lets half of the announced body pass.
+// cutter lets the beginning of the announced body pass.
 type cutter struct {
 	http.ResponseWriter
 	left int64
@@ -186,7 +199,7 @@ type cutter struct {
 func (c *cutter) Write(b []byte) (int, error) {
 	if !c.set {
 		c.set = true
-		c.left = announced(c.Header()) / 2
+		c.left = min(announced(c.Header())/2, cutAfter)
 	}
 	take := min(int64(len(b)), c.left)
 	n, err := c.ResponseWriter.Write(b[:take])

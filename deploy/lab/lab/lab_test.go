@@ -175,6 +175,7 @@ func TestFaultsBeforeHTTP(t *testing.T) {
 // A live stream goes on while it is watched: the playlist moves, and what it
 // names is there.
 func TestLiveOverTheClock(t *testing.T) {
+	t.Parallel()
 	l := start(t, Config{Fast: true})
 	c := client(t, l, "127.14.0.10")
 	base := "https://" + l.Info.CDNs["cdn-c"] + "/live/cmaf/v360/"

@@ -48,6 +48,7 @@ type app struct {
 	Version   string             `yaml:"version"`
 	Player    string             `yaml:"player"`
 	UserAgent string             `yaml:"user_agent"`
+	Codecs    []string           `yaml:"codecs"`
 	Set       map[string]float64 `yaml:"set,omitempty"`
 }
 
@@ -67,7 +68,7 @@ func (l *Lab) writePlan() error {
 		p.CDNs = append(p.CDNs, cdn{Name: c.Name, Host: fmt.Sprintf("%s:%d", l.World.Host(c), l.Info.HTTPSPort)})
 	}
 	for _, a := range l.World.Apps {
-		p.Apps = append(p.Apps, app{Name: a.Name, Version: a.Version, Player: a.Player, UserAgent: a.UserAgent(), Set: a.Set})
+		p.Apps = append(p.Apps, app{Name: a.Name, Version: a.Version, Player: a.Player, UserAgent: a.UserAgent(), Codecs: a.Codecs, Set: a.Set})
 	}
 	for _, t := range planned {
 		t.URL, t.CDNs, t.Interval = l.URL(Streams[t.URL]), []string{"*"}, l.config.Interval.String()

@@ -19,7 +19,6 @@ import (
 const (
 	Segment = time.Duration(media.SegmentSeconds * 1e9) // every segment's, pictures and sound
 	Window  = 8                                         // segments in a manifest
-	loop    = media.Segments                            // of the files that are repeated
 	kept    = 10 * time.Minute                          // how long a segment can be had after it left the manifest
 	liveAge = time.Second                               // how long a cache may keep a live manifest
 
@@ -32,8 +31,9 @@ var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // rendition is one track of a live stream.
 type rendition struct {
-	head     []string // of its playlist, without media sequence
-	segments []string // the files that it repeats
+	head []string // of its playlist, without media sequence
+	ext  string   // of its segments
+	loop *rewrite.Loop
 }
 
 // addLive reads a stream's media playlists, and its manifests for DASH.
@@ -42,14 +42,9 @@ func (o *Origin) addLive(stream string) error {
 		if path.Base(name) != "index.m3u8" || path.Dir(path.Dir(name)) != stream {
 			continue
 		}
-		r, err := readRendition(name, f.Body)
+		r, err := o.readRendition(name, f.Body)
 		if err != nil {
-			return err
-		}
-		for i, s := range r.segments {
-			if _, err := o.shifted(s, int64(i)+loop); err != nil {
-				return err
-			}
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		o.live[path.Dir(name)] = r
 	}
@@ -60,8 +55,9 @@ func (o *Origin) addLive(stream string) error {
 }
 
 // readRendition takes apart a playlist that the media's script made.
-func readRendition(name string, text []byte) (*rendition, error) {
+func (o *Origin) readRendition(name string, text []byte) (*rendition, error) {
 	r := &rendition{}
+	var segments [][]byte
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		switch {
@@ -69,18 +65,21 @@ func readRendition(name string, text []byte) (*rendition, error) {
 			strings.HasPrefix(line, "#EXT-X-PLAYLIST-TYPE"), strings.HasPrefix(line, "#EXT-X-MEDIA-SEQUENCE"):
 		case strings.HasPrefix(line, "#EXTINF:"):
 			if d := strings.TrimRight(strings.TrimPrefix(line, "#EXTINF:"), ","); d != "1.920000" {
-				return nil, fmt.Errorf("%s: a segment of %s s, want %v", name, d, Segment)
+				return nil, fmt.Errorf("a segment of %s s, want %v", d, Segment)
 			}
 		case strings.HasPrefix(line, "#"):
 			r.head = append(r.head, line)
 		default:
-			r.segments = append(r.segments, path.Join(path.Dir(name), line))
+			r.ext = path.Ext(line)
+			segments = append(segments, o.files[path.Join(path.Dir(name), line)].Body)
 		}
 	}
-	if len(r.segments) != loop {
-		return nil, fmt.Errorf("%s: %d segments, want %d", name, len(r.segments), loop)
+	if len(segments) != media.Segments {
+		return nil, fmt.Errorf("%d segments, want %d", len(segments), media.Segments)
 	}
-	return r, nil
+	var err error
+	r.loop, err = rewrite.NewLoop(segments, media.Segments*Segment)
+	return r, err
 }
 
 // Last is the number of the newest segment that is whole at an instant.
@@ -95,8 +94,8 @@ func (o *Origin) liveObject(name string, now time.Time) (Object, error) {
 	switch r := o.live[dir]; {
 	case r != nil && base == "index.m3u8":
 		return object(r.playlist(now), types[".m3u8"], liveAge), nil
-	case r != nil && path.Ext(base) == path.Ext(r.segments[0]):
-		return o.liveSegment(r, name, now)
+	case r != nil && path.Ext(base) == r.ext:
+		return r.segment(name, now)
 	}
 	f, ok := o.files[name]
 	stream, _, _ := strings.Cut(name, "/")
@@ -110,27 +109,18 @@ func (o *Origin) liveObject(name string, now time.Time) (Object, error) {
 	return Object{}, fmt.Errorf("origin: /live/%s: %w", name, fs.ErrNotExist)
 }
 
-func (o *Origin) liveSegment(r *rendition, name string, now time.Time) (Object, error) {
+func (r *rendition) segment(name string, now time.Time) (Object, error) {
 	base := path.Base(name)
 	n, err := strconv.ParseInt(strings.TrimSuffix(base, path.Ext(base)), 10, 64)
 	last := Last(now)
 	if err != nil || n < 0 || n > last || n <= last-Window-int64(kept/Segment) {
 		return Object{}, fmt.Errorf("origin: /live/%s: %w; the newest segment is %d", name, fs.ErrNotExist, last)
 	}
-	body, err := o.shifted(r.segments[n%loop], n)
+	body, err := r.loop.Segment(n)
 	if err != nil {
 		return Object{}, fmt.Errorf("origin: /live/%s: %w", name, err)
 	}
 	return object(body, types[path.Ext(base)], kept), nil
-}
-
-// shifted is a segment of the media as segment n of the live stream.
-func (o *Origin) shifted(file string, n int64) ([]byte, error) {
-	body, err := rewrite.Shift(o.files[file].Body, time.Duration(n/loop*loop)*Segment, uint32(n+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return body, nil
 }
 
 // playlist is a sliding window (RFC 8216bis, 6.2.2).
@@ -144,7 +134,7 @@ func (r *rendition) playlist(now time.Time) []byte {
 	fmt.Fprintf(&b, "#EXT-X-MEDIA-SEQUENCE:%d\n", first)
 	for n := first; n < first+Window; n++ {
 		fmt.Fprintf(&b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%.6f,\n%d%s\n",
-			Starts(n).Format("2006-01-02T15:04:05.000Z"), Segment.Seconds(), n, path.Ext(r.segments[0]))
+			Starts(n).Format("2006-01-02T15:04:05.000Z"), Segment.Seconds(), n, r.ext)
 	}
 	return b.Bytes()
 }

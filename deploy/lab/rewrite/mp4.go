@@ -1,52 +1,14 @@
-// Package rewrite changes segments of the lab's media: [Shift] moves them in
-// time, so that a few segments make an endless live stream, and
-// [HideKeyframes] takes away every place to start. It knows H.264 and AAC in
-// MPEG-TS and in fragmented MP4 as ffmpeg writes them; whatever else it meets
-// is ErrForeign.
 package rewrite
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 )
 
-// ErrForeign is what segments of another make are refused with.
-var ErrForeign = errors.New("rewrite: not a segment of the lab's media")
-
 // notSync is sample_is_non_sync_sample among a sample's flags (ISO/IEC
 // 14496-12, 8.8.3.1).
 const notSync = 0x00010000
-
-// Shift is a copy of a segment whose times are later by d. The segment's
-// timescale must divide d; an MP4 segment is given sequence as its
-// sequence_number.
-func Shift(segment []byte, d time.Duration, sequence uint32) ([]byte, error) {
-	out := append([]byte(nil), segment...)
-	if isTS(out) {
-		return out, shiftTS(out, uint64(d)*9/100_000)
-	}
-	return out, shiftMP4(out, d, sequence)
-}
-
-// HideKeyframes is a copy of a segment in which no sample is marked as a place
-// to start. Encrypted segments are ErrForeign.
-func HideKeyframes(segment []byte) ([]byte, error) {
-	out := append([]byte(nil), segment...)
-	if isTS(out) {
-		return out, hideTS(out)
-	}
-	return out, eachBox(out, func(kind string, body []byte) error {
-		switch kind {
-		case "tfhd":
-			return hideDefault(body)
-		case "trun":
-			return hideSamples(body)
-		}
-		return nil
-	})
-}
 
 // eachBox calls f with the type and body of every box, also of those inside
 // moof and traf.

@@ -12,7 +12,16 @@ import (
 	"github.com/asticode/go-astits"
 )
 
-const loop = 9600 * time.Millisecond
+const length = 1920 * time.Millisecond
+
+// shifted is a segment as the first one after n rounds of itself alone.
+func shifted(segment []byte, n int64) ([]byte, error) {
+	l, err := NewLoop([][]byte{segment}, length)
+	if err != nil {
+		return nil, err
+	}
+	return l.Segment(n)
+}
 
 func segment(t testing.TB, name string) []byte {
 	t.Helper()
@@ -52,16 +61,46 @@ func TestShiftTS(t *testing.T) {
 		t.Fatalf("%d times in the segment", len(before))
 	}
 	// Times wrap at 33 bits: 26.5 hours.
-	for _, d := range []time.Duration{0, loop, 1000 * loop, 3_000_000 * loop} {
-		out, err := Shift(in, d, 1)
+	for _, n := range []int64{0, 1, 1000, 15_000_000} {
+		out, err := shifted(in, n)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, got := range times(t, out) {
-			if want := (before[i] + int64(d/time.Millisecond)*90) & (1<<33 - 1); got != want {
-				t.Fatalf("by %v: time %d is %d, want %d", d, i, got, want)
+			if want := (before[i] + n*1920*90) & (1<<33 - 1); got != want {
+				t.Fatalf("round %v: time %d is %d, want %d", n, i, got, want)
 			}
 		}
+	}
+}
+
+// Continuity counters go on over the seams of segments and of the loop.
+func TestLoopIsContinuous(t *testing.T) {
+	var segments [][]byte
+	for _, name := range []string{"0", "1", "2", "3", "4"} {
+		segments = append(segments, segment(t, "ts/720p/"+name+".ts"))
+	}
+	l, err := NewLoop(segments, 5*length)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := map[int]byte{}
+	for n := int64(1_000_003); n < 1_000_013; n++ {
+		s, err := l.Segment(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ; len(s) > 0; s = s[188:] {
+			pid, counter, payload := int(s[1]&0x1f)<<8|int(s[2]), s[3]&0x0f, s[3]&0x10 != 0
+			before, known := last[pid]
+			if known && payload && counter != (before+1)&0x0f {
+				t.Fatalf("segment %d, PID %d: counter %d follows %d", n, pid, counter, before)
+			}
+			last[pid] = counter
+		}
+	}
+	if len(last) < 4 {
+		t.Errorf("%d PIDs", len(last))
 	}
 }
 
@@ -76,21 +115,21 @@ func TestShiftMP4(t *testing.T) {
 		if got := decodeTime(in); got != timescale*192/100 {
 			t.Fatalf("%s: begins at %d", name, got)
 		}
-		out, err := Shift(in, 3_000_000*loop, 77)
+		out, err := shifted(in, 15_000_000)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := decodeTime(out), timescale*192/100+timescale*28_800_000; got != want {
+		if got, want := decodeTime(out), 15_000_001*timescale*192/100; got != want {
 			t.Errorf("%s: moved to %d, want %d", name, got, want)
 		}
 		sidx := out[bytes.Index(out, []byte("sidx"))+4:]
 		if got, want := binary.BigEndian.Uint64(sidx[12:]), decodeTime(out); got != want {
 			t.Errorf("%s: sidx says %d, tfdt %d", name, got, want)
 		}
-		if got := binary.BigEndian.Uint32(out[bytes.Index(out, []byte("mfhd"))+8:]); got != 77 {
+		if got := binary.BigEndian.Uint32(out[bytes.Index(out, []byte("mfhd"))+8:]); got != 15_000_001 {
 			t.Errorf("%s: sequence %d", name, got)
 		}
-		if _, err := Shift(in, time.Nanosecond, 1); !errors.Is(err, ErrForeign) {
+		if _, err := NewLoop([][]byte{in}, time.Nanosecond); !errors.Is(err, ErrForeign) {
 			t.Errorf("%s: by a nanosecond: %v", name, err)
 		}
 	}
@@ -163,8 +202,8 @@ func TestForeign(t *testing.T) {
 		"text":      []byte("<html>hello, this is a page</html>"),
 		"cut":       segment(t, "cmaf/v360/1.m4s")[:200],
 	} {
-		if _, err := Shift(in, loop, 1); !errors.Is(err, ErrForeign) {
-			t.Errorf("%s: Shift: %v", name, err)
+		if _, err := shifted(in, 1); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: Loop: %v", name, err)
 		}
 	}
 	if _, err := HideKeyframes(segment(t, "aes/240p/0.ts")); !errors.Is(err, ErrForeign) {
@@ -180,7 +219,7 @@ func FuzzRewrite(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		held := bytes.Clone(in)
-		Shift(in, loop, 1)
+		shifted(in, 5)
 		HideKeyframes(in)
 		if !bytes.Equal(held, in) {
 			t.Fatal("the input changed")

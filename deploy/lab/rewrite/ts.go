@@ -16,9 +16,9 @@ const (
 
 func isTS(b []byte) bool { return len(b) >= packet && b[0] == sync && len(b)%packet == 0 }
 
-// eachPacket calls f with the adaptation field (without its length) and the
-// payload of every packet (ISO/IEC 13818-1, 2.4.3.2).
-func eachPacket(b []byte, f func(pid int, start bool, adaptation, payload []byte)) error {
+// eachPacket calls f with every packet, its adaptation field (without its
+// length) and its payload, nil where it has none (ISO/IEC 13818-1, 2.4.3.2).
+func eachPacket(b []byte, f func(pid int, start bool, p, adaptation, payload []byte)) error {
 	for ; len(b) >= packet; b = b[packet:] {
 		p := b[:packet]
 		if p[0] != sync {
@@ -36,14 +36,14 @@ func eachPacket(b []byte, f func(pid int, start bool, adaptation, payload []byte
 		if p[3]&0x10 == 0 {
 			rest = nil
 		}
-		f(int(p[1]&0x1f)<<8|int(p[2]), p[1]&0x40 != 0, adaptation, rest)
+		f(int(p[1]&0x1f)<<8|int(p[2]), p[1]&0x40 != 0, p, adaptation, rest)
 	}
 	return nil
 }
 
 // shiftTS adds ticks of 90 kHz to every PCR, PTS and DTS.
 func shiftTS(b []byte, ticks uint64) error {
-	return eachPacket(b, func(_ int, start bool, adaptation, payload []byte) {
+	return eachPacket(b, func(_ int, start bool, _, adaptation, payload []byte) {
 		if len(adaptation) >= 7 && adaptation[0]&0x10 != 0 {
 			shiftPCR(adaptation[1:7], ticks)
 		}
@@ -56,6 +56,13 @@ func shiftTS(b []byte, ticks uint64) error {
 		if payload[7]&0x40 != 0 && len(payload) >= 19 {
 			shiftPTS(payload[14:19], ticks)
 		}
+	})
+}
+
+// continueTS adds to every continuity counter what by gives for its PID.
+func continueTS(b []byte, by func(pid int) int64) error {
+	return eachPacket(b, func(pid int, _ bool, p, _, _ []byte) {
+		p[3] = p[3]&0xf0 | byte(int64(p[3])+by(pid))&0x0f
 	})
 }
 
@@ -88,7 +95,7 @@ func shiftPTS(b []byte, ticks uint64) {
 func hideTS(b []byte) error {
 	zeros := map[int]int{} // by PID: where a start code stands, 0 to 3 bytes of it seen
 	pictures := map[int]bool{}
-	return eachPacket(b, func(pid int, start bool, adaptation, payload []byte) {
+	return eachPacket(b, func(pid int, start bool, _, adaptation, payload []byte) {
 		if len(adaptation) > 0 {
 			adaptation[0] &^= 0x40
 		}

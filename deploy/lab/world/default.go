@@ -66,10 +66,11 @@ func Default() *World {
 	w.addCDN(CDN{Name: "cdn-a", Style: CloudFront, ASN: 16509, Org: "Amazon.com"}, "GRU", "MIA", "FRA", "LHR", "BOM", "NRT")
 	w.addCDN(CDN{Name: "cdn-b", Style: Fastly, ASN: 54113, Org: "Fastly"}, "GRU", "MIA", "LHR", "BOM", "NRT", "JNB")
 	w.addCDN(CDN{Name: "cdn-c", Style: Cloudflare, ASN: 13335, Org: "Cloudflare"}, "GIG", "IAD", "FRA", "DEL", "KIX", "CPT")
+	codecs := []string{"avc1", "mp4a"}
 	w.Apps = []App{
-		{Name: "web", Version: "2.0.0", Player: "hlsjs"},
-		{Name: "web", Version: "2.1.0", Player: "hlsjs", Set: map[string]float64{"start_kbps": 2000}},
-		{Name: "tv", Version: "1.0.0", Player: "ideal"},
+		{Name: "web", Version: "2.0.0", Player: "hlsjs", Codecs: codecs},
+		{Name: "web", Version: "2.1.0", Player: "hlsjs", Codecs: codecs, Set: map[string]float64{"start_kbps": 2000}},
+		{Name: "tv", Version: "1.0.0", Player: "ideal", Codecs: codecs},
 	}
 	return w
 }

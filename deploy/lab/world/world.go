@@ -98,6 +98,7 @@ type POP struct {
 type App struct {
 	Name, Version string
 	Player        string
+	Codecs        []string           // that it plays, as RFC 6381 prefixes
 	Set           map[string]float64 // parameters of the player model
 }
 
