@@ -8,7 +8,8 @@ import (
 // Fill puts the empty buckets between the rows that an engine found. With a
 // step, rows must be series after series, within a series by time, and their
 // first value must be the bucket's start, in UTC. Without group_by there is
-// always one series, be it empty.
+// always one series, be it empty. Ordered by time descending, the buckets of a
+// series come last first.
 func (q *Resolved) Fill(rows [][]any) [][]any {
 	if len(rows) == 0 {
 		if len(q.Dims) > 0 {
@@ -22,6 +23,7 @@ func (q *Resolved) Fill(rows [][]any) [][]any {
 	filled := make([][]any, 0, len(rows))
 	for i := 0; i < len(rows); {
 		key := q.key(rows[i])
+		first := len(filled)
 		for b := range q.Buckets {
 			at := q.Start.Add(time.Duration(b) * q.Step)
 			if i < len(rows) && at.Equal(rows[i][0].(time.Time)) && slices.Equal(q.key(rows[i]), key) {
@@ -30,6 +32,9 @@ func (q *Resolved) Fill(rows [][]any) [][]any {
 				continue
 			}
 			filled = append(filled, q.empty(key, at))
+		}
+		if q.OrderBy == 0 && q.Desc {
+			slices.Reverse(filled[first:])
 		}
 	}
 	return filled

@@ -38,9 +38,9 @@ type Measure struct {
 // Dimension is a property of runs that can be grouped by and asked for in
 // where.
 type Dimension struct {
-	Name string     `json:"name"`
-	Type run.Type   `json:"type"`
-	Doc  string     `json:"doc"`
+	Name  string     `json:"name"`
+	Type  run.Type   `json:"type"`
+	Doc   string     `json:"doc"`
 	Field *run.Field `json:"-"`
 }
 

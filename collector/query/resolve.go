@@ -178,6 +178,9 @@ func (f *Filter) setValues(field string, texts []string) error {
 	switch f.Op {
 	case Eq, Ne:
 	case Match, NotMatch:
+		if typ == run.Time {
+			return Errorf(CodeOp, field+".op", "%s is a time, which %s does not work on", f.Dim.Name, f.Op)
+		}
 		typ = run.String
 	case In, NotIn:
 		most = MaxValues

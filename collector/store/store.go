@@ -101,6 +101,9 @@ type Store interface {
 	Close() error
 }
 
+// Latest is the end of the time that runs may start in; the beginning is 1970.
+var Latest = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // MaxSkew bounds how far started_at may lie from the time in the run's id.
 const MaxSkew = time.Minute
 
@@ -115,8 +118,8 @@ func Check(r *run.Run) error {
 	if d := r.StartedAt.Sub(at).Abs(); d > MaxSkew {
 		return fmt.Errorf("%w: run %s: started_at %s is %s off the id's time", ErrInvalid, r.RunID, r.StartedAt.UTC().Format(time.RFC3339Nano), d)
 	}
-	if y := r.StartedAt.UTC().Year(); y < 1970 || y >= 2200 {
-		return fmt.Errorf("%w: run %s: started_at in the year %d", ErrInvalid, r.RunID, y)
+	if r.StartedAt.Unix() < 0 || !r.StartedAt.Before(Latest) {
+		return fmt.Errorf("%w: run %s: started_at in the year %d", ErrInvalid, r.RunID, r.StartedAt.UTC().Year())
 	}
 	return nil
 }

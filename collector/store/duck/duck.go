@@ -1,0 +1,188 @@
+// Package duck keeps runs in DuckDB, embedded in the process.
+//
+// Each UTC day of runs, by the time in their ids, is a database file of its own
+// (2026-11-23.duckdb), attached to one in-memory instance; meta.duckdb holds the
+// position in the collector's log and the places of orphan spans. So retention
+// removes files and truly frees their space, a run is looked for in one day
+// only, and a query reads the days of its range.
+//
+// DuckDB commits one file per transaction. Append therefore commits the rows
+// day by day first, and the position last: after a crash in between the log is
+// replayed from the old position, and rows that are there already are skipped.
+//
+// The columns derive from the table of fields in package run. On opening, a
+// file that lacks a column gets it. SQL text is made of names from these tables
+// and of numbers; every string that comes from outside is a bound parameter.
+//
+// Strings that are not UTF-8 are stored with U+FFFD for what is broken, numbers
+// that are not finite as null, and times beyond what nanoseconds in 64 bits can
+// hold (before 1678, after 2261) as the nearest that they can.
+package duck
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"github.com/firstframe/firstframe/collector/store"
+)
+
+// Config says how to run the engine. Only Dir is needed.
+type Config struct {
+	Dir          string        // holds the files; made when missing. One process at a time
+	MemoryLimit  int64         // bytes that the engine may use, spilling to Dir beyond; zero means 1 GiB
+	Threads      int           // of the engine; zero means GOMAXPROCS
+	Queries      int           // answered at the same time, others wait; zero means 4
+	QueryTimeout time.Duration // of one query, waiting included; zero means 30 s
+}
+
+func (c Config) withDefaults() Config {
+	if c.MemoryLimit == 0 {
+		c.MemoryLimit = 1 << 30
+	}
+	if c.Threads == 0 {
+		c.Threads = runtime.GOMAXPROCS(0)
+	}
+	if c.Queries == 0 {
+		c.Queries = 4
+	}
+	if c.QueryTimeout == 0 {
+		c.QueryTimeout = 30 * time.Second
+	}
+	return c
+}
+
+// Store is a store.Store in DuckDB.
+type Store struct {
+	cfg Config
+	db  *sql.DB
+
+	life   sync.RWMutex // held for reading by every call, for writing by Close
+	closed bool
+
+	write  chan struct{} // holds one token while someone writes, attaches or detaches
+	writer *sql.Conn     // of whoever holds the token
+
+	mu   sync.Mutex
+	days map[time.Time]*day
+
+	newest atomic.Int64 // received_at of the newest row, Unix nanoseconds; 0 when there is none
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the store in cfg.Dir, or makes it. It fails when another process
+// has it open, and when a file is damaged.
+func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
+	cfg = cfg.withDefaults()
+	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
+		return nil, fmt.Errorf("duck: %w", err)
+	}
+	options := url.Values{
+		"memory_limit":                 {strconv.FormatInt(cfg.MemoryLimit, 10) + "B"},
+		"threads":                      {strconv.Itoa(cfg.Threads)},
+		"temp_directory":               {filepath.Join(cfg.Dir, "tmp")},
+		"preserve_insertion_order":     {"false"},
+		"autoinstall_known_extensions": {"false"},
+		"autoload_known_extensions":    {"false"},
+	}
+	connector, err := duckdb.NewConnector("?"+options.Encode(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("duck: open: %w", err)
+	}
+	s := &Store{cfg: cfg, db: sql.OpenDB(connector), write: make(chan struct{}, 1), days: map[time.Time]*day{}}
+	s.db.SetMaxOpenConns(cfg.Queries + 1)
+	s.db.SetMaxIdleConns(cfg.Queries + 1)
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.writer, err = s.db.Conn(ctx); err != nil {
+		return nil, fmt.Errorf("duck: open: %w", err)
+	}
+	if err := s.attachAll(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close waits for calls under way, writes what the engine holds back into the
+// files, and closes them.
+func (s *Store) Close() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.writer != nil {
+		s.writer.Close()
+	}
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("duck: close: %w", err)
+	}
+	return nil
+}
+
+// enter begins a call; leave ends it.
+func (s *Store) enter() (leave func(), err error) {
+	s.life.RLock()
+	if s.closed {
+		s.life.RUnlock()
+		return nil, store.ErrClosed
+	}
+	return s.life.RUnlock, nil
+}
+
+// enterWriter begins a call that writes, one at a time.
+func (s *Store) enterWriter(ctx context.Context) (leave func(), err error) {
+	exit, err := s.enter()
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case s.write <- struct{}{}:
+		return func() { <-s.write; exit() }, nil
+	case <-ctx.Done():
+		exit()
+		return nil, fmt.Errorf("duck: %w", ctx.Err())
+	}
+}
+
+// exec runs a statement on the writer's connection.
+func (s *Store) exec(ctx context.Context, text string, args ...any) error {
+	if _, err := s.writer.ExecContext(ctx, text, args...); err != nil {
+		return fmt.Errorf("duck: %.60s: %w", text, err)
+	}
+	return nil
+}
+
+// transaction runs body between BEGIN and COMMIT on the writer's connection.
+// It is no sql.Tx, because the appender needs the connection itself.
+func (s *Store) transaction(ctx context.Context, body func() error) error {
+	if err := s.exec(ctx, "BEGIN TRANSACTION"); err != nil {
+		return err
+	}
+	err := body()
+	if err == nil {
+		// Once begun, a commit is not to be torn: its outcome would be unknown.
+		err = s.exec(context.WithoutCancel(ctx), "COMMIT")
+	}
+	if err != nil {
+		// The error that led here is the one to tell; after a failed COMMIT
+		// there is no transaction left to roll back.
+		_ = s.exec(context.WithoutCancel(ctx), "ROLLBACK")
+	}
+	return err
+}

@@ -1,0 +1,293 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/firstframe/firstframe/collector/query"
+	"github.com/firstframe/firstframe/collector/store"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// check compares the store's answer with the plain evaluation over runs.
+func check(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, s store.Store, runs []*run.Run, r *query.Request, now time.Time) {
+	t.Helper()
+	q, err := r.Resolve(now)
+	if err != nil {
+		t.Fatalf("Resolve: %v", err)
+	}
+	got, err := s.Query(context.Background(), r, now)
+	if err != nil {
+		t.Fatalf("Query: %v", err)
+	}
+	rows, truncated := evaluate(q, runs)
+	if diff := cmp.Diff(rows, got.Rows, cmpopts.EquateApprox(1e-9, 1e-9)); diff != "" {
+		t.Fatalf("%+v\n(-want +got):\n%s", r, diff)
+	}
+	if got.Meta.Truncated != truncated {
+		t.Fatalf("truncated is %v, want %v", got.Meta.Truncated, truncated)
+	}
+	if got.Meta.Source != query.SourceRaw || got.Meta.MaxError != 0 {
+		t.Fatalf("meta %+v, want exact answers from raw runs", got.Meta)
+	}
+}
+
+func queries(t *testing.T, open Open) {
+	s, _ := open(t)
+	runs := Runs(5, 600, noon, 50*time.Hour)
+	appended(t, s, runs[:400], store.Location{})
+	appended(t, s, runs[400:], store.Location{})
+	t.Run("every measure", func(t *testing.T) {
+		var names []string
+		for _, m := range query.Measures() {
+			names = append(names, m.Name)
+		}
+		for len(names) > 0 {
+			n := min(query.MaxMeasures, len(names))
+			check(t, s, runs, &query.Request{From: query.Ago(48 * time.Hour), Measures: names[:n], GroupBy: []string{"cdn"}}, noon)
+			names = names[n:]
+		}
+	})
+	t.Run("every dimension", func(t *testing.T) {
+		for _, d := range query.Dimensions() {
+			check(t, s, runs, &query.Request{From: query.Ago(48 * time.Hour), GroupBy: []string{d.Name}, Limit: 20,
+				OrderBy: &query.Order{Measure: d.Name, Desc: true}}, noon)
+		}
+	})
+	t.Run("latest bad runs", func(t *testing.T) {
+		check(t, s, runs, &query.Request{From: query.Ago(24 * time.Hour), GroupBy: []string{"run_id", "started_at", "country", "cdn", "error_type"},
+			Where:    []query.Cond{{Dim: "good", Op: query.Eq, Values: []string{"false"}}},
+			Measures: []string{"ttff_ms_avg", "duration_ms_avg"},
+			OrderBy:  &query.Order{Measure: "started_at", Desc: true}, Limit: 50}, noon)
+	})
+	t.Run("one run by id and start", func(t *testing.T) {
+		r := runs[17]
+		check(t, s, runs, &query.Request{From: query.Ago(96 * time.Hour), Where: []query.Cond{
+			{Dim: "run_id", Op: query.Eq, Values: []string{r.RunID}},
+			{Dim: "started_at", Op: query.In, Values: []string{r.StartedAt.Format(time.RFC3339Nano)}},
+			{Dim: "source", Op: query.Exists}}}, noon)
+	})
+	t.Run("random", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) { check(t, s, runs, request(t), noon) })
+	})
+}
+
+// request draws a request over the runs of queries.
+func request(t *rapid.T) *query.Request {
+	dims, measures := query.Dimensions(), query.Measures()
+	r := &query.Request{
+		From: query.Ago(time.Duration(rapid.IntRange(1, 60*3600).Draw(t, "from")) * time.Second),
+		Step: query.Duration(rapid.SampledFrom([]time.Duration{0, 0, 17 * time.Minute, time.Hour, 24 * time.Hour}).Draw(t, "step")),
+	}
+	columns := []string{"runs"}
+	if r.Step > 0 {
+		columns = append(columns, query.TimeColumn)
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "dims") {
+		name := rapid.SampledFrom(dims).Draw(t, "dim").Name
+		r.GroupBy, columns = append(r.GroupBy, name), append(columns, name)
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "measures") {
+		name := rapid.SampledFrom(measures).Draw(t, "measure").Name
+		r.Measures, columns = append(r.Measures, name), append(columns, name)
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "conds") {
+		r.Where = append(r.Where, cond(t, rapid.SampledFrom(dims).Draw(t, "where")))
+	}
+	if rapid.Bool().Draw(t, "ordered") {
+		r.OrderBy = &query.Order{Measure: rapid.SampledFrom(columns).Draw(t, "order"), Desc: rapid.Bool().Draw(t, "desc")}
+	}
+	if rapid.Bool().Draw(t, "limited") {
+		r.Limit = rapid.IntRange(1, 8).Draw(t, "limit")
+	}
+	return r
+}
+
+func cond(t *rapid.T, d query.Dimension) query.Cond {
+	c := query.Cond{Dim: d.Name, Op: rapid.SampledFrom(query.Ops).Draw(t, "op")}
+	one := func() string {
+		switch d.Type {
+		case run.Bool:
+			return rapid.SampledFrom([]string{"true", "false"}).Draw(t, "bool")
+		case run.Int:
+			return fmt.Sprint(rapid.IntRange(-3, 20).Draw(t, "int"))
+		case run.Time:
+			return noon.Add(-time.Duration(rapid.IntRange(0, 1e6).Draw(t, "ago"))).Format(time.RFC3339Nano)
+		}
+		list := lists[d.Name]
+		if list == nil {
+			list = texts
+		}
+		return rapid.SampledFrom(list).Draw(t, "text")
+	}
+	switch {
+	case c.Op == query.Exists:
+		c.Values = []string{rapid.SampledFrom([]string{"true", "false"}).Draw(t, "exists")}
+	case c.Op == query.Match || c.Op == query.NotMatch:
+		if d.Type == run.Time {
+			c.Op = query.Exists
+			break
+		}
+		c.Values = []string{rapid.SampledFrom([]string{".*", "a|b", "[A-Z]{2}", "(?i)a", "1.*", "fl.*|true", "line.break", "S.o P.*", ""}).Draw(t, "pattern")}
+	case c.Op == query.In || c.Op == query.NotIn:
+		for range rapid.IntRange(1, 3).Draw(t, "values") {
+			c.Values = append(c.Values, one())
+		}
+	default:
+		c.Values = []string{one()}
+	}
+	return c
+}
+
+func sources(t *testing.T, open Open) {
+	s, _ := open(t)
+	runs := Runs(8, 90, noon, time.Hour)
+	fleet := 0
+	for i, r := range runs {
+		r.Source = []string{run.SourceFleet, run.SourceAdhoc, run.SourceControl}[i%3]
+		if i%3 == 0 {
+			fleet++
+		}
+	}
+	appended(t, s, runs, store.Location{})
+	a, err := s.Query(t.Context(), &query.Request{From: query.Ago(time.Hour), GroupBy: []string{"source"}}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]any{{"fleet", int64(fleet)}}, a.Rows); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := count(t, s, noon); got != 90 {
+		t.Errorf("all sources: %d runs, want 90", got)
+	}
+	newest := time.Time{}
+	for _, r := range runs {
+		if r.ReceivedAt != nil && r.ReceivedAt.After(newest) {
+			newest = *r.ReceivedAt
+		}
+	}
+	if a.Meta.CompleteUntil == nil || !a.Meta.CompleteUntil.Equal(newest) {
+		t.Errorf("complete until %v, want %v", a.Meta.CompleteUntil, newest)
+	}
+}
+
+func limits(t *testing.T, open Open) {
+	s, _ := open(t)
+	runs := Runs(9, 100, noon, 3*time.Hour)
+	appended(t, s, runs, store.Location{})
+	for _, step := range []time.Duration{0, time.Hour} {
+		for limit := 1; limit <= 6; limit++ {
+			check(t, s, runs, &query.Request{From: query.Ago(3 * time.Hour), Step: query.Duration(step),
+				GroupBy: []string{"country"}, Limit: limit}, noon)
+		}
+	}
+}
+
+func values(t *testing.T, open Open) {
+	s, _ := open(t)
+	runs := Runs(10, 60, noon, time.Hour)
+	for i, r := range runs {
+		r.City = []string{"Berlin", "Bern", "Bern", "Rio", "", "B%"}[i%6]
+	}
+	appended(t, s, runs, store.Location{})
+	ask := func(dim, prefix string, limit int) []store.Value {
+		vs, err := s.Values(t.Context(), dim, noon.Add(-time.Hour), noon, prefix, limit)
+		if err != nil {
+			t.Fatalf("Values(%s): %v", dim, err)
+		}
+		return vs
+	}
+	want := []store.Value{{Value: "Bern", Runs: 20}, {Value: "B%", Runs: 10}, {Value: "Berlin", Runs: 10}}
+	if diff := cmp.Diff(want, ask("city", "B", 0)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want[:1], ask("city", "", 1)); diff != "" {
+		t.Errorf("limit 1 (-want +got):\n%s", diff)
+	}
+	for _, d := range query.Dimensions() {
+		for _, v := range ask(d.Name, "", 3) {
+			if v.Runs < 1 || v.Value == "" {
+				t.Errorf("%s: %+v", d.Name, v)
+			}
+		}
+	}
+	if _, err := s.Values(t.Context(), "contry", noon, noon, "", 0); err == nil || !strings.Contains(err.Error(), "contry") {
+		t.Errorf("unknown dimension: %v", err)
+	}
+}
+
+func retention(t *testing.T, open Open) {
+	s, reopen := open(t)
+	var runs []*run.Run
+	for day := range 3 {
+		runs = append(runs, Runs(uint64(day), 20, noon.AddDate(0, 0, -day), time.Hour)...)
+	}
+	appended(t, s, runs, store.Location{Segment: 5})
+	s = reopen() // so that all is written to its final place
+	before := stats(t, s)
+	// The day before yesterday ends here; yesterday does not.
+	if err := s.Retain(t.Context(), noon.AddDate(0, 0, -1)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		st := stats(t, s)
+		if want := noon.Truncate(24*time.Hour).AddDate(0, 0, -1); st.Days != 2 || st.Runs != 40 || !st.Oldest.Equal(want) || st.Bytes >= before.Bytes {
+			t.Errorf("stats %+v after %+v, want 2 days, 40 runs, oldest %s, fewer bytes", st, before, want)
+		}
+		if got := count(t, s, noon); got != 40 {
+			t.Errorf("%d runs counted, want 40", got)
+		}
+		s = reopen()
+	}
+	// A run of a day that went is stored again, as any other.
+	if got := appended(t, s, runs[40:], store.Location{}); got != 20 {
+		t.Errorf("%d added to the removed day, want 20", got)
+	}
+}
+
+func concurrent(t *testing.T, open Open) {
+	const batches, size = 20, 20
+	s, _ := open(t)
+	runs := Runs(11, batches*size, noon, 30*time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	everything := &query.Request{From: query.Ago(48 * time.Hour), Where: []query.Cond{{Dim: "source", Op: query.Exists}}}
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			for last := int64(0); ctx.Err() == nil; {
+				a, err := s.Query(ctx, everything, noon)
+				if err != nil {
+					if ctx.Err() == nil {
+						t.Errorf("Query: %v", err)
+					}
+					return
+				}
+				got := a.Rows[0][0].(int64)
+				if got < last {
+					t.Errorf("%d runs after %d", got, last)
+					return
+				}
+				last = got
+			}
+		})
+	}
+	for i := range batches {
+		appended(t, s, runs[i*size:(i+1)*size], store.Location{})
+	}
+	cancel()
+	readers.Wait()
+	if got := count(t, s, noon); got != batches*size {
+		t.Errorf("%d runs in the end, want %d", got, batches*size)
+	}
+}
