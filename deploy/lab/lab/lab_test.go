@@ -18,11 +18,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"go.uber.org/goleak"
 
 	"github.com/firstframe/firstframe/deploy/lab/fault"
 	"github.com/firstframe/firstframe/deploy/lab/ledger"
+	"github.com/firstframe/firstframe/probes/plan"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
@@ -278,16 +278,14 @@ func TestControl(t *testing.T) {
 func TestFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	l := start(t, Config{Fast: true, Dir: dir, Interval: 7 * time.Second})
-	text, err := os.ReadFile(l.Info.Plan)
+	p, err := plan.Load(l.Info.Plan, plan.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p plan
-	if err := yaml.UnmarshalWithOptions(text, &p, yaml.Strict()); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	if p.Version != 1 || len(p.CDNs) != 3 || len(p.Apps) != 3 || len(p.Targets) != 3 || p.Targets[0].Interval != "7s" || p.AllowAddresses[0] != "127.0.0.0/8" {
-		t.Errorf("%+v", p)
+	// Two targets as two versions and one as one, through three CDNs each.
+	jobs := p.Jobs(plan.Facts{Agent: "br-as28573-1", Country: "BR"})
+	if len(jobs) != 15 || jobs[0].Target.Interval != 7*time.Second || jobs[0].CDN.Host != l.Info.CDNs["cdn-a"] || jobs[0].App.UserAgent != "web/2.0.0 (Firstframe lab)" {
+		t.Errorf("%d jobs, first %+v", len(jobs), jobs[0])
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)

@@ -30,7 +30,7 @@ var planned = []target{
 	{Name: "news-tv", URL: "live-dash-timeline", Apps: []string{"tv@*"}},
 }
 
-type plan struct {
+type planFile struct {
 	Version        int      `yaml:"version"`
 	CDNs           []cdn    `yaml:"cdns"`
 	Apps           []app    `yaml:"apps"`
@@ -63,7 +63,7 @@ type target struct {
 // writePlan writes the plan that the lab's agents work by. An agent makes 15 runs
 // an interval by it: five of app and target, through three CDNs.
 func (l *Lab) writePlan() error {
-	p := plan{Version: 1, AllowAddresses: []string{"127.0.0.0/8"}}
+	p := planFile{Version: 1, AllowAddresses: []string{"127.0.0.0/8"}}
 	for _, c := range l.World.CDNs {
 		p.CDNs = append(p.CDNs, cdn{Name: c.Name, Host: fmt.Sprintf("%s:%d", l.World.Host(c), l.Info.HTTPSPort)})
 	}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/firstframe/firstframe/deploy/lab/lab"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestExitCodes(t *testing.T) {
+	for _, tc := range []struct {
+		name, args     string
+		code           int
+		stdout, stderr string
+	}{
+		{"nothing", "", exitOK, "serve", ""},
+		{"help", "--help", exitOK, "Exit codes", ""},
+		{"help of a command", "serve --help", exitOK, "--collector", ""},
+		{"unknown flag", "serve --nope", exitNotKnown, "", "--nope"},
+		{"unknown command", "dance", exitNotKnown, "", "dance"},
+		{"not a duration", "serve --interval=soon", exitNotKnown, "", "soon"},
+		{"no such folder", "serve --dir=/dev/null/x", exitFailed, "", "/dev/null"},
+		{"no agent", "serve --fast --agents --agent-bin=/nonexistent", exitFailed, "", "/nonexistent"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), strings.Fields(tc.args), &stdout, &stderr)
+			if code != tc.code || !strings.Contains(stdout.String(), tc.stdout) || !strings.Contains(stderr.String(), tc.stderr) {
+				t.Errorf("%d, %q, %q", code, stdout.String(), stderr.String())
+			}
+		})
+	}
+}
+
+func TestServe(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, w := io.Pipe()
+	var stderr bytes.Buffer
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, []string{"serve", "--fast", "--interval=7s"}, w, &stderr) }()
+	var info lab.Info
+	if err := json.NewDecoder(r).Decode(&info); err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, r) // ends with w
+	res, err := http.Get(info.Control + "/healthz")
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatal(res, err)
+	}
+	res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	cancel()
+	if got := <-code; got != exitOK || !strings.Contains(stderr.String(), "agent probe --allow-private --ca "+info.CA) {
+		t.Errorf("%d, %s", got, stderr.String())
+	}
+	w.Close()
+}
