@@ -70,7 +70,7 @@ func nearest(name string, names []string) []string {
 	if len(name) > 64 {
 		return []string{}
 	}
-	most := max(2, len(name)/3)
+	most := max(2, (len(name)+1)/3)
 	for _, n := range names {
 		if d := distance(name, n); d <= most && d < len(n) {
 			found = append(found, near{n, d})

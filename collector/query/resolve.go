@@ -179,7 +179,7 @@ func (f *Filter) setValues(field string, texts []string) error {
 	case Eq, Ne:
 	case Match, NotMatch:
 		if typ == run.Time {
-			return Errorf(CodeOp, field+".op", "%s is a time, which %s does not work on", f.Dim.Name, f.Op)
+			return Errorf(CodeValue, field+".op", "%s is a time, which %s does not work on", f.Dim.Name, f.Op)
 		}
 		typ = run.String
 	case In, NotIn:
