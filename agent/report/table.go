@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
-// Table compares the runs of each CDN and app, side by side: how many were
+// Table compares the runs of each target, CDN and app, side by side: how many were
 // good, the time to first frame, and where its median run spent it. Where the
 // phases do not all fit, the shortest are left out.
 func (p *Printer) Table(runs []run.Run) error {
@@ -32,7 +33,7 @@ func (p *Printer) Table(runs []run.Run) error {
 
 // table draws the table with the given phases.
 func (p *Printer) table(groups []*cell, shown []column) string {
-	headers := []string{"cdn", "app", "good", "ttff p50", "p95"}
+	headers := []string{"target", "cdn", "app", "good", "ttff p50", "p95"}
 	for _, c := range shown {
 		headers = append(headers, c.name)
 	}
@@ -90,25 +91,37 @@ func (s *styles) rate(g *cell) lipgloss.Style {
 	return s.warn
 }
 
-// cell is the runs of one CDN and app.
+// cell is the runs of one target, CDN and app.
 type cell struct {
-	cdn, app string
-	runs     []run.Run
+	target, cdn, app string
+	runs             []run.Run
 }
 
-// group sorts runs into cells, in the order in which they first came.
+// group sorts runs into cells by name. The target is named where there are
+// several.
 func group(runs []run.Run) []*cell {
+	several := slices.ContainsFunc(runs, func(r run.Run) bool { return r.Target != runs[0].Target })
 	var cells []*cell
 	for _, r := range runs {
-		app := strings.TrimSuffix(r.App+"@"+r.AppVersion, "@")
-		i := slices.IndexFunc(cells, func(c *cell) bool { return c.cdn == r.CDN && c.app == app })
+		key := cell{cdn: r.CDN, app: strings.TrimSuffix(r.App+"@"+r.AppVersion, "@")}
+		if several {
+			key.target = shorten(r.Target, 30)
+		}
+		i := slices.IndexFunc(cells, func(c *cell) bool { return c.same(&key) })
 		if i < 0 {
 			i = len(cells)
-			cells = append(cells, &cell{cdn: r.CDN, app: app})
+			cells = append(cells, &key)
 		}
 		cells[i].runs = append(cells[i].runs, r)
 	}
+	slices.SortStableFunc(cells, func(a, b *cell) int {
+		return cmp.Or(strings.Compare(a.target, b.target), strings.Compare(a.cdn, b.cdn), strings.Compare(a.app, b.app))
+	})
 	return cells
+}
+
+func (c *cell) same(d *cell) bool {
+	return c.target == d.target && c.cdn == d.cdn && c.app == d.app
 }
 
 func (c *cell) good() int {
@@ -130,7 +143,7 @@ func (c *cell) played() []run.Run {
 		}
 	}
 	slices.SortFunc(out, func(a, b run.Run) int {
-		return int(math.Copysign(1, *a.TTFFMs-*b.TTFFMs))
+		return cmp.Compare(*a.TTFFMs, *b.TTFFMs)
 	})
 	return out
 }
@@ -146,10 +159,10 @@ func (c *cell) median() *run.Run {
 
 func (c *cell) row(shown []column) []string {
 	played := c.played()
-	row := []string{c.cdn, c.app, fmt.Sprintf("%d/%d", c.good(), len(c.runs)), "–", "–"}
+	row := []string{c.target, c.cdn, c.app, fmt.Sprintf("%d/%d", c.good(), len(c.runs)), "–", "–"}
 	pop, cache := "", ""
 	if middle := c.median(); middle != nil {
-		row[3], row[4] = Millis(*middle.TTFFMs), Millis(*played[rank(0.95, len(played))].TTFFMs)
+		row[4], row[5] = Millis(*middle.TTFFMs), Millis(*played[rank(0.95, len(played))].TTFFMs)
 		for _, col := range shown {
 			row = append(row, Millis(col.value(&middle.Phases)))
 		}
@@ -173,10 +186,7 @@ func (c *cell) trouble() string {
 		names = append(names, name)
 	}
 	slices.SortFunc(names, func(a, b string) int {
-		if d := counts[b] - counts[a]; d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(a, b))
 	})
 	for i, name := range names {
 		if counts[name] > 1 {
