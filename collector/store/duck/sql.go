@@ -162,9 +162,9 @@ func aggregate(m *query.Measure) string {
 	case query.AggGood:
 		return "count(*) FILTER (WHERE good)"
 	case query.AggBad:
-		return "count(*) FILTER (WHERE NOT good)"
+		return "count(*) - count(*) FILTER (WHERE good)"
 	case query.AggFailed:
-		return "count(*) FILTER (WHERE NOT ok)"
+		return "count(*) - count(*) FILTER (WHERE ok)"
 	case query.AggSLI:
 		return "count(*) FILTER (WHERE good) / count(*)"
 	case query.AggAvailability:
