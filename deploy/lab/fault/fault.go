@@ -3,7 +3,7 @@
 //
 // [Kinds] is the one table of what can be ordered and which error type and
 // step a run then ends with. A [Set] is what the control listener serves
-// ([Set.ServeHTTP]) and what name server and edges ask ([Set.At]).
+// ([Set.Handler]) and what name server and edges ask ([Set.At]).
 package fault
 
 import (

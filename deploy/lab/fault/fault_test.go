@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -141,7 +140,7 @@ func TestFaultEnds(t *testing.T) {
 	}
 }
 
-func TestServeHTTP(t *testing.T) {
+func TestHandler(t *testing.T) {
 	var s Set
 	for _, tc := range []struct {
 		method, path, body string
@@ -159,7 +158,7 @@ func TestServeHTTP(t *testing.T) {
 		{"PUT", "/faults", "", 405, ""},
 	} {
 		rec := httptest.NewRecorder()
-		s.ServeHTTP(rec, httptest.NewRequest(tc.method, tc.path, strings.NewReader(tc.body)))
+		s.Handler().ServeHTTP(rec, httptest.NewRequest(tc.method, tc.path, strings.NewReader(tc.body)))
 		body, _ := io.ReadAll(rec.Result().Body)
 		if rec.Code != tc.status || !strings.Contains(string(body), tc.want) {
 			t.Errorf("%s %s: %d %s, want %d with %q", tc.method, tc.path, rec.Code, body, tc.status, tc.want)
@@ -188,5 +187,3 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
-
-var _ http.Handler = (*Set)(nil)

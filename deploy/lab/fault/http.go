@@ -10,9 +10,9 @@ import (
 // maxOrder bounds the body of an order, in bytes.
 const maxOrder = 64 << 10
 
-// ServeHTTP takes orders: POST /faults, GET /faults, DELETE /faults/{id}.
-// What is not valid is answered with 400 and what would be.
-func (s *Set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Handler takes orders: POST /faults, GET /faults, DELETE /faults/{id}. What is
+// not valid is answered with 400 and what would be.
+func (s *Set) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /faults", s.post)
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
@@ -29,7 +29,7 @@ func (s *Set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.ServeHTTP(w, r)
+	return mux
 }
 
 type problem struct {

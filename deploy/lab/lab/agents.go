@@ -18,6 +18,7 @@ type AgentConfig struct {
 
 // AgentArgs is the command line of one agent of the fleet.
 func (l *Lab) AgentArgs(a AgentInfo, c AgentConfig) []string {
+	c = l.complete(c)
 	return []string{"run",
 		"--collector", c.Collector,
 		"--id", a.Name,
@@ -32,13 +33,18 @@ func (l *Lab) AgentArgs(a AgentInfo, c AgentConfig) []string {
 // StartAgent starts one agent as a process of its own, which is the caller's
 // to stop.
 func (l *Lab) StartAgent(a AgentInfo, c AgentConfig) (*proc.Process, error) {
-	if c.Dir == "" {
-		c.Dir = filepath.Join(l.Info.Dir, "agents")
-	}
+	c = l.complete(c)
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
 	return proc.Start(proc.Spec{Name: a.Name, Path: c.Binary, Args: l.AgentArgs(a, c), Logs: c.Dir})
+}
+
+func (l *Lab) complete(c AgentConfig) AgentConfig {
+	if c.Dir == "" {
+		c.Dir = filepath.Join(l.Info.Dir, "agents")
+	}
+	return c
 }
 
 // StartAgents starts every agent of the world. When one does not start, none

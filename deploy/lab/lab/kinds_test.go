@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +41,33 @@ func TestEveryStreamPlays(t *testing.T) {
 				t.Errorf("%s through %s: %s at %s: %s", name, c.Name, r.ErrorType, r.ErrorStep, r.ErrorDetail)
 			}
 		}
+	}
+}
+
+// From every country through every CDN, over the way that it has, playback is
+// good; with an order for Brazil and one CDN all but that is.
+func TestEveryCellIsGood(t *testing.T) {
+	t.Parallel()
+	l := start(t, Config{})
+	for _, ill := range []bool{false, true} {
+		if ill {
+			order(t, l, fault.Fault{ID: "x", Match: fault.Match{Country: "BR", CDN: "cdn-b"}, Effect: fault.Effect{Kind: "first_byte", Ms: 1000}})
+		}
+		var wg sync.WaitGroup
+		for _, a := range l.Info.Agents {
+			for _, c := range l.World.CDNs {
+				wg.Go(func() {
+					r := probe(t, l, a.Addr.String(), "hls-cmaf", c.Name, "hlsjs", 20*time.Second)
+					if want := !ill || a.Country != "BR" || c.Name != "cdn-b"; !r.OK || r.Good != want {
+						t.Errorf("%s through %s: good %v, want %v: after %.0f ms, %s", a.Name, c.Name, r.Good, want, r.DurationMs, r.ErrorDetail)
+					}
+					if right, _ := l.World.Serve(l.World.CDN(c.Name), a.Country); r.POPCountry != right.Country {
+						t.Errorf("%s through %s: served from %q, %q, want %s, %s", a.Name, c.Name, r.POP, r.POPCountry, right.Code, right.Country)
+					}
+				})
+			}
+		}
+		wg.Wait()
 	}
 }
 

@@ -36,9 +36,9 @@ type Lab struct {
 	edges    []*edge.Edge
 	running  sync.WaitGroup
 	cleanup  []func() error // from the last to the first
+	stop     func() bool    // waiting for the context to end
 	closing  sync.Once
 	closeErr error
-	stop     func() bool
 }
 
 // Start starts a lab, which runs until it is closed or ctx ends.
@@ -59,7 +59,7 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 		}
 	}
 	l.describe()
-	l.stop = context.AfterFunc(ctx, func() { l.Close() })
+	l.stop = context.AfterFunc(ctx, func() { l.shutdown() }) // Close tells how it went
 	return l, nil
 }
 
@@ -67,6 +67,10 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 // more than once.
 func (l *Lab) Close() error {
 	l.stop()
+	return l.shutdown()
+}
+
+func (l *Lab) shutdown() error {
 	l.closing.Do(func() {
 		var errs []error
 		for i := len(l.cleanup) - 1; i >= 0; i-- {
@@ -187,8 +191,8 @@ func closeAll(all []net.Listener) {
 // startServers starts control and the bare origin.
 func (l *Lab) startServers() error {
 	control := http.NewServeMux()
-	control.Handle("/faults", l.Faults)
-	control.Handle("/faults/", l.Faults)
+	control.Handle("/faults", l.Faults.Handler())
+	control.Handle("/faults/", l.Faults.Handler())
 	control.Handle("GET /ledger", l.ledger)
 	control.HandleFunc("GET /info", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -107,8 +107,8 @@ func TestTimes(t *testing.T) {
 			for i, want := range tc.want {
 				got := []time.Duration{runs[0][i], runs[1][i], runs[2][i]}
 				slices.Sort(got)
-				// Never early; late by what a busy machine takes.
-				if got[0] < want-3*ms || got[1] > want+30*ms {
+				// Never early; the best late by what a busy machine takes.
+				if got[0] < want-3*ms || got[0] > want+30*ms {
 					t.Errorf("byte %d came after %v, want %v", tc.mark[i], got, want)
 				}
 			}
@@ -123,21 +123,28 @@ func TestRequestAndAnswer(t *testing.T) {
 		defer c.Close()
 		io.Copy(c, c)
 	})
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
+	want := []time.Duration{2 * rtt, rtt, rtt}
+	best := []time.Duration{time.Hour, time.Hour, time.Hour}
+	for range 3 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			start := time.Now()
+			if _, err := c.Write([]byte("ping")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
+				t.Fatal(err)
+			}
+			best[i] = min(best[i], time.Since(start))
+		}
+		c.Close()
 	}
-	defer c.Close()
-	for i, want := range []time.Duration{2 * rtt, rtt, rtt} {
-		start := time.Now()
-		if _, err := c.Write([]byte("ping")); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(start); took < want-3*time.Millisecond || took > want+30*time.Millisecond {
-			t.Errorf("exchange %d took %v, want %v", i, took, want)
+	for i, want := range want {
+		if best[i] < want-3*time.Millisecond || best[i] > want+30*time.Millisecond {
+			t.Errorf("exchange %d took %v, want %v", i, best[i], want)
 		}
 	}
 }
@@ -157,7 +164,7 @@ func TestConnectionsShareTheLine(t *testing.T) {
 	}
 	wg.Wait()
 	last := max(took[0][0], took[1][0])
-	if last < 395*time.Millisecond || last > 460*time.Millisecond {
+	if last < 395*time.Millisecond || last > 600*time.Millisecond {
 		t.Errorf("both had everything after %v, want 400 ms", last)
 	}
 	for i, at := range took {
