@@ -1,0 +1,124 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// round is all CDNs and apps of one target, to be played at one time.
+type round struct {
+	target   string
+	name     string
+	due      time.Time
+	jobs     []Job
+	control  []Job
+	revision string
+}
+
+func (s *Scheduler) round(t *timetable, slot int64) round {
+	return round{
+		target: t.name, name: t.round(slot), due: t.due(slot),
+		jobs: t.jobs, control: s.plan.Control, revision: s.plan.Revision,
+	}
+}
+
+// play waits for its turn, sees to the control targets and makes the round's
+// runs one after another, in random order.
+func (s *Scheduler) play(ctx context.Context, r round) {
+	defer s.count(func(*Stats) { delete(s.busy, r.target) })
+	err := s.turns.Acquire(ctx, 1)
+	s.count(func(st *Stats) { st.Waiting-- })
+	if err != nil {
+		return // ctx ended before its turn came
+	}
+	defer s.turns.Release(1)
+	ok, err := s.controlOK(ctx, r)
+	if err != nil {
+		return // ctx ended
+	}
+	late := s.cfg.wall().Sub(r.due) > lateAfter
+	s.count(func(st *Stats) {
+		st.Rounds++
+		if late {
+			st.Late++
+		}
+	})
+	jobs := slices.Clone(r.jobs)
+	rand.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
+	for _, j := range jobs {
+		if ctx.Err() != nil {
+			return
+		}
+		s.probe(ctx, Attempt{Job: j, Round: r.name, ScheduledAt: r.due, PlanRevision: r.revision, ControlOK: ok})
+	}
+}
+
+// probe makes one run. A panic ends that run, is counted and logged.
+func (s *Scheduler) probe(ctx context.Context, a Attempt) (ok bool) {
+	s.count(func(st *Stats) { st.Running++ })
+	defer func() {
+		cause := recover()
+		s.count(func(st *Stats) {
+			st.Running--
+			st.Done++
+			if cause != nil {
+				st.Panics++
+			}
+		})
+		if cause != nil {
+			ok = false
+			s.cfg.Log.Error("run panicked", "target", a.Target.Name, "cdn", a.CDN.Name, "app", a.App.Name,
+				"panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		}
+	}()
+	return s.cfg.Probe(ctx, a)
+}
+
+func (s *Scheduler) count(f func(*Stats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.stats)
+}
+
+// control is what the control targets showed last.
+type control struct {
+	turn     chan struct{} // holds one token while someone reads or renews the rest
+	revision string        // of the plan whose control targets were played
+	at       time.Time
+	ok       bool
+}
+
+// controlOK tells whether the control targets were fine just before this round,
+// nil when there are none. Those that were played within Config.ControlEvery
+// are not played again. One that plays is proof enough: it shows that the
+// agent's own network works. It fails when ctx ends.
+func (s *Scheduler) controlOK(ctx context.Context, r round) (*bool, error) {
+	if len(r.control) == 0 {
+		return nil, nil
+	}
+	c := &s.control
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if c.at.IsZero() || c.revision != r.revision || time.Since(c.at) >= s.cfg.ControlEvery {
+		due := s.cfg.wall().Round(0).UTC()
+		ok := false
+		for _, j := range r.control {
+			a := Attempt{Job: j, Control: true, Round: "control@" + due.Format(time.RFC3339Nano), ScheduledAt: due, PlanRevision: r.revision}
+			ok = s.probe(ctx, a) || ok
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err() // what was cut short says nothing of the network
+		}
+		c.ok, c.at, c.revision = ok, time.Now(), r.revision
+	}
+	ok := c.ok
+	return &ok, nil
+}
