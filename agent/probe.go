@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/firstframe/firstframe/agent/report"
+	"github.com/firstframe/firstframe/probes"
+	"github.com/firstframe/firstframe/probes/player"
+	"github.com/firstframe/firstframe/probes/run"
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// probeCmd is agent probe.
+type probeCmd struct {
+	Target []string `arg:"" optional:"" name:"url" help:"Streams to play: URLs of HLS playlists or DASH MPDs, or with --plan names of its targets."`
+
+	CDN    []string `name:"cdn" help:"Play through this host too; with --plan a NAME of the plan. Repeatable." placeholder:"NAME=HOST" sep:"none"`
+	Player string   `help:"Player to play as, NAME or NAME@VERSION: ${players}. Left out: hlsjs for HLS, ideal for DASH." placeholder:"NAME"`
+	App    []string `help:"App to play as, which the run then names; with --plan an app of the plan. Repeatable." placeholder:"NAME@VERSION" sep:"none"`
+	Plan   string   `help:"Plan whose targets, CDNs and apps to use." type:"existingfile" placeholder:"FILE"`
+
+	Repeat   int           `help:"How often to play." default:"1" placeholder:"N"`
+	Interval time.Duration `help:"Time between the starts of two repetitions." placeholder:"D"`
+	HTTP     string        `name:"http" help:"HTTP version; left out, as negotiated." enum:",1.1,2" default:"" placeholder:"1.1|2"`
+	Header   []string      `help:"Header of every request. Repeatable." placeholder:"K:V" sep:"none"`
+
+	Threshold time.Duration `help:"A run that takes this long or longer is not good." placeholder:"D"`
+	Timeout   time.Duration `help:"When to give up on a run." placeholder:"D"`
+
+	JSON bool   `name:"json" help:"Print one run a line as JSON and nothing else."`
+	Ship string `help:"Send the runs to this collector too." placeholder:"URL"`
+
+	networkFlags `embed:""`
+}
+
+// Validate is called once the flags are read.
+func (c *probeCmd) Validate() error {
+	switch {
+	case len(c.Target) == 0 && c.Plan == "":
+		return fmt.Errorf("expected \"<url>\", or --plan with targets to play")
+	case c.Repeat < 1 || c.Repeat > 100_000:
+		return fmt.Errorf("--repeat %d: want 1 to 100000", c.Repeat)
+	case c.Threshold < 0 || c.Timeout < 0 || c.Interval < 0:
+		return fmt.Errorf("a time cannot be negative")
+	case c.Player != "" && c.Plan != "":
+		return fmt.Errorf("--player and --plan: the plan's apps say the player")
+	}
+	if c.Player != "" {
+		if _, err := player.Lookup(c.Player); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run presses play as often as asked for, and shows what came of it.
+func (c *probeCmd) Run(env *environment) error {
+	specs, err := c.specs()
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(env.stdout)
+	defer out.Flush()
+	var runs []run.Run
+	progress := c.progress(env.stderr, len(specs)*c.Repeat)
+	err = c.play(env.ctx, specs, func(r run.Run) error {
+		_ = progress.Add(1)
+		runs = append(runs, r)
+		if !c.JSON {
+			return nil
+		}
+		if err := json.NewEncoder(out).Encode(r); err != nil {
+			return fmt.Errorf("writing a run: %w", err)
+		}
+		return out.Flush()
+	})
+	_ = progress.Finish()
+	if err != nil {
+		return err
+	}
+	if !c.JSON {
+		if err := c.show(out, env.stdout, runs); err != nil {
+			return fmt.Errorf("writing the report: %w", err)
+		}
+	}
+	if c.Ship != "" {
+		if err := c.ship(env.ctx, runs); err != nil {
+			return err
+		}
+	}
+	for i := range runs {
+		if !runs[i].Good {
+			return errBad
+		}
+	}
+	return env.ctx.Err()
+}
+
+// play plays each spec as often as asked for: those of one repetition closely
+// one after another, in random order, with one round's name, so that they can
+// be paired. It ends early, without an error, when ctx does.
+func (c *probeCmd) play(ctx context.Context, specs []probes.Spec, took func(run.Run) error) error {
+	start := time.Now()
+	for i := range c.Repeat {
+		if !pause(ctx, start.Add(time.Duration(i)*c.Interval)) {
+			return nil
+		}
+		round := run.NewID(time.Now())[:16]
+		for _, k := range rand.Perm(len(specs)) {
+			spec := specs[k]
+			spec.Identity.Round = round
+			r := probes.Probe(ctx, spec)
+			if ctx.Err() != nil {
+				return nil // cut off, so it says nothing
+			}
+			if err := took(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pause waits until t; false when ctx ended first.
+func pause(ctx context.Context, t time.Time) bool {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// show draws the runs: each one when they are few, the slowest when they are
+// many, and the table when there is something to compare.
+func (c *probeCmd) show(out io.Writer, stdout io.Writer, runs []run.Run) error {
+	p := report.New(stdout, columns(stdout)).To(out)
+	if len(runs) == 0 {
+		return nil
+	}
+	if c.Repeat == 1 && len(runs) <= 6 {
+		for i := range runs {
+			if err := p.Waterfall(&runs[i]); err != nil {
+				return err
+			}
+		}
+	} else if err := p.Waterfall(worst(runs)); err != nil {
+		return err
+	}
+	if len(runs) == 1 {
+		return nil
+	}
+	return p.Table(runs)
+}
+
+// worst is the run to look at: the first that failed, else the slowest.
+func worst(runs []run.Run) *run.Run {
+	w := &runs[0]
+	for i := range runs {
+		r := &runs[i]
+		if !r.OK {
+			return r
+		}
+		if *r.TTFFMs > *w.TTFFMs {
+			w = r
+		}
+	}
+	return w
+}
+
+// progress is a bar on stderr where that is a terminal and there is something
+// to wait for.
+func (c *probeCmd) progress(stderr io.Writer, total int) *progressbar.ProgressBar {
+	f, ok := stderr.(*os.File)
+	if !ok || total == 1 || !term.IsTerminal(int(f.Fd())) {
+		return progressbar.DefaultSilent(int64(total))
+	}
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(stderr), progressbar.OptionSetDescription("playing"),
+		progressbar.OptionShowCount(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(50*time.Millisecond))
+}
+
+// columns is the width of the terminal that w is; 0 when it is none.
+func columns(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+	}
+	return 0
+}
+
+// specs are what to play in one repetition.
+func (c *probeCmd) specs() ([]probes.Spec, error) {
+	network, err := c.network()
+	if err != nil {
+		return nil, err
+	}
+	network.HTTP = c.HTTP
+	if network.Header, err = headers(c.Header); err != nil {
+		return nil, err
+	}
+	base := probes.Spec{Network: network, Identity: laptop()}
+	if c.Plan != "" {
+		return c.planned(base)
+	}
+	cdns, err := c.cdns()
+	if err != nil {
+		return nil, err
+	}
+	var specs []probes.Spec
+	for _, target := range c.Target {
+		if u, err := url.Parse(target); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, usageError{fmt.Errorf("%q: want an http or https URL", target)}
+		}
+		for _, cdn := range cdns {
+			for _, app := range c.apps() {
+				spec := base
+				spec.Target, spec.CDN, spec.App = c.limits(run.Target{URL: target}), cdn, app
+				specs = append(specs, spec)
+			}
+		}
+	}
+	return specs, nil
+}
+
+// limits is the target with the limits of the flags.
+func (c *probeCmd) limits(t run.Target) run.Target {
+	if c.Threshold > 0 {
+		t.Threshold = c.Threshold
+	}
+	if c.Timeout > 0 {
+		t.Timeout = c.Timeout
+	}
+	return t
+}
+
+// cdns are the ways that the flags name; without any it is the URL as it is.
+func (c *probeCmd) cdns() ([]run.CDN, error) {
+	if len(c.CDN) == 0 {
+		return []run.CDN{{}}, nil
+	}
+	var cdns []run.CDN
+	for _, flag := range c.CDN {
+		name, host, ok := strings.Cut(flag, "=")
+		if !ok || name == "" || host == "" || strings.ContainsAny(host, "/ ") {
+			return nil, usageError{fmt.Errorf("--cdn %q: want NAME=HOST, such as a=a.cdn.example", flag)}
+		}
+		cdns = append(cdns, run.CDN{Name: name, Host: host})
+	}
+	return cdns, nil
+}
+
+// apps are the apps that the flags name; without any it is one without a name.
+func (c *probeCmd) apps() []run.App {
+	if len(c.App) == 0 {
+		return []run.App{{Player: c.Player}}
+	}
+	var apps []run.App
+	for _, flag := range c.App {
+		name, version, _ := strings.Cut(flag, "@")
+		apps = append(apps, run.App{Name: name, Version: version, Player: c.Player})
+	}
+	return apps
+}
+
+// laptop is who makes the runs that a person asks for.
+func laptop() probes.Identity {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "laptop"
+	}
+	return probes.Identity{Agent: host, AgentVersion: theVersion(), Source: run.SourceAdhoc}
+}
