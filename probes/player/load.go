@@ -72,9 +72,15 @@ func (s *session) load(ctx context.Context, to *loaded, q parts, after Moment) e
 	var wg sync.WaitGroup
 	var once sync.Once
 	var first error
-	begin := func(part func(context.Context, Moment) error) {
+	// What goes out at once goes out in this order, as players send it: on one
+	// connection an initialization segment behind its media holds the picture up.
+	begin := func(part func(ctx context.Context, after Moment, asked func()) error) {
+		sent := make(chan struct{})
+		asked := sync.OnceFunc(func() { close(sent) })
+		defer func() { <-sent }()
 		wg.Go(func() {
-			err := part(ctx, after)
+			defer asked()
+			err := part(ctx, after, asked)
 			if err == nil {
 				return
 			}
@@ -119,14 +125,14 @@ type watch struct {
 }
 
 // loadKey gets the key; a segment and its initialization segment have the same.
-func (w *watch) loadKey(ctx context.Context, after Moment) error {
+func (w *watch) loadKey(ctx context.Context, after Moment, asked func()) error {
 	k := w.parts.key
 	if k == nil {
 		k = w.initKey
 	}
 	var key []byte
 	got, err := w.request(ctx, ask{
-		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey,
+		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey, asked: asked,
 		reset: func() { key = nil },
 		body:  func(p []byte, _ time.Time) error { key = append(key, p...); return nil },
 		done: func(*fetch.Exchange) error {
@@ -154,19 +160,21 @@ func (w *watch) loadKey(ctx context.Context, after Moment) error {
 }
 
 // loadInit gets the initialization segment.
-func (w *watch) loadInit(ctx context.Context, after Moment) error {
+func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error {
 	var reader *media.InitReader
 	var sink media.Sink
 	if w.initKey != nil {
 		// It cannot be read without its key, and is small.
+		asked()
 		select {
 		case <-w.keyThere:
+			after = w.keyAt
 		case <-ctx.Done():
 			return errGivenUp
 		}
 	}
 	got, err := w.request(ctx, ask{
-		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, after: after, think: w.thinkInit, maxBytes: maxInit,
+		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, after: after, think: w.thinkInit, maxBytes: maxInit, asked: asked,
 		reset: func() {
 			reader = new(media.InitReader)
 			sink = reader
@@ -195,7 +203,7 @@ func (w *watch) loadInit(ctx context.Context, after Moment) error {
 
 // loadMedia gets the media segment and searches it for the keyframe as it
 // arrives. Audio is only received.
-func (w *watch) loadMedia(ctx context.Context, after Moment) error {
+func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error {
 	think := w.thinkMedia
 	if w.parts.init != nil && (w.model.InitFirst || w.model.RangesInTurn && w.oneResource()) {
 		select {
@@ -205,7 +213,7 @@ func (w *watch) loadMedia(ctx context.Context, after Moment) error {
 			return errGivenUp
 		}
 	}
-	a := ask{name: run.StepSegment, track: w.track, url: w.media.url, rng: w.media.rng, after: after, think: think, maxBytes: maxSegment}
+	a := ask{name: run.StepSegment, track: w.track, url: w.media.url, rng: w.media.rng, after: after, think: think, maxBytes: maxSegment, asked: asked}
 	if w.track == run.TrackVideo {
 		a.reset = w.reset
 		a.body = func(p []byte, at time.Time) error { return w.feed(ctx, p, at) }

@@ -119,6 +119,11 @@ func TestPlay(t *testing.T) {
 			if video != tt.requests || audio != tt.audio {
 				t.Errorf("%d video and %d audio requests, want %d and %d: %s", video, audio, tt.requests, tt.audio, names(r))
 			}
+			for _, pair := range [][2]string{{"key.v", "segment.v"}, {"init.v", "segment.v"}, {"init.a", "segment.a"}} {
+				if strings.Index(names(r), pair[0]) > strings.Index(names(r), pair[1]) {
+					t.Errorf("%s is asked for behind %s: %s", pair[0], pair[1], names(r))
+				}
+			}
 		})
 	}
 }

@@ -60,7 +60,9 @@ type ask struct {
 
 	// body is called with each piece of a good answer. reset is called before
 	// each attempt, so that a retry starts with nothing. done is called at the
-	// end of each complete answer, and may find that it is not good.
+	// end of each complete answer, and may find that it is not good. asked is
+	// called when an attempt is about to go out.
+	asked func()
 	body  func(p []byte, at time.Time) error
 	reset func()
 	done  func(x *fetch.Exchange) error
@@ -194,6 +196,9 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	n := &node{after: after, start: time.Now()}
 	n.Step = run.Step{Name: a.name, Track: a.track, URL: target, Attempt: number}
 	index := s.begin(n)
+	if a.asked != nil {
+		a.asked()
+	}
 	x := s.cfg.Client.Do(ctx, req)
 	at := Moment{x.End, index}
 
