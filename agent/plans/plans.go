@@ -112,8 +112,8 @@ func (c Collector) Run(ctx context.Context, use Use) error {
 			if p, err = plan.Parse("plan of "+c.URL, text, c.Options); err == nil && p.Revision() != current {
 				current = p.Revision()
 				log.Info("new plan", "collector", c.URL, "revision", current)
-				use(p)
 				err = c.keep(text)
+				use(p)
 			}
 		}
 		switch {
