@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,6 +159,15 @@ func (s *service) run(ctx context.Context, l listeners) error {
 	go func() { written <- s.ingest.Run(writer) }()
 
 	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { // without its writer a collector must not go on
+		select {
+		case err := <-written:
+			written <- err
+			return err
+		case <-gctx.Done():
+			return nil
+		}
+	})
 	g.Go(func() error { return serveHTTP(gctx, l.http, httpServer(gctx, s.people(), s.logger)) })
 	g.Go(func() error { return serveHTTP(gctx, l.otlpHTTP, httpServer(gctx, s.agents(), s.logger)) })
 	g.Go(func() error { return serveGRPC(gctx, l.otlpGRPC, s.ingest.NewGRPCServer()) })
@@ -168,7 +178,7 @@ func (s *service) run(ctx context.Context, l listeners) error {
 	}
 	err := g.Wait()
 	stopWriter()
-	return errors.Join(err, <-written)
+	return cmp.Or(err, <-written)
 }
 
 // people is the handler of --http.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -150,6 +152,50 @@ func TestReplay(t *testing.T) {
 	third.stop()
 	if third.Applied().Compare(log.End()) != 0 || m.doubled > 30 {
 		t.Errorf("position %v, end %v, %d rows stored again", third.Applied(), log.End(), m.doubled)
+	}
+}
+
+// A spoilt body costs itself alone; a log that cannot be read is an error, not
+// an empty one.
+func TestReplaySpoilt(t *testing.T) {
+	dir := t.TempDir()
+	log, err := wal.Open(dir, wal.Config{SegmentBytes: 1 << 10}) // a segment per body
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for range 3 {
+		if _, err := log.Append(&wal.Record{ReceivedAt: time.Now(), ContentType: typeProto, Body: marshal(t, makeRun(2))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "0000000000000002.log")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, flip(b, -5), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := newMemory()
+	r := start(t, log, m, nil)
+	r.until("caught up", func() bool { return len(r.Unready()) == 0 })
+	r.stop()
+	if m.len() != 2 || counted(t, r.metrics.lost) != 1 {
+		t.Errorf("%d runs stored, %v bodies lost; want 2 and 1", m.len(), counted(t, r.metrics.lost))
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil { // it opens, but cannot be read
+		t.Fatal(err)
+	}
+	in, err := New(t.Context(), Config{Log: log, Store: newMemory()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Run(t.Context()); err == nil || len(in.Unready()) == 0 {
+		t.Errorf("log that cannot be read: %v, unready %v", err, in.Unready())
 	}
 }
 

@@ -3,6 +3,8 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/firstframe/firstframe/collector/geo"
@@ -28,7 +30,8 @@ type batch struct {
 // Run replays what an earlier process left in the log, then moves rows from the
 // queue into the store until ctx ends, and returns once what was queued by
 // then is stored, or 5 s later: the rest is replayed by the next process. It
-// must be called once, and no request may come in after ctx has ended.
+// fails when the log cannot be replayed. It must be called once, and no request
+// may come in after ctx has ended.
 func (in *Ingester) Run(ctx context.Context) error {
 	if err := in.replay(ctx); err != nil {
 		return err
@@ -160,23 +163,23 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // replay stores what is in the log between the store's position and where this
-// process began to append. A body that cannot be read is reported and passed
-// over: it would be no better the next time.
+// process began to append. A body that the disk has spoilt is reported and
+// passed over: it would be no better the next time. It fails when the log
+// cannot be read, for to go on would be to forget what was acknowledged.
 func (in *Ingester) replay(ctx context.Context) error {
 	var b batch
-	var next wal.Location
+	next := in.start
 	bodies, lost := 0, 0
 	for e, err := range in.cfg.Log.From(in.start) {
-		if err == nil && e.At.Compare(in.end) >= 0 || ctx.Err() != nil {
+		if err != nil && !errors.Is(err, wal.ErrCorrupt) {
+			return fmt.Errorf("ingest: %w", err)
+		}
+		if ctx.Err() != nil || err == nil && e.At.Compare(in.end) >= 0 {
 			break
 		}
 		next = e.Next
 		if err == nil {
-			e.Body = bytes.Clone(e.Body) // rows outlive the step
-			var d decoded
-			if d, err = in.decode(&e.Record, nil); err == nil {
-				in.fill(&b, &d, e.At)
-			}
+			err = in.again(&b, &e)
 		}
 		if err != nil {
 			lost++
@@ -199,4 +202,14 @@ func (in *Ingester) replay(ctx context.Context) error {
 		in.log.Info("log replayed", "from", in.start.String(), "to", next.String(), "bodies", bodies, "passed_over", lost)
 	}
 	return nil
+}
+
+// again fills the batch from a body in the log.
+func (in *Ingester) again(b *batch, e *wal.Entry) error {
+	e.Body = bytes.Clone(e.Body) // rows outlive the step
+	d, err := in.decode(&e.Record, nil)
+	if err == nil {
+		in.fill(b, &d, e.At)
+	}
+	return err
 }
