@@ -18,7 +18,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/firstframe/firstframe/deploy/lab/lab"
-	"github.com/firstframe/firstframe/deploy/lab/proc"
 )
 
 // The exit codes.
@@ -34,6 +33,7 @@ Exit codes: 0 ended when told to, 1 failed, 2 the command was not understood.`
 
 type commands struct {
 	Serve serveCommand `cmd:"" help:"Run origin, CDN edges, name server and control until told to stop."`
+	Demo  demoCommand  `cmd:"" help:"Run a lab, a collector and a fleet, and break one country through one CDN after a minute."`
 }
 
 type serveCommand struct {
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	_, err = parser.Parse(args)
+	parsed, err := parser.Parse(args)
 	if code >= 0 { // help was asked for
 		return code
 	}
@@ -73,7 +73,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "lab: %v; see lab --help\n", err)
 		return exitNotKnown
 	}
-	if err := c.Serve.run(ctx, stdout, stderr); err != nil {
+	command := c.Serve.run
+	if parsed.Command() == "demo" {
+		command = c.Demo.run
+	}
+	if err := command(ctx, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "lab:", err)
 		return exitFailed
 	}
@@ -100,7 +104,7 @@ func (c *serveCommand) run(ctx context.Context, stdout, stderr io.Writer) (err e
 		if err != nil {
 			return err
 		}
-		defer stopAgents(agents)
+		defer func() { err = errors.Join(err, end(agents...)) }()
 	}
 	if err := json.NewEncoder(stdout).Encode(l.Info); err != nil {
 		return err
@@ -117,13 +121,6 @@ func (c *serveCommand) agent() (string, error) {
 	}
 	self, err := os.Executable()
 	return filepath.Join(filepath.Dir(self), "agent"), err
-}
-
-// stopAgents gives them five seconds.
-func stopAgents(agents []*proc.Process) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	proc.StopAll(ctx, agents) // those that did not end by themselves were killed
 }
 
 // tell says in words what Info says.

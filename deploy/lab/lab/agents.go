@@ -16,7 +16,8 @@ type AgentConfig struct {
 	Dir       string // of each agent's data and of what they say; empty means "agents" in the lab's folder
 }
 
-// AgentArgs is the command line of one agent of the fleet.
+// AgentArgs is the command line of one agent of the fleet. Loopback is allowed
+// to it by the plan.
 func (l *Lab) AgentArgs(a AgentInfo, c AgentConfig) []string {
 	c = l.complete(c)
 	return []string{"run",
@@ -26,7 +27,6 @@ func (l *Lab) AgentArgs(a AgentInfo, c AgentConfig) []string {
 		"--resolver", l.Info.DNS.String(),
 		"--ca", l.Info.CA,
 		"--data", filepath.Join(c.Dir, a.Name),
-		"--allow-private",
 	}
 }
 

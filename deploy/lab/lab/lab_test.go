@@ -357,7 +357,7 @@ func TestAgents(t *testing.T) {
 		t.Errorf("%d agents", len(all))
 	}
 	name := filepath.Join(l.Info.Dir, "agents", l.Info.Agents[0].Name)
-	want := fmt.Sprintf("run --collector http://127.0.0.1:4318 --id br-as28573-1 --bind 127.10.0.10 --resolver %s --ca %s --data %s --allow-private\n", l.Info.DNS, l.Info.CA, name)
+	want := fmt.Sprintf("run --collector http://127.0.0.1:4318 --id br-as28573-1 --bind 127.10.0.10 --resolver %s --ca %s --data %s\n", l.Info.DNS, l.Info.CA, name)
 	for range 500 {
 		if b, _ := os.ReadFile(name + ".out"); len(b) > 0 {
 			if string(b) != want {
