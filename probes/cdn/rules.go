@@ -1,294 +1,325 @@
 package cdn
 
 import (
+	"encoding/base64"
 	"strings"
 
 	"github.com/firstframe/firstframe/probes/run"
 )
 
-// rules are the CDNs that are known, the outermost layer first: a Cloudflare in
-// front of a CloudFront is a Cloudflare.
-var rules = []rule{
-	{
-		name: "cloudflare",
-		is: func(h header) bool {
-			return h.has("Cf-Ray") || h.has("Cf-Cache-Status") || strings.EqualFold(h.Get("Server"), "cloudflare")
-		},
-		pop:   suffixPOP("Cf-Ray"),
-		cache: wordOf("Cf-Cache-Status"),
-	},
+// vendors are the CDNs of the world, the outermost layer first: a Cloudflare
+// and a CloudFront are a CloudFront behind a Cloudflare, because the other way
+// round is rare.
+var vendors = []rule{
 	{
 		name:  "akamai",
 		is:    isAkamai,
 		pop:   akamaiPOP,
-		cache: akamaiCache,
+		cache: firstOf(akamaiTiming, akamaiChild, akamaiXCache, akamaiHops),
+		// US_CA_SANDIEGO, TW__TAIPEI
+		country: prefix,
 	},
 	{
-		name: "azure",
-		is:   func(h header) bool { return h.has("X-Azure-Ref") },
-		pop:  azurePOP, cache: wordOf("X-Cache"),
+		name: "cloudflare",
+		is: func(h header) bool {
+			return h.has("Cf-Ray", "Cf-Cache-Status") || strings.EqualFold(h.get("Server"), "cloudflare")
+		},
+		pop:     afterHyphen("Cf-Ray"),
+		country: airport,
+		cache:   firstOf(lastWord("Cf-Cache-Status"), func(h header) string { d, _ := h.timing("cfCacheStatus"); return word(d) }),
+	},
+	{
+		name:    "azure",
+		is:      func(h header) bool { return h.has("X-Azure-Ref") },
+		pop:     azurePOP,
+		country: airport,
+		cache:   lastWord("X-Cache"),
+	},
+	{
+		name:    "fastly",
+		is:      isFastly,
+		pop:     afterHyphen("X-Served-By"),
+		country: airport,
+		cache:   fastlyCache,
 	},
 	{
 		name: "cloudfront",
 		is: func(h header) bool {
-			return h.has("X-Amz-Cf-Id") || h.has("X-Amz-Cf-Pop") || h.contains("Via", ".cloudfront.net")
+			return h.has("X-Amz-Cf-Id", "X-Amz-Cf-Pop") || h.contains("Via", ".cloudfront.net")
 		},
-		pop: func(h header) (string, string) {
-			pop := h.last("X-Amz-Cf-Pop")
-			return pop, firstLetters(pop, 3)
-		},
-		cache: cloudfrontCache,
+		pop:     func(h header) string { return h.last("X-Amz-Cf-Pop") },
+		country: airport,
+		cache:   cloudfrontCache,
 	},
 	{
-		name: "fastly",
+		name:    "bunny",
+		is:      func(h header) bool { return h.contains("Server", "bunnycdn") || h.has("Cdn-Pullzone") },
+		pop:     bunnyPOP,
+		country: bunnyCountry,
+		cache:   lastWord("Cdn-Cache"),
+	},
+	{
+		name:    "cdn77",
+		is:      func(h header) bool { return h.has("X-77-Pop", "X-77-Cache") || h.contains("Server", "cdn77") },
+		pop:     get("X-77-Pop"),
+		country: cdn77Country,
+		cache:   lastWord("X-77-Cache"),
+	},
+	{
+		name:    "cdn77", // as it showed itself before
+		is:      func(h header) bool { return h.has("X-Edge-Ip") && h.has("X-Edge-Location") },
+		pop:     get("X-Edge-Location"), // Los Angeles, US
+		country: func(pop string) string { return country(pop[strings.LastIndexByte(pop, ' ')+1:]) },
+		cache:   lastWord("X-Cache"),
+	},
+	{
+		name:  "gcore",
+		is:    func(h header) bool { return h.has("X-Id") && h.has("X-Id-Fe", "X-Cached-Since", "Cache") },
+		pop:   func(h header) string { return h.get("X-Id") }, // codes of its own
+		cache: lastWord("Cache"),
+	},
+	{
+		name: "azion",
 		is: func(h header) bool {
-			return h.contains("X-Served-By", "cache-") || h.has("X-Fastly-Request-Id") || h.has("Fastly-Debug-Path")
+			return h.has("X-Azion-Edge-Location") || h.contains("Server", "azion") || h.contains("Via", "azion")
 		},
-		pop: func(h header) (string, string) {
-			node := h.last("X-Served-By")
-			pop := node[strings.LastIndexByte(node, '-')+1:]
-			return pop, pop
-		},
-		cache: fastlyCache,
+		pop:     get("X-Azion-Edge-Location"),
+		country: airport,
+		cache:   lastWord("X-Cache"),
 	},
 	{
-		name: "bunny",
-		is:   func(h header) bool { return h.contains("Server", "bunnycdn") || h.has("Cdn-Pullzone") },
-		pop: func(h header) (string, string) {
-			parts := strings.Split(h.Get("Server"), "-")
-			if len(parts) != 3 || !strings.EqualFold(parts[0], "bunnycdn") {
-				return "", ""
-			}
-			return parts[1], ""
-		},
-		cache: wordOf("Cdn-Cache"),
+		name: "gocache",
+		is:   func(h header) bool { return h.has("X-Gocache-Cachestatus") || h.contains("Server", "gocache") },
+		cache: firstOf(lastWord("X-Gocache-Cachestatus"),
+			func(h header) string { d, _ := h.timing("x-gocache-cache-status"); return word(d) }),
 	},
 	{
-		name:  "cdn77",
-		is:    func(h header) bool { return h.has("X-77-Pop") || h.has("X-77-Cache") },
-		pop:   plainPOP("X-77-Pop"),
-		cache: wordOf("X-77-Cache"),
-	},
-	{
-		name:  "keycdn",
-		is:    func(h header) bool { return h.contains("Server", "keycdn") },
-		pop:   plainPOP("X-Edge-Location"),
-		cache: wordOf("X-Cache"),
+		name:  "netlify",
+		is:    func(h header) bool { return h.has("X-Nf-Request-Id") || maker(h.last("Cache-Status")) == "netlify" },
+		cache: cacheStatus,
 	},
 	{
 		name: "vercel",
-		is:   func(h header) bool { return h.has("X-Vercel-Id") || h.has("X-Vercel-Cache") },
-		pop: func(h header) (string, string) {
-			region, _, ok := strings.Cut(h.Get("X-Vercel-Id"), "::")
+		is:   func(h header) bool { return h.has("X-Vercel-Id", "X-Vercel-Cache") },
+		pop: func(h header) string {
+			region, _, ok := strings.Cut(h.get("X-Vercel-Id"), "::")
 			if !ok {
-				return "", ""
+				return ""
 			}
-			return region, firstLetters(region, 3)
+			return region
 		},
-		cache: wordOf("X-Vercel-Cache"),
-	},
-	{name: "netlify", is: func(h header) bool { return h.has("X-Nf-Request-Id") }},
-	{
-		name:  "gocache",
-		is:    func(h header) bool { return h.has("X-Gocache-Cachestatus") },
-		cache: wordOf("X-Gocache-Cachestatus"),
+		country: airport,
+		cache:   lastWord("X-Vercel-Cache"),
 	},
 	{
-		name:  "tencent",
-		is:    func(h header) bool { return h.has("Eo-Log-Uuid") },
-		cache: wordOf("Eo-Cache-Status"),
+		name:    "keycdn",
+		is:      func(h header) bool { return h.contains("Server", "keycdn") },
+		pop:     get("X-Edge-Location"), // defr, ussf
+		country: prefix,
+		cache:   lastWord("X-Cache"),
 	},
 	{
-		name: "google",
-		is:   func(h header) bool { return strings.HasPrefix(h.last("Via"), "1.1 google") },
-		cache: func(h header) string {
-			if c := word(h.last("X-Cache")); c != "" {
-				return c
-			}
-			return byAge(h)
-		},
+		name:    "apple",
+		is:      func(h header) bool { return h.has("Cdnuuid") || h.contains("Via", ".ts.apple.com") },
+		pop:     viaHost, // nlams2-edge-bx-003: UN/LOCODE
+		country: prefix,
+		cache:   func(h header) string { return tiers(h.list("X-Cache")) },
 	},
 	{
-		name:  "varnish",
-		is:    func(h header) bool { return h.has("X-Varnish") },
-		cache: varnishCache,
+		name:    "wikimedia",
+		is:      func(h header) bool { return strings.HasPrefix(h.last("X-Cache"), "cp") && h.has("X-Cache-Status") },
+		pop:     func(h header) string { node, _, _ := strings.Cut(h.last("X-Cache"), " "); return node },
+		country: wikimediaCountry,
+		cache:   lastWord("X-Cache-Status"),
 	},
 	{
-		name:  "nginx",
-		is:    func(h header) bool { return h.has("X-Proxy-Cache") },
-		cache: wordOf("X-Proxy-Cache"),
+		name:  "google",
+		is:    func(h header) bool { return strings.HasPrefix(h.last("Via"), "1.1 google") },
+		cache: firstOf(lastWord("X-Cache"), byAge),
 	},
-}
-
-// plainPOP is a header that holds the point of presence as it is.
-func plainPOP(name string) func(header) (string, string) {
-	return func(h header) (string, string) { return h.Get(name), "" }
-}
-
-// suffixPOP is an airport behind the last hyphen.
-func suffixPOP(name string) func(header) (string, string) {
-	return func(h header) (string, string) {
-		v := h.Get(name)
-		i := strings.LastIndexByte(v, '-')
-		if i < 0 || len(v)-i != 4 {
-			return "", ""
-		}
-		return v[i+1:], v[i+1:]
-	}
-}
-
-func firstLetters(s string, n int) string {
-	if len(s) < n {
-		return ""
-	}
-	return s[:n]
-}
-
-// byAge says that an answer with an Age came from some cache: X-Cache says no
-// more at CDNs with one layer.
-func byAge(h header) string {
-	if age := h.Get("Age"); age != "" && age != "0" {
-		return run.CacheHit
-	}
-	return ""
-}
-
-// cloudfrontCache reads X-Cache: "Hit from cloudfront". What its functions and
-// redirects make came from no cache and no origin.
-func cloudfrontCache(h header) string {
-	status, ok := strings.CutSuffix(strings.ToLower(h.last("X-Cache")), " from cloudfront")
-	if !ok {
-		return ""
-	}
-	if status == "error" {
-		return run.CacheError
-	}
-	return word(status)
-}
-
-// fastlyCache reads X-Cache, a word for each layer, nearest last. A miss at the
-// edge behind a hit at the shield is a remote hit. PASS shows as MISS, and a
-// stale answer as HIT unless a debug header says more.
-func fastlyCache(h header) string {
-	if h.contains("Fastly-State", "stale") || h.contains("X-Fastly-Cache-Status", "stale") || staleByDebug(h.last("Fastly-Debug-Ttl")) {
-		return run.CacheStale
-	}
-	list := h.list("X-Cache")
-	if len(list) == 0 {
-		return ""
-	}
-	edge := word(list[len(list)-1])
-	if edge == run.CacheMiss {
-		for _, layer := range list[:len(list)-1] {
-			if word(layer) == run.CacheHit {
-				return run.CacheHitRemote
-			}
-		}
-	}
-	return edge
-}
-
-// staleByDebug reads "(H cache-syd18926-SYD - - 93)": a hit without a time to
-// live left, older than it was to be kept.
-func staleByDebug(ttl string) bool {
-	f := strings.Fields(strings.Trim(ttl[:max(0, strings.IndexByte(ttl+")", ')'))], "("))
-	return len(f) == 5 && f[0] == "H" && f[2] == "-" && len(f[4]) >= 2
 }
 
 func isAkamai(h header) bool {
-	return h.has("Akamai-Grn") || h.has("Akamai-Request-Bc") || h.has("X-Akamai-Transformed") || h.has("X-Akamai-Request-Id") ||
-		h.contains("Server", "akamai") || h.contains("X-Cache", "akamaitechnologies.com") ||
-		h.contains("Server-Timing", "ak_p") || h.contains("Server-Timing", "cdn-cache; desc=") || akamaiChild(h) != ""
+	_, timing := h.timing("cdn-cache") // CloudFront's metrics are cdn-cache-hit, …
+	_, beacon := h.timing("ak_p")
+	return timing || beacon || h.has("Akamai-Grn", "Akamai-Request-Bc", "Akamai-Cache-Status", "X-Akamai-Transformed", "X-Akamai-Request-Id") ||
+		h.contains("Server", "akamai") || h.contains("X-Cache", "akamaitechnologies.com") || customersStatus(h) != ""
 }
 
 // akamaiPOP reads n= of the first hop of Akamai-Request-BC, a debug header:
 // [a=…,b=…,c=g,n=US_CA_SANDIEGO,o=20940].
-func akamaiPOP(h header) (pop, airport string) {
-	hop, _, _ := strings.Cut(h.Get("Akamai-Request-Bc"), "]")
+func akamaiPOP(h header) string {
+	hop, _, _ := strings.Cut(h.get("Akamai-Request-Bc"), "]")
 	for f := range strings.FieldsFuncSeq(hop, func(r rune) bool { return r == ' ' || r == ',' || r == '[' }) {
 		if n, ok := strings.CutPrefix(f, "n="); ok {
-			return n, ""
-		}
-	}
-	return "", ""
-}
-
-// akamaiCache reads Server-Timing: cdn-cache; desc=HIT, else the status of the
-// child, which is the edge, else X-Cache, else the letters of a debug header.
-func akamaiCache(h header) string {
-	for _, m := range h.list("Server-Timing") {
-		if desc, ok := strings.CutPrefix(strings.ReplaceAll(m, " ", ""), "cdn-cache;desc="); ok {
-			return word(strings.Trim(desc, `"`))
-		}
-	}
-	if c := akamaiChild(h); c != "" {
-		return c
-	}
-	return word(h.last("X-Cache"))
-}
-
-// akamaiChild reads "Hit from child" and "Miss from child, Hit from parent"
-// under whatever name the customer gave the header.
-func akamaiChild(h header) string {
-	for _, values := range h.Header {
-		for _, v := range values {
-			v = strings.ToLower(v[:min(len(v), MaxHeaderLength)])
-			child, rest, ok := strings.Cut(v, " from child")
-			if !ok {
-				continue
-			}
-			if strings.Contains(rest, "hit from parent") {
-				return run.CacheHitRemote
-			}
-			return word(child)
+			return n
 		}
 	}
 	return ""
 }
 
-// azurePOP reads the airport in the newer form of X-Azure-Ref:
-// 20260128T051445Z-15f8bd58b94hwsb7hC1FRA6pv8…
-func azurePOP(h header) (pop, airport string) {
-	_, rest, ok := strings.Cut(h.Get("X-Azure-Ref"), "hC1")
-	if !ok || len(rest) < 3 {
-		return "", ""
-	}
-	return rest[:3], rest[:3]
+// akamaiTiming reads Server-Timing: cdn-cache; desc=HIT.
+func akamaiTiming(h header) string {
+	desc, _ := h.timing("cdn-cache")
+	return word(desc)
 }
 
-// varnishCache reads X-Varnish: two ids are a hit, the second that of the
-// request that filled the cache.
-func varnishCache(h header) string {
-	switch len(strings.Fields(h.Get("X-Varnish"))) {
-	case 0:
-		return ""
-	case 1:
+// akamaiXCache reads X-Cache, a debug header: TCP_MISS from … (AkamaiGHost/…).
+// Without the node's name it is another layer's.
+func akamaiXCache(h header) string {
+	if remote := word(h.last("X-Cache-Remote")); remote == run.CacheHit && word(h.last("X-Cache")) == run.CacheMiss {
+		return run.CacheHitRemote
+	}
+	if l := h.last("X-Cache"); strings.Contains(l, "akamai") {
+		return word(l)
+	}
+	return ""
+}
+
+// akamaiHops reads the letters of Akamai-Request-BC: what went to an origin
+// (c=o) was in no cache.
+func akamaiHops(h header) string {
+	if h.contains("Akamai-Request-Bc", "c=o") {
 		return run.CacheMiss
 	}
-	return run.CacheHit
+	return ""
 }
 
-// cacheStatus reads Cache-Status (RFC 9211): of its members the last is nearest
-// to the client; hit, or fwd with the reason why not.
-func cacheStatus(h header) string {
-	member := h.last("Cache-Status")
-	_, params, ok := strings.Cut(member, ";")
-	if !ok {
+// customersStatus is the name of the header that says "Hit from child": the
+// child is Akamai's edge, the name is the customer's choice. Among several it
+// is the first by name.
+func customersStatus(h header) string {
+	found := ""
+	for name := range h.Header {
+		if h.contains(name, " from child") && (found == "" || name < found) {
+			found = name
+		}
+	}
+	return found
+}
+
+// akamaiChild reads "Hit from child" and "Miss from child, Hit from parent".
+func akamaiChild(h header) string {
+	name := customersStatus(h)
+	if name == "" {
 		return ""
 	}
-	for p := range strings.SplitSeq(params, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		switch key {
-		case "hit":
-			if value == "" || value == "?1" {
-				return run.CacheHit
-			}
-		case "fwd":
-			if value == "bypass" || value == "method" {
-				return run.CacheBypass
-			}
-			return run.CacheMiss // uri-miss, vary-miss, miss, request, stale, partial
+	child, rest, _ := strings.Cut(strings.ToLower(h.get(name)), " from child")
+	status := word(child)
+	if status == run.CacheMiss && strings.Contains(rest, "hit from parent") {
+		return run.CacheHitRemote
+	}
+	return status
+}
+
+// azurePOP reads X-Azure-Ref: the airport in the newer form,
+// 20260128T051445Z-15f8bd58b94hwsb7hC1FRA6pv8…, or the node in the older, which
+// is base64 behind a 0.
+func azurePOP(h header) string {
+	ref := h.get("X-Azure-Ref")
+	if _, rest, ok := strings.Cut(ref, "hC1"); ok && len(rest) >= 3 {
+		return rest[:3]
+	}
+	text, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(ref, "0"))
+	i := strings.Index(string(text), "EDGE")
+	if err != nil || i < 3 {
+		return ""
+	}
+	end := i + len("EDGE")
+	for end < len(text) && text[end] >= '0' && text[end] <= '9' {
+		end++
+	}
+	return string(text[i-3 : end])
+}
+
+// isFastly knows the names of Fastly's nodes. Where CloudFront answered after
+// Fastly did, it is CloudFront.
+func isFastly(h header) bool {
+	return (h.contains("X-Served-By", "cache-") || h.has("X-Fastly-Request-Id", "Fastly-Debug-Path", "Fastly-State", "X-Fastly-Cache-Status")) &&
+		!strings.Contains(h.last("Via"), ".cloudfront.net")
+}
+
+// fastlyCache reads X-Cache, a word for each layer, nearest last; those beyond
+// the nodes of X-Served-By are of caches behind Fastly. PASS shows as MISS, and
+// a stale answer as HIT unless another header says more.
+func fastlyCache(h header) string {
+	for _, name := range []string{"Fastly-State", "X-Fastly-Cache-Status"} {
+		switch {
+		case h.contains(name, "stale"):
+			return run.CacheStale
+		case h.contains(name, "pass"):
+			return run.CacheBypass
 		}
+	}
+	words := h.list("X-Cache")
+	if nodes := len(h.list("X-Served-By")); nodes > 0 && len(words) > nodes {
+		words = words[len(words)-nodes:]
+	}
+	return tiers(words)
+}
+
+// cloudfrontCache reads X-Cache: "Hit from cloudfront", or Server-Timing where
+// it is on. What CloudFront's functions and redirects make came from no cache
+// and no origin.
+func cloudfrontCache(h header) string {
+	status := ""
+	for _, m := range h.list("X-Cache") {
+		if w, ok := strings.CutSuffix(strings.ToLower(m), " from cloudfront"); ok {
+			status = word(w)
+		}
+	}
+	_, hit := h.timing("cdn-cache-hit")
+	_, miss := h.timing("cdn-cache-miss")
+	layer, _ := h.timing("cdn-hit-layer")
+	switch {
+	case (hit || status == run.CacheHit) && layer != "" && layer != "EDGE":
+		return run.CacheHitRemote // regional edge cache, or shield
+	case status != "":
+		return status
+	case hit:
+		return run.CacheHit
+	case miss:
+		return run.CacheMiss
 	}
 	return ""
 }
+
+// bunnyPOP reads Server: BunnyCDN-DE1-601.
+func bunnyPOP(h header) string {
+	parts := strings.Split(h.get("Server"), "-")
+	if len(parts) != 3 || !strings.EqualFold(parts[0], "bunnycdn") {
+		return ""
+	}
+	return parts[1]
+}
+
+// bunnyCountry reads DE1, PHX1. Two letters are a country's, or of a state or
+// city of the United States; where they could be both the country stays open.
+func bunnyCountry(pop string) string {
+	letters := strings.TrimRight(pop, "0123456789")
+	switch letters {
+	case "AL", "AR", "CA", "CO", "GA", "IL", "LA", "MA", "MD", "ME", "MT", "NC", "NE", "PA", "SC", "SD", "VA":
+		return ""
+	}
+	if len(letters) == 3 {
+		return airport(letters)
+	}
+	return country(letters)
+}
+
+// cdn77Country reads frankfurtDE, newyorkUSNY: a city, a country, and a state
+// of the United States.
+func cdn77Country(pop string) string {
+	return country(firstLetters(strings.TrimLeft(pop, "abcdefghijklmnopqrstuvwxyz"), 2))
+}
+
+// wikimediaCountry reads cp3052: the first digit is the data centre's.
+func wikimediaCountry(pop string) string {
+	countries := map[byte]string{'1': "US", '2': "US", '3': "NL", '4': "US", '5': "SG", '6': "FR", '7': "BR"}
+	if len(pop) < 3 {
+		return ""
+	}
+	return countries[pop[2]]
+}
+
+func firstLetters(s string, n int) string { return s[:min(len(s), n)] }
