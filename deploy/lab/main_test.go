@@ -30,6 +30,8 @@ func TestExitCodes(t *testing.T) {
 		{"unknown command", "dance", exitNotKnown, "", "dance"},
 		{"not a duration", "serve --interval=soon", exitNotKnown, "", "soon"},
 		{"no such folder", "serve --dir=/dev/null/x", exitFailed, "", "/dev/null"},
+		{"demo without programs", "demo --bin=/nonexistent", exitFailed, "", "/nonexistent/collector"},
+		{"demo of no country", "demo --country=XX", exitFailed, "", "no country XX"},
 		{"no agent", "serve --fast --agents --agent-bin=/nonexistent", exitFailed, "", "/nonexistent"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

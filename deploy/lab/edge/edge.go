@@ -27,8 +27,8 @@ import (
 	"github.com/firstframe/firstframe/deploy/lab/world"
 )
 
-// CacheBytes bounds an edge's cache.
-const CacheBytes = 32 << 20
+// CacheBytes bounds an edge's cache. What several edges hold they share.
+const CacheBytes = 6 << 20
 
 // What an edge allows a client.
 const (

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/firstframe/firstframe/deploy/lab/media"
@@ -21,6 +22,8 @@ const (
 	Window  = 8                                         // segments in a manifest
 	kept    = 10 * time.Minute                          // how long a segment can be had after it left the manifest
 	liveAge = time.Second                               // how long a cache may keep a live manifest
+	segAge  = time.Minute                               // and a live segment
+	shared  = 32                                        // segments of a rendition that all who ask have in common
 
 	// A live DASH manifest by number never changes; it is fetched anew all the same.
 	numberUpdate = 30 * time.Second
@@ -34,6 +37,14 @@ type rendition struct {
 	head []string // of its playlist, without media sequence
 	ext  string   // of its segments
 	loop *rewrite.Loop
+
+	mu   sync.Mutex
+	made [shared]segment // the latest that were asked for, by number modulo shared
+}
+
+type segment struct {
+	n      int64
+	object Object
 }
 
 // addLive reads a stream's media playlists, and its manifests for DASH.
@@ -116,11 +127,17 @@ func (r *rendition) segment(name string, now time.Time) (Object, error) {
 	if err != nil || n < 0 || n > last || n <= last-Window-int64(kept/Segment) {
 		return Object{}, fmt.Errorf("origin: /live/%s: %w; the newest segment is %d", name, fs.ErrNotExist, last)
 	}
-	body, err := r.loop.Segment(n)
-	if err != nil {
-		return Object{}, fmt.Errorf("origin: /live/%s: %w", name, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	held := &r.made[n%shared]
+	if held.n != n || held.object.Body == nil {
+		body, err := r.loop.Segment(n)
+		if err != nil {
+			return Object{}, fmt.Errorf("origin: /live/%s: %w", name, err)
+		}
+		*held = segment{n, object(body, types[r.ext], segAge)}
 	}
-	return object(body, types[path.Ext(base)], kept), nil
+	return held.object, nil
 }
 
 // playlist is a sliding window (RFC 8216bis, 6.2.2).
