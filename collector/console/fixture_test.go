@@ -26,21 +26,22 @@ var (
 	targets   = []string{"news", "sports"}
 )
 
-// minutes is how long the fleet has been at work: each minute each app plays
-// one of the targets in each cell.
-const minutes = 50
+// The fleet has been at work for so many minutes: in each of them each app plays
+// one of the targets in each cell. In the last ones Brazil is ill.
+const (
+	minutes  = 50
+	degraded = 16
+)
 
 // hostile is text that must never become markup.
 const hostile = `<img src=x onerror="document.title='owned'"> & <script>alert(1)</script>`
 
 // fixture is a collector's people's side over a real store.
 type fixture struct {
-	store *duck.Store
-	api   http.Handler
+	api http.Handler
 
 	failed, expired *run.Run // the latest failed run; a run whose steps are gone
-	inBrazil        int      // runs of BR through cdn-b
-	version         map[string]int
+	bad, timeouts   int      // runs of BR through cdn-b, timeouts included
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -54,7 +55,7 @@ func newFixture(t *testing.T) *fixture {
 			t.Error(err)
 		}
 	})
-	f := &fixture{store: s, version: map[string]int{}}
+	f := &fixture{}
 	var rows []store.Row
 	for _, r := range f.runs(time.Now()) {
 		rows = append(rows, store.Row{Run: r})
@@ -81,16 +82,10 @@ func (f *fixture) runs(now time.Time) []*run.Run {
 				for i, app := range apps {
 					r := newRun(rng, now.Add(-left+time.Duration(i*7)*time.Second), country, cdn, app, targets[(m+i)%2])
 					switch {
-					case country == "BR" && cdn == "cdn-b":
-						f.inBrazil++
-						if m > minutes*2/3 {
-							f.degrade(r, m%2 == 0)
-						}
+					case country == "BR" && cdn == "cdn-b" && m >= minutes-degraded:
+						f.degrade(r, m%2 == 0)
 					case country == "US" && cdn == "cdn-a" && m == minutes/2 && i == 0:
 						slow(r, 1800)
-					}
-					if country == "DE" && cdn == "cdn-a" {
-						f.version[app[1]]++
 					}
 					all = append(all, r)
 				}
@@ -98,7 +93,10 @@ func (f *fixture) runs(now time.Time) []*run.Run {
 		}
 	}
 	f.expired = all[0]
-	return all
+	adhoc := newRun(rng, now.Add(-time.Minute), "DE", "cdn-a", apps[0], targets[0]) // not the fleet's: not counted
+	adhoc.Source = run.SourceAdhoc
+	slow(adhoc, 9000)
+	return append(all, adhoc)
 }
 
 func newRun(rng *rand.Rand, at time.Time, country, cdn string, app [2]string, target string) *run.Run {
@@ -138,7 +136,9 @@ func slow(r *run.Run, ms float64) {
 
 // degrade makes a run slow, or one that got no first byte of a segment.
 func (f *fixture) degrade(r *run.Run, fails bool) {
+	f.bad++
 	if fails {
+		f.timeouts++
 		r.OK, r.ErrorType, r.ErrorStep = false, run.ErrTimeout, run.StepSegment
 		r.ErrorDetail = "fetch: GET https://b.cdn.example/v/1.m4s: no first byte within 4s " + hostile
 		r.SegmentTTFBMs, r.SegmentMs, r.PlayerMs = 4000, 0, 0

@@ -26,18 +26,18 @@ func TestPictures(t *testing.T) {
 		name, address, ready, scheme string
 		width, height                int64
 	}{
-		{"light", "/", matrix, "light", 1400, 900},
-		{"dark", "/?country=BR&cdn=cdn-b", matrix, "dark", 1400, 900},
-		{"phone", "/", matrix, "dark", 360, 740},
+		{"light", "/", matrix, "light", 1400, 1000},
+		{"dark", "/?country=BR&cdn=cdn-b", matrix, "dark", 1400, 1000},
+		{"phone", "/", matrix, "dark", 360, 1500},
 		{"wall", "/?wall=1", matrix, "dark", 1920, 1080},
-		{"run", "/?run=" + f.failed.RunID, steps, "dark", 1400, 900},
-		{"run-phone", "/?run=" + f.failed.RunID, steps, "light", 360, 740},
-		{"run-expired", "/?run=" + f.expired.RunID, `document.querySelector('#steps-expired') !== null`, "light", 1400, 900},
+		{"run", "/?run=" + f.failed.RunID, steps, "dark", 1400, 1000},
+		{"run-phone", "/?run=" + f.failed.RunID, steps, "light", 360, 1200},
+		{"run-expired", "/?run=" + f.expired.RunID, `document.querySelector('#steps-expired') !== null`, "light", 1400, 1000},
 	} {
 		scheme(t, ctx, p.scheme)
 		do(t, ctx, chromedp.EmulateViewport(p.width, p.height), chromedp.Navigate(srv.URL+p.address))
 		until(t, ctx, p.ready)
-		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ export const OBJECTIVE = 0.999;
 
 /** Below this share a cell is bad, if at least MIN_BAD runs say so. */
 export const BAD_BELOW = 0.99;
-const MIN_BAD = 2;
+export const MIN_BAD = 2;
 
 /**
  * @param {number} runs

@@ -11,6 +11,7 @@ import { clock, day, ms, percent, plural, zoneName } from './format.js';
  * @typedef {import('echarts').EChartsOption} Option
  * @typedef {import('echarts').LineSeriesOption} Line
  * @typedef {{label: string, field: string, color: string, dashed?: boolean}} Curve
+ * @typedef {{min: number, max?: number, interval?: number, splitNumber?: number, axisLabel?: {formatter: (v: number) => string}}} Scale
  */
 
 // The vendored build is a classic script that sets this one global.
@@ -77,7 +78,8 @@ export class Charts {
     ];
     const lowest = Math.min(1, ...this.#rows.map((r) => num(r, 'sli')).filter((v) => v !== null));
     const floor = lowest >= 0.95 ? 0.95 : lowest >= 0.8 ? 0.8 : lowest >= 0.5 ? 0.5 : 0;
-    return this.#lines(curves, percent, { min: floor, max: 1, interval: (1 - floor) / 2 });
+    const axis = { min: floor, max: 1, interval: (1 - floor) / 2, axisLabel: { formatter: (/** @type {number} */ v) => `${+(v * 100).toFixed(1)} %` } };
+    return this.#lines(curves, percent, axis);
   }
 
   /** @returns {Option} */
@@ -93,7 +95,7 @@ export class Charts {
   /**
    * @param {Curve[]} curves
    * @param {(v: number|null) => string} format
-   * @param {object} scale  of the y axis
+   * @param {Scale} scale  of the y axis
    * @returns {Option}
    */
   #lines(curves, format, scale) {
@@ -178,7 +180,7 @@ export class Charts {
   /**
    * What all three share. The tooltip is drawn on the canvas, without markup.
    * @param {(v: number|null) => string} format
-   * @param {object} scale
+   * @param {Scale} scale
    * @param {string[]} names
    * @returns {Option}
    */
@@ -202,8 +204,8 @@ export class Charts {
         axisLine: { lineStyle: { color: grid } }, axisTick: { lineStyle: { color: grid } }, splitLine: { show: false },
       },
       yAxis: {
-        type: 'value', ...scale,
-        axisLabel: { color: muted, fontSize: size, formatter: (/** @type {number} */ v) => format(v) }, splitLine: { lineStyle: { color: grid } },
+        type: 'value', splitLine: { lineStyle: { color: grid } }, ...scale,
+        axisLabel: { color: muted, fontSize: size, formatter: (/** @type {number} */ v) => format(v), ...scale.axisLabel },
       },
       tooltip: {
         trigger: 'axis', renderMode: 'richText', confine: true, backgroundColor: surface, borderColor: grid,

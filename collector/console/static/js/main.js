@@ -9,7 +9,7 @@ import { showControls, versionName, wireControls } from './controls.js';
 import { byId, el, fill, setText } from './dom.js';
 import { cdnName, countryName } from './format.js';
 import { MatrixTable, showLegend } from './matrix.js';
-import { badRunsQuestion, choicesQuestion, errorsQuestion, knownQuestion, matrixQuestion, pulseQuestion, seriesQuestion } from './questions.js';
+import { badRunsQuestion, choicesQuestion, errorsQuestion, knownQuestion, matrixQuestion, pulseQuestion, seriesQuestion, withoutOpenEnd } from './questions.js';
 import { LOST_AFTER, Refresher } from './refresh.js';
 import { showNoRun, showRun } from './runview.js';
 import { showLost, showStamp } from './stamp.js';
@@ -84,7 +84,7 @@ async function refreshDashboard(signal) {
 
   showHeadline(headline(table.cells, errors?.rows ?? []));
   matrix.show(table, v);
-  charts.show(series.rows, v.tz);
+  charts.show(isLive(v) ? withoutOpenEnd(series.rows) : series.rows, v.tz);
   showBadRuns(byId('runs'), bad.rows, v);
   showControls(v, seldom.choices);
   const interval = Math.max(0, ...cells.rows.map((r) => num(r, 'interval_ms_p95') ?? 0));
@@ -110,7 +110,7 @@ function showHeadline({ state, place, text }) {
   if (node.dataset.shown !== shown) {
     node.dataset.shown = shown;
     node.dataset.state = state;
-    fill(node, el('span', { class: 'mark', 'aria-hidden': 'true' }), place ? el('b', {}, `${place}: `) : null, text);
+    fill(node, el('span', { class: 'mark', 'aria-hidden': 'true' }), el('span', {}, place ? el('b', {}, `${place}: `) : null, text));
   }
   document.title = place ? `${place} – Firstframe` : 'Firstframe';
 }

@@ -1,7 +1,7 @@
 // The matrix as a table.
 
 import { el, fill, setText } from './dom.js';
-import { BAD_BELOW, key, OBJECTIVE } from './cells.js';
+import { BAD_BELOW, key, MIN_BAD, OBJECTIVE } from './cells.js';
 import { UNKNOWN } from './address.js';
 import { cdnName, count, countryName, ms, percent, plural } from './format.js';
 
@@ -70,8 +70,9 @@ export class MatrixTable {
    */
   #cell(country, cdn) {
     const button = this.#button(country, cdn, '');
-    fill(button, el('span', { class: 'mark', 'aria-hidden': 'true' }), el('b', { class: 'share' }), el('span', { class: 'sr state' }),
-      el('span', { class: 'ttff' }), el('span', { class: 'count' }));
+    fill(button,
+      el('span', { class: 'top' }, el('span', { class: 'mark', 'aria-hidden': 'true' }), el('b', { class: 'share' }), el('span', { class: 'sr state' })),
+      el('span', { class: 'more' }, el('span', { class: 'ttff' }), ' ', el('span', { class: 'count' })));
     const td = el('td', { 'data-country': country, 'data-cdn': cdn }, button);
     this.#cells.set(key(country, cdn), td);
     return td;
@@ -125,9 +126,9 @@ export class MatrixTable {
 export function showLegend(place) {
   /** @type {[import('./cells.js').State, string][]} */
   const entries = [
-    ['good', `≥ ${percent(OBJECTIVE)}`],
+    ['good', `≥ ${OBJECTIVE * 100} %`],
     ['warn', 'below'],
-    ['bad', `< ${percent(BAD_BELOW)}, ≥ 2 bad runs`],
+    ['bad', `< ${BAD_BELOW * 100} %, ≥ ${MIN_BAD} bad runs`],
     ['none', 'no data'],
   ];
   fill(place, ...entries.map(([state, label]) => el('span', { 'data-state': state }, el('span', { class: 'mark', 'aria-hidden': 'true' }), label)));

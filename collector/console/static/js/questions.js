@@ -116,6 +116,13 @@ export const errorsQuestion = (v, at) => ({
   limit: 3,
 });
 
+/**
+ * A series without its last bucket when that one is empty: while it lasts, that
+ * says nothing yet.
+ * @param {import('./api.js').Row[]} rows
+ */
+export const withoutOpenEnd = (rows) => (rows.at(-1)?.get('runs') === 0 ? rows.slice(0, -1) : rows);
+
 /** Whether the collector is there and until when it has data. @type {Request} */
 export const pulseQuestion = { from: 'now-1m', to: 'now', measures: [], where: [] };
 

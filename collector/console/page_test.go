@@ -1,0 +1,430 @@
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// browsing is one tab at a collector's page, and what it did behind the scenes.
+type browsing struct {
+	*fixture
+	t    *testing.T
+	ctx  context.Context
+	addr string
+	srv  *httptest.Server
+
+	mu     sync.Mutex
+	asked  []string // addresses of all requests
+	errors []string // of the console, and what scripts threw
+}
+
+// start starts the collector, on the same address as before.
+func (b *browsing) start(t *testing.T) {
+	t.Helper()
+	var config net.ListenConfig
+	l, err := config.Listen(t.Context(), "tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.addr = l.Addr().String()
+	b.srv = &httptest.Server{Listener: l, Config: &http.Server{Handler: b.api, ReadHeaderTimeout: 10 * time.Second}}
+	b.srv.Start()
+}
+
+func (b *browsing) listen(ev any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch ev := ev.(type) {
+	case *network.EventRequestWillBeSent:
+		b.asked = append(b.asked, ev.Request.URL)
+	case *runtime.EventExceptionThrown:
+		thrown := ev.ExceptionDetails.Text
+		if e := ev.ExceptionDetails.Exception; e != nil {
+			thrown += " " + e.Description
+		}
+		b.errors = append(b.errors, thrown)
+	case *log.EventEntryAdded:
+		b.errors = append(b.errors, fmt.Sprintf("%s: %s (%s)", ev.Entry.Level, ev.Entry.Text, ev.Entry.URL))
+	case *runtime.EventConsoleAPICalled:
+		b.errors = append(b.errors, fmt.Sprintf("console.%s", ev.Type))
+	}
+}
+
+// open goes to an address of the page and waits until it is shown whole.
+func (b *browsing) open(t *testing.T, address string) {
+	t.Helper()
+	do(t, b.ctx, chromedp.Navigate("http://"+b.addr+address))
+	b.settled(t)
+}
+
+// settled waits until the page has shown what it asked for.
+func (b *browsing) settled(t *testing.T) {
+	t.Helper()
+	until(t, b.ctx, `document.querySelector('#content').getAttribute('aria-busy') === 'false'`)
+}
+
+// click clicks the first element of a selector and waits for what it leads to.
+func (b *browsing) click(t *testing.T, selector string) {
+	t.Helper()
+	do(t, b.ctx, chromedp.Click(chromedp.CSS(selector)))
+	b.settled(t)
+}
+
+func (b *browsing) text(t *testing.T, selector string) string {
+	t.Helper()
+	return eval[string](t, b.ctx, fmt.Sprintf(`document.querySelector(%q).textContent`, selector))
+}
+
+func (b *browsing) query(t *testing.T) string { return eval[string](t, b.ctx, `location.search`) }
+
+// TestInBrowser drives the page in a real browser over the real API and store.
+func TestInBrowser(t *testing.T) {
+	b := &browsing{fixture: newFixture(t), addr: "127.0.0.1:0", ctx: tab(t)}
+	b.start(t)
+	t.Cleanup(func() { b.srv.Close() })
+	if err := chromedp.Listen(b.ctx, b.listen); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("matrix", b.matrix)
+	t.Run("headline", b.headline)
+	t.Run("filter by app version", b.filter)
+	t.Run("filter by cell", b.cell)
+	t.Run("deep link", b.deepLink)
+	t.Run("calm range", b.calm)
+	t.Run("wrong address", b.wrongAddress)
+	t.Run("run", b.run)
+	t.Run("run without steps", b.expiredRun)
+	t.Run("unknown run", b.unknownRun)
+	t.Run("time zone", b.zone)
+	t.Run("phone", b.phone)
+	t.Run("contrast", b.contrast)
+	t.Run("own origin only, no errors", b.clean)
+	t.Run("collector lost", b.lost)
+}
+
+type cell struct{ State, Runs string }
+
+func (b *browsing) cells(t *testing.T) map[string]cell {
+	t.Helper()
+	return eval[map[string]cell](t, b.ctx, `Object.fromEntries([...document.querySelectorAll('td[data-country]')].map(
+		(td) => [td.dataset.country + ' ' + td.dataset.cdn, {State: td.dataset.state, Runs: td.dataset.runs}]))`)
+}
+
+func (b *browsing) matrix(t *testing.T) {
+	b.open(t, "/")
+	got := b.cells(t)
+	if len(got) != len(countries)*len(cdns) {
+		t.Fatalf("%d cells, want %d", len(got), len(countries)*len(cdns))
+	}
+	for key, c := range got {
+		want := cell{"good", fmt.Sprint(2 * minutes)}
+		switch key {
+		case "BR cdn-b":
+			want.State = "bad"
+		case "US cdn-a":
+			want.State = "warn"
+		case "JP cdn-c":
+			want = cell{"none", "0"}
+		}
+		if c != want {
+			t.Errorf("%s is %v, want %v", key, c, want)
+		}
+	}
+	if got := b.text(t, `[data-country=JP][data-cdn=cdn-c]`); strings.TrimSpace(got) != "no data" {
+		t.Errorf("the cell without runs says %q", got)
+	}
+	image := eval[string](t, b.ctx, `getComputedStyle(document.querySelector('[data-state=none]')).backgroundImage`)
+	if !strings.Contains(image, "gradient") {
+		t.Errorf("the cell without runs is painted %q, want hatched", image)
+	}
+}
+
+func (b *browsing) headline(t *testing.T) {
+	b.open(t, "/")
+	got := b.text(t, "#headline")
+	for _, want := range []string{
+		"Brazil · cdn-b: ", fmt.Sprintf("%d of %d runs bad", b.bad, 2*minutes), fmt.Sprintf("%d timeout at segment", b.timeouts),
+		"segment first byte +", "against other CDNs there", "1 without data",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q lacks %q", got, want)
+		}
+	}
+	if got := b.text(t, "#stamp"); !strings.HasPrefix(got, "data until ") || !strings.HasSuffix(got, " UTC") {
+		t.Errorf("the stamp says %q", got)
+	}
+}
+
+func (b *browsing) filter(t *testing.T) {
+	b.open(t, "/")
+	eval[bool](t, b.ctx, `(() => { const s = document.querySelector('#version');
+		s.value = [...s.options].find((o) => o.text === 'android 4.1.3').value; return s.dispatchEvent(new Event('change')); })()`)
+	b.settled(t)
+	if got := b.query(t); got != "?app=android&app_version=4.1.3" {
+		t.Errorf("address %q", got)
+	}
+	cells := b.cells(t)
+	if got := cells["DE cdn-a"]; got != (cell{"good", fmt.Sprint(minutes)}) {
+		t.Errorf("DE cdn-a is %v", got)
+	}
+	if len(cells) != len(countries)*len(cdns) {
+		t.Errorf("%d cells with a filter", len(cells))
+	}
+	do(t, b.ctx, chromedp.NavigateBack())
+	b.settled(t)
+	if got := b.cells(t)["DE cdn-a"].Runs; got != fmt.Sprint(2*minutes) || b.query(t) != "" {
+		t.Errorf("back again: %s runs at %q", got, b.query(t))
+	}
+}
+
+func (b *browsing) cell(t *testing.T) {
+	b.open(t, "/")
+	b.click(t, `[data-country=BR][data-cdn=cdn-b] button`)
+	if got := b.query(t); got != "?country=BR&cdn=cdn-b" {
+		t.Errorf("address %q", got)
+	}
+	if got := eval[string](t, b.ctx, `document.activeElement.getAttribute('aria-pressed')`); got != "true" {
+		t.Errorf("the chosen cell has the focus and aria-pressed %q", got)
+	}
+	if got := eval[int](t, b.ctx, `document.querySelectorAll('#runs tr[data-run]').length`); got != b.bad {
+		t.Errorf("%d bad runs in the list, want %d", got, b.bad)
+	}
+	if got := eval[int](t, b.ctx, `document.querySelectorAll('#runs tr[data-kind=failed]').length`); got != b.timeouts {
+		t.Errorf("%d failed runs in the list, want %d", got, b.timeouts)
+	}
+	// Every other of the bad minutes has frames, all of them late.
+	slow := eval[int](t, b.ctx, `echarts.getInstanceByDom(document.querySelector('#chart-ttff')).getOption().series
+		.find((s) => s.name === 'p95').data.filter(([, v]) => v > 2000).length`)
+	if slow < degraded/2-1 || slow > degraded {
+		t.Errorf("p95 is above 2 s at %d points, want about %d", slow, degraded/2)
+	}
+	b.click(t, `[data-country=BR][data-cdn=cdn-b] button`)
+	if got := b.query(t); got != "" {
+		t.Errorf("address %q after the second click", got)
+	}
+}
+
+func (b *browsing) deepLink(t *testing.T) {
+	b.open(t, "/?country=US&cdn=cdn-a&target=news&tz=local&from=now-6h")
+	if got := eval[string](t, b.ctx, `[...document.querySelectorAll('[aria-pressed=true]')].map((n) => n.parentNode.dataset.country).join()`); got != "US" {
+		t.Errorf("chosen: %q", got)
+	}
+	values := eval[string](t, b.ctx, `[...document.querySelectorAll('select')].map((s) => s.value).join()`)
+	if values != "now-6h,news," {
+		t.Errorf("the controls show %q", values)
+	}
+	if got := eval[int](t, b.ctx, `document.querySelectorAll('#runs tr[data-run]').length`); got > 1 {
+		t.Errorf("%d bad runs of US through cdn-a, there is one of both targets", got)
+	}
+}
+
+func (b *browsing) calm(t *testing.T) {
+	to := time.Now().Add(-(minutes/2 + 5) * time.Minute).UTC().Format(time.RFC3339)
+	b.open(t, "/?from=now-2h&to="+to)
+	want := fmt.Sprintf("All %d cells meet the objective; 1 without data", len(countries)*len(cdns)-1)
+	if got := b.text(t, "#headline"); got != want {
+		t.Errorf("the headline is %q, want %q", got, want)
+	}
+	if got := b.text(t, "#runs"); got != "None in this range." {
+		t.Errorf("the list says %q", got)
+	}
+}
+
+func (b *browsing) wrongAddress(t *testing.T) {
+	do(t, b.ctx, chromedp.Navigate("http://"+b.addr+"/?from=yesterday"))
+	until(t, b.ctx, `!document.querySelector('#problem').hidden`)
+	if got := b.text(t, "#problem"); !strings.Contains(got, "yesterday") {
+		t.Errorf("the page says %q", got)
+	}
+	if eval[bool](t, b.ctx, `document.body.classList.contains('lost')`) {
+		t.Error("the collector is called lost though it answered")
+	}
+	b.forget(t, "400")
+}
+
+func (b *browsing) run(t *testing.T) {
+	b.open(t, "/?country=BR&cdn=cdn-b")
+	b.click(t, fmt.Sprintf(`#runs a[data-run="%s"]`, b.failed.RunID))
+	if got, want := b.query(t), "?country=BR&cdn=cdn-b&run="+b.failed.RunID; got != want {
+		t.Errorf("address %q, want %q", got, want)
+	}
+	if got := b.text(t, "#run h1"); got != "Failed: timeout at segment" {
+		t.Errorf("the verdict is %q", got)
+	}
+	if got := eval[string](t, b.ctx, `[...document.querySelectorAll('.step')].map((s) => s.dataset.step).join()`); got != "manifest,playlist,init,segment" {
+		t.Errorf("steps %q", got)
+	}
+	if got := eval[string](t, b.ctx, `[...document.querySelectorAll('.step[data-fatal]')].map((s) => s.dataset.step).join()`); got != "segment" {
+		t.Errorf("failing step %q", got)
+	}
+	// The pieces of the bars lie where the times say.
+	left := eval[float64](t, b.ctx, `(() => { const p = document.querySelector('.step[data-fatal] .piece'), track = p.parentNode.getBoundingClientRect();
+		return (p.getBoundingClientRect().left - track.left) / track.width; })()`)
+	before := b.failed.DNSMs + b.failed.ConnectMs + b.failed.TLSMs + b.failed.ManifestMs + b.failed.PlaylistMs + b.failed.InitMs
+	if want := before / b.failed.DurationMs; left < want-0.01 || left > want+0.01 {
+		t.Errorf("the last bar begins at %.3f of the axis, want %.3f", left, want)
+	}
+	b.click(t, ".step[data-fatal] summary")
+	if got := b.text(t, ".step[data-fatal] .step-details"); !strings.Contains(got, "x-cache") || !strings.Contains(got, "192.0.2.7:443") {
+		t.Errorf("the step's details are %q", got)
+	}
+	if got := b.text(t, "#run .detail"); !strings.Contains(got, hostile) {
+		t.Errorf("the detail is %q", got)
+	}
+	if n := eval[int](t, b.ctx, `document.querySelectorAll('#content img, #content script').length`); n != 0 {
+		t.Errorf("text from the data became %d elements", n)
+	}
+	if got := eval[int](t, b.ctx, `document.querySelectorAll('.fields tr').length`); got < 70 {
+		t.Errorf("%d fields, want all", got)
+	}
+	b.click(t, "#run a.back")
+	if got := b.query(t); got != "?country=BR&cdn=cdn-b" {
+		t.Errorf("address %q after going back", got)
+	}
+}
+
+func (b *browsing) expiredRun(t *testing.T) {
+	b.open(t, "/?run="+b.expired.RunID)
+	if got := b.text(t, "#steps-expired"); !strings.HasPrefix(got, "Steps expired") {
+		t.Errorf("the page says %q", got)
+	}
+	if got := b.text(t, "#run h1"); !strings.HasPrefix(got, "Good: first frame after ") {
+		t.Errorf("the verdict is %q", got)
+	}
+	sum := eval[float64](t, b.ctx, `[...document.querySelectorAll('.stack > *')].reduce((s, n) => s + Number(n.style.flexGrow), 0)`)
+	if want := *b.expired.TTFFMs; sum < want-0.1 || sum > want+0.1 {
+		t.Errorf("the phases' bar adds up to %.2f ms, the first frame came at %.2f", sum, want)
+	}
+}
+
+func (b *browsing) unknownRun(t *testing.T) {
+	b.open(t, "/?run="+strings.Repeat("0", 32))
+	if got := b.text(t, "#run h1"); got != "No such run is stored" {
+		t.Errorf("the page says %q", got)
+	}
+	b.forget(t, "404")
+}
+
+func (b *browsing) zone(t *testing.T) {
+	b.open(t, "/")
+	b.click(t, "#tz")
+	if got := b.query(t); got != "?tz=local" {
+		t.Errorf("address %q", got)
+	}
+	if got := b.text(t, "#tz"); got != "Local time" {
+		t.Errorf("the button says %q", got)
+	}
+}
+
+func (b *browsing) phone(t *testing.T) {
+	do(t, b.ctx, chromedp.EmulateViewport(360, 740))
+	for _, address := range []string{"/", "/?from=now-3h&country=BR&cdn=cdn-b", "/?run=" + b.failed.RunID} {
+		b.open(t, address)
+		if got := eval[int](t, b.ctx, `document.documentElement.scrollWidth`); got > 360 {
+			wide := eval[string](t, b.ctx, `[...document.querySelectorAll('body *')].filter((n) => n.getBoundingClientRect().right > 361)
+				.map((n) => n.tagName + '.' + n.className).slice(0, 8).join(' ')`)
+			t.Errorf("%s is %d px wide on a screen of 360: %s", address, got, wide)
+		}
+	}
+	do(t, b.ctx, chromedp.EmulateViewport(1400, 900))
+}
+
+// contrast measures text against its background: at least 4.5 to 1 (WCAG 2.2, 1.4.3).
+func (b *browsing) contrast(t *testing.T) {
+	const measure = `(() => {
+		const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+		const lum = (color) => {
+			canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+			const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+			return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+		};
+		const ground = (n) => { for (; n; n = n.parentElement) {
+			const s = getComputedStyle(n); if (s.backgroundImage !== 'none') return s.backgroundImage.match(/rgba?\([^)]*\)/)[0];
+			if (!/, 0\)$/.test(s.backgroundColor)) return s.backgroundColor; } };
+		const texts = ['td[data-state=good] .share', 'td[data-state=warn] .ttff', 'td[data-state=bad] .count', 'td[data-state=none] .share',
+			'.headline b', '.code', '.stamp', '.legend', '.list a', '.list th', '.list td', '.controls label', '.controls select', 'h2', 'figcaption'];
+		return Object.fromEntries(texts.map((sel) => { const n = document.querySelector(sel);
+			const [a, b] = [lum(getComputedStyle(n).color), lum(ground(n))];
+			return [sel, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)]; }));
+	})()`
+	for _, s := range []string{"light", "dark"} {
+		scheme(t, b.ctx, s)
+		b.open(t, "/")
+		for what, ratio := range eval[map[string]float64](t, b.ctx, measure) {
+			if ratio < 4.5 {
+				t.Errorf("%s: %s has a contrast of %.2f", s, what, ratio)
+			}
+		}
+	}
+}
+
+func (b *browsing) clean(t *testing.T) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.asked) < 50 {
+		t.Errorf("only %d requests were seen", len(b.asked))
+	}
+	for _, address := range b.asked {
+		if !strings.HasPrefix(address, "http://"+b.addr+"/") {
+			t.Errorf("the page asked for %s", address)
+		}
+	}
+	for _, e := range b.errors {
+		t.Error(e)
+	}
+}
+
+// forget drops what the browser logs of answers with a status that the test
+// provoked.
+func (b *browsing) forget(t *testing.T, status string) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	kept := b.errors[:0]
+	for _, e := range b.errors {
+		if !strings.Contains(e, "status of "+status) {
+			kept = append(kept, e)
+		}
+	}
+	b.errors = kept
+}
+
+func (b *browsing) lost(t *testing.T) {
+	b.open(t, "/")
+	before, err := json.Marshal(b.cells(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.srv.Close()
+	until(t, b.ctx, `document.body.classList.contains('lost')`)
+	first := b.text(t, "#lost")
+	if !strings.HasPrefix(first, "no answer from the collector since ") || !strings.Contains(first, " UTC (for ") {
+		t.Errorf("the page says %q", first)
+	}
+	if got := eval[string](t, b.ctx, `getComputedStyle(document.querySelector('main')).filter`); got == "none" {
+		t.Error("the page is not greyed out")
+	}
+	until(t, b.ctx, fmt.Sprintf(`document.querySelector('#lost').textContent !== %q`, first)) // it counts
+	b.start(t)
+	until(t, b.ctx, `!document.body.classList.contains('lost') && document.querySelector('#lost').hidden`)
+	after, err := json.Marshal(b.cells(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(before) != string(after) {
+		t.Errorf("after the recovery the matrix is\n%s\nbefore it was\n%s", after, before)
+	}
+}
