@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -93,8 +94,8 @@ type control struct {
 }
 
 // controlOK tells whether the control targets were fine just before this round,
-// nil when there are none. Those that were played within Config.ControlEvery
-// are not played again. One that plays is proof enough: it shows that the
+// nil when there are none. Those that were played within the shortest of their
+// intervals are not played again. One that plays is proof enough: it shows that the
 // agent's own network works. It fails when ctx ends.
 func (s *Scheduler) controlOK(ctx context.Context, r round) (*bool, error) {
 	if len(r.control) == 0 {
@@ -107,7 +108,7 @@ func (s *Scheduler) controlOK(ctx context.Context, r round) (*bool, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if c.at.IsZero() || c.revision != r.revision || time.Since(c.at) >= s.cfg.ControlEvery {
+	if c.at.IsZero() || c.revision != r.revision || time.Since(c.at) >= s.controlEvery(r.control) {
 		due := s.cfg.wall().Round(0).UTC()
 		ok := false
 		for _, j := range r.control {
@@ -121,4 +122,15 @@ func (s *Scheduler) controlOK(ctx context.Context, r round) (*bool, error) {
 	}
 	ok := c.ok
 	return &ok, nil
+}
+
+// controlEvery is the time between two looks at the control targets.
+func (s *Scheduler) controlEvery(control []Job) time.Duration {
+	every := time.Duration(0)
+	for _, j := range control {
+		if i := j.Target.Interval; i > 0 && (every == 0 || i < every) {
+			every = i
+		}
+	}
+	return cmp.Or(every, s.cfg.ControlEvery)
 }

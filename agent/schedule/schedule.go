@@ -5,9 +5,11 @@
 // depends on the agent's and the target's name alone, so that a fleet does not
 // fire at once, nothing drifts, and a restart changes nothing; with a jitter of
 // at most a fiftieth of the interval, so that it does not beat with other
-// periodic things. Runs of a round follow one another in random order. At most
-// [Config.Concurrency] rounds are under way at once; those that wait get their
-// turn in the order in which they came. A round whose predecessor still runs is
+// periodic things. Runs of a round follow one another closely, in random order,
+// so that they can be paired; they are not made beside one another, because they
+// would compete for the agent's own link and each would measure the others. At
+// most [Config.Concurrency] rounds are under way at once; those that wait get
+// their turn in the order in which they came. A round whose predecessor still runs is
 // skipped and counted: a target never overlaps itself.
 //
 // [Scheduler.Run] is the entry; [Scheduler.Update] puts a new plan in force at
@@ -21,7 +23,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/plan"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -38,18 +40,14 @@ const (
 )
 
 // Job is one way to play one target.
-type Job struct {
-	Target run.Target
-	CDN    run.CDN
-	App    run.App
-}
+type Job = plan.Job
 
 // Plan is what is to be probed. Jobs with the same target name form a round;
 // the interval is that of the first of them, [run.DefaultInterval] when zero.
 type Plan struct {
 	Revision string
 	Jobs     []Job
-	Control  []Job // to tell an ill agent from an ill CDN
+	Control  []Job // to tell an ill agent from an ill CDN; all at the shortest of their intervals
 }
 
 // Attempt is one run to be made.
@@ -70,7 +68,7 @@ type Config struct {
 
 	Agent        string        // spreads agents over the interval
 	Concurrency  int           // rounds under way at once; 0 means DefaultConcurrency
-	ControlEvery time.Duration // control targets are played at most this often; 0 means DefaultControlEvery
+	ControlEvery time.Duration // the interval of control targets that have none; 0 means DefaultControlEvery
 	Log          *slog.Logger  // nil means slog.Default
 
 	wall func() time.Time // nil means time.Now

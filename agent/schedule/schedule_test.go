@@ -478,6 +478,31 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// Control targets are played at the shortest of the intervals that the plan
+// gives them.
+func TestControlInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := &recorder{takes: always(100 * time.Millisecond)}
+		s := New(Config{Probe: rec.probe})
+		s.Update(Plan{
+			Control: slices.Concat(jobs("control-1", 5*time.Minute, ""), jobs("control-2", 20*time.Second, "")),
+			Jobs:    jobs("news", time.Second, "a"),
+		})
+		during(t, s, time.Hour)
+		var before time.Time
+		all := rec.of("control-1")
+		for _, m := range all {
+			if since := m.at.Sub(before); since < 20*time.Second {
+				t.Fatalf("control targets again after %v", since)
+			}
+			before = m.at
+		}
+		if n := len(all); n < 170 || n > 180 || len(rec.of("control-2")) != n {
+			t.Errorf("control targets were played %d and %d times in an hour, want every 20 s or a little less often", n, len(rec.of("control-2")))
+		}
+	})
+}
+
 // What a stop cut short does not call the agent ill.
 func TestControlCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
