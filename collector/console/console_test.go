@@ -8,10 +8,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/firstframe/firstframe/collector/console"
 )
+
+var handler = sync.OnceValue(console.Handler)
 
 func get(t *testing.T, method, path string, header map[string]string) *http.Response {
 	t.Helper()
@@ -20,7 +23,7 @@ func get(t *testing.T, method, path string, header map[string]string) *http.Resp
 		r.Header.Set(k, v)
 	}
 	w := httptest.NewRecorder()
-	console.Handler().ServeHTTP(w, r)
+	handler().ServeHTTP(w, r)
 	return w.Result()
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/firstframe/firstframe/collector/api"
-	"github.com/firstframe/firstframe/collector/console"
 	"github.com/firstframe/firstframe/collector/store"
 	"github.com/firstframe/firstframe/collector/store/duck"
 	"github.com/firstframe/firstframe/probes/run"
@@ -38,7 +37,8 @@ const hostile = `<img src=x onerror="document.title='owned'"> & <script>alert(1)
 
 // fixture is a collector's people's side over a real store.
 type fixture struct {
-	api http.Handler
+	store *duck.Store
+	api   http.Handler
 
 	failed, expired *run.Run // the latest failed run; a run whose steps are gone
 	bad, timeouts   int      // runs of BR through cdn-b, timeouts included
@@ -55,7 +55,7 @@ func newFixture(t *testing.T) *fixture {
 			t.Error(err)
 		}
 	})
-	f := &fixture{}
+	f := &fixture{store: s}
 	var rows []store.Row
 	for _, r := range f.runs(time.Now()) {
 		rows = append(rows, store.Row{Run: r})
@@ -64,7 +64,7 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil || added != len(rows) {
 		t.Fatalf("Append: %d of %d runs, %v", added, len(rows), err)
 	}
-	f.api = api.New(api.Config{Store: s, Steps: f.steps, Console: console.Handler(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	f.api = api.New(api.Config{Store: s, Steps: f.steps, Console: handler(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	return f
 }
 

@@ -2,11 +2,13 @@ package console_test
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -16,12 +18,14 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firstframe/firstframe/collector/store"
 )
 
 // browsing is one tab at a collector's page, and what it did behind the scenes.
 type browsing struct {
 	*fixture
-	t    *testing.T
 	ctx  context.Context
 	addr string
 	srv  *httptest.Server
@@ -93,6 +97,7 @@ func (b *browsing) query(t *testing.T) string { return eval[string](t, b.ctx, `l
 // TestInBrowser drives the page in a real browser over the real API and store.
 func TestInBrowser(t *testing.T) {
 	b := &browsing{fixture: newFixture(t), addr: "127.0.0.1:0", ctx: tab(t)}
+	do(t, b.ctx, chromedp.EmulateViewport(1400, 900))
 	b.start(t)
 	t.Cleanup(func() { b.srv.Close() })
 	if err := chromedp.Listen(b.ctx, b.listen); err != nil {
@@ -102,6 +107,7 @@ func TestInBrowser(t *testing.T) {
 	t.Run("headline", b.headline)
 	t.Run("filter by app version", b.filter)
 	t.Run("filter by cell", b.cell)
+	t.Run("zoom", b.zoom)
 	t.Run("deep link", b.deepLink)
 	t.Run("calm range", b.calm)
 	t.Run("wrong address", b.wrongAddress)
@@ -214,6 +220,25 @@ func (b *browsing) cell(t *testing.T) {
 	b.click(t, `[data-country=BR][data-cdn=cdn-b] button`)
 	if got := b.query(t); got != "" {
 		t.Errorf("address %q after the second click", got)
+	}
+}
+
+func (b *browsing) zoom(t *testing.T) {
+	b.open(t, "/")
+	do(t, b.ctx, chromedp.DragAndDropXY(900, 250, 1100, 250, 5))
+	b.settled(t)
+	q, err := url.ParseQuery(strings.TrimPrefix(b.query(t), "?"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err1 := time.Parse(time.RFC3339, q.Get("from"))
+	to, err2 := time.Parse(time.RFC3339, q.Get("to"))
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	// 200 of the 600 or so pixels of an hour.
+	if d := to.Sub(from); d < 10*time.Minute || d > 40*time.Minute || time.Since(to) < 0 {
+		t.Errorf("dragging over a third of the chart chose %s to %s", from, to)
 	}
 }
 
@@ -404,11 +429,13 @@ func (b *browsing) forget(t *testing.T, status string) {
 
 func (b *browsing) lost(t *testing.T) {
 	b.open(t, "/")
-	before, err := json.Marshal(b.cells(t))
-	if err != nil {
+	before := b.cells(t)
+	b.srv.Close()
+	rng := rand.New(rand.NewPCG(3, 4))
+	late := newRun(rng, time.Now(), "KR", "cdn-a", apps[0], targets[0])
+	if _, err := b.store.Append(t.Context(), []store.Row{{Run: late}}, nil, store.Location{Segment: 2}); err != nil {
 		t.Fatal(err)
 	}
-	b.srv.Close()
 	until(t, b.ctx, `document.body.classList.contains('lost')`)
 	first := b.text(t, "#lost")
 	if !strings.HasPrefix(first, "no answer from the collector since ") || !strings.Contains(first, " UTC (for ") {
@@ -417,14 +444,11 @@ func (b *browsing) lost(t *testing.T) {
 	if got := eval[string](t, b.ctx, `getComputedStyle(document.querySelector('main')).filter`); got == "none" {
 		t.Error("the page is not greyed out")
 	}
-	until(t, b.ctx, fmt.Sprintf(`document.querySelector('#lost').textContent !== %q`, first)) // it counts
+	until(t, b.ctx, fmt.Sprintf(`document.querySelector('#lost').textContent !== %q`, first)) // it counts on
 	b.start(t)
 	until(t, b.ctx, `!document.body.classList.contains('lost') && document.querySelector('#lost').hidden`)
-	after, err := json.Marshal(b.cells(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(before) != string(after) {
-		t.Errorf("after the recovery the matrix is\n%s\nbefore it was\n%s", after, before)
+	before["KR cdn-a"], before["KR cdn-b"], before["KR cdn-c"] = cell{"good", "1"}, cell{"none", "0"}, cell{"none", "0"}
+	if diff := cmp.Diff(before, b.cells(t)); diff != "" {
+		t.Errorf("the matrix after the recovery (-want +got):\n%s", diff)
 	}
 }

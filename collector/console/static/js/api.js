@@ -40,7 +40,16 @@ export class AskerError extends Error {
 
 /** Nobody answered, or only to say that no answer can be given now. */
 export class NoAnswer extends Error {
-  name = 'NoAnswer';
+  /**
+   * @param {string} message
+   * @param {string} said  what the collector, or someone before it, said; empty when nobody did
+   * @param {ErrorOptions} [options]
+   */
+  constructor(message, said, options) {
+    super(message, options);
+    this.name = 'NoAnswer';
+    this.said = said;
+  }
 }
 
 /**
@@ -113,12 +122,12 @@ async function ask(path, signal, init) {
     response = await fetch(path, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) });
     body = await response.text();
   } catch (err) {
-    throw new NoAnswer(`${path}: ${err instanceof Error ? err.message : err}`, { cause: err });
+    throw new NoAnswer(`${path}: ${err instanceof Error ? err.message : err}`, '', { cause: err });
   }
   if (!response.ok) {
     const { status } = response;
     const message = describe(body) ?? `${path}: ${status} ${response.statusText}`;
-    throw status >= 400 && status < 500 && status !== 429 ? new AskerError(message, status) : new NoAnswer(message);
+    throw status >= 400 && status < 500 && status !== 429 ? new AskerError(message, status) : new NoAnswer(message, message);
   }
   // The collector's clock, not this device's, says how old an answer is.
   const date = Date.parse(response.headers.get('Date') ?? '');

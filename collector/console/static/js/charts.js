@@ -1,6 +1,7 @@
 // Success, time to first frame and its phases over time, drawn by Apache ECharts.
 
 import { num, text } from './api.js';
+import { dragToZoom } from './zoom.js';
 import { PHASES } from './phases.js';
 import { clock, day, ms, percent, plural, zoneName } from './format.js';
 
@@ -28,13 +29,17 @@ export class Charts {
   /** @type {Zone} */
   #zone = 'utc';
 
-  /** @param {HTMLElement[]} places  of success, TTFF and phases */
-  constructor(places) {
+  /**
+   * @param {HTMLElement[]} places  of success, TTFF and phases
+   * @param {(from: number, to: number) => void} choose  called with a range that was dragged over, in Unix milliseconds
+   */
+  constructor(places, choose) {
     this.#charts = places.map((place) => {
       place.setAttribute('role', 'img');
       const chart = echarts.init(place, null, { renderer: 'canvas' });
       chart.group = GROUP;
       new ResizeObserver(() => chart.resize()).observe(place);
+      dragToZoom(place, (x) => Number(chart.convertFromPixel({ xAxisIndex: 0 }, x)), (from, to) => this.#rows.length > 0 && choose(from, to));
       return chart;
     });
     echarts.connect(GROUP);

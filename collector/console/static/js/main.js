@@ -12,7 +12,7 @@ import { MatrixTable, showLegend } from './matrix.js';
 import { badRunsQuestion, choicesQuestion, errorsQuestion, knownQuestion, matrixQuestion, pulseQuestion, seriesQuestion, withoutOpenEnd } from './questions.js';
 import { LOST_AFTER, Refresher } from './refresh.js';
 import { showNoRun, showRun } from './runview.js';
-import { showLost, showStamp } from './stamp.js';
+import { showLost, showStamp, tickLost } from './stamp.js';
 
 /**
  * @typedef {import('./address.js').View} View
@@ -30,13 +30,22 @@ let lost = false;
 let runShown = '';
 
 const matrix = new MatrixTable(byId('matrix'), (choice) => go(choice));
-const charts = new Charts([byId('chart-success'), byId('chart-ttff'), byId('chart-phases')]);
+const charts = new Charts([byId('chart-success'), byId('chart-ttff'), byId('chart-phases')],
+  (from, to) => go({ from: toSecond(from), to: toSecond(to + 1000) }));
 const refresher = new Refresher({
   task: (signal) => (view.run ? refreshRun(view.run, signal) : refreshDashboard(signal)),
   again: () => isLive(view) || view.run !== null,
   hidden: () => document.hidden,
   done,
 });
+
+/**
+ * An instant as it stands in an address, to the second.
+ * @param {number} at  Unix milliseconds
+ */
+function toSecond(at) {
+  return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
+}
 
 /**
  * Goes to another view, which the back button undoes.
@@ -51,6 +60,7 @@ function go(change) {
 /** Shows the view's frame at once, and asks for what it holds. */
 function show() {
   document.body.classList.toggle('wall', view.wall);
+  document.body.classList.toggle('one-run', view.run !== null);
   byId('dashboard').hidden = view.run !== null;
   byId('run').hidden = view.run === null;
   byId('problem').hidden = true;
@@ -147,7 +157,7 @@ function done(failures, error) {
   byId('content').setAttribute('aria-busy', String(failures > 0));
   byId('problem').hidden = silent || failures === 0;
   if (failures > 0) setText(byId('problem'), error instanceof Error ? error.message : String(error));
-  showLost(lost ? lastAnswer : null, view.tz);
+  showLost(lost ? lastAnswer : null, view.tz, error instanceof NoAnswer ? error.said : '');
 }
 
 // Links within the page keep the page: they change the view only.
@@ -166,7 +176,7 @@ addEventListener('popstate', () => {
 });
 document.addEventListener('visibilitychange', () => refresher.wake());
 addEventListener('online', () => refresher.wake());
-setInterval(() => lost && showLost(lastAnswer, view.tz), 1000);
+setInterval(() => lost && tickLost(lastAnswer, view.tz), 1000);
 
 wireControls(() => view, go);
 showLegend(byId('legend'));

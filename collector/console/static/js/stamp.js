@@ -36,10 +36,22 @@ export function showStamp(until, now, interval, zone, live) {
  * Greys the page out and says since when nobody answers; null: all is well.
  * @param {number|null} since  Unix milliseconds of the last answer, or of the first question
  * @param {Zone} zone
+ * @param {string} said  what came in place of an answer
  */
-export function showLost(since, zone) {
-  const node = byId('lost');
+export function showLost(since, zone, said) {
   document.body.classList.toggle('lost', since !== null);
-  node.hidden = since === null;
-  if (since !== null) setText(node, `no answer from the collector since ${moment(since, zone, Date.now())} (for ${ago(Date.now() - since)})`);
+  byId('lost').hidden = since === null;
+  if (since === null) return;
+  setText(byId('lost-said'), said);
+  tickLost(since, zone);
+}
+
+/**
+ * Counts on.
+ * @param {number} since
+ * @param {Zone} zone
+ */
+export function tickLost(since, zone) {
+  setText(byId('lost-since'), `no answer from the collector since ${moment(since, zone, Date.now())}`);
+  setText(byId('lost-for'), ` (for ${ago(Date.now() - since)})`);
 }
