@@ -56,10 +56,6 @@ func (d *decoder) root(text []byte) ast.Node {
 		d.syntax(err)
 		return nil
 	}
-	if len(file.Docs) > 1 && file.Docs[1].Body != nil {
-		d.errorf(position(file.Docs[1].Body), "a second document: a plan is one")
-		return nil
-	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
 		d.errorf(start, "the plan is empty")
 		return nil

@@ -24,6 +24,7 @@ var refused = map[token.Type]string{
 // in, and within the bounds: what could grow is refused before it is parsed.
 func (d *decoder) tame(tokens token.Tokens) bool {
 	brackets, items, line := 0, 0, 0
+	began := false // past the comments at the top
 	var open indents
 	for i, t := range tokens {
 		if t.Position.Line != line {
@@ -32,6 +33,10 @@ func (d *decoder) tame(tokens token.Tokens) bool {
 		if why, ok := refused[t.Type]; ok {
 			d.errorf(t.Position, "%s", why)
 		}
+		if began && t.Type == token.DocumentHeaderType || t.Type == token.DocumentEndType {
+			d.errorf(t.Position, "%s: a plan is one document", t.Value)
+		}
+		began = began || t.Type != token.CommentType
 		switch t.Type {
 		case token.MappingStartType, token.SequenceStartType:
 			brackets++
