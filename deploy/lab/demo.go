@@ -43,10 +43,11 @@ type demoInfo struct {
 	Faults []string `json:"faults"` // ids of what is going to be ordered
 }
 
-// The ids of the demo's faults.
+// The demo's faults: segments that start late, and a POP that is farther away.
 const (
 	slowID = "demo"
 	farID  = "demo-pop"
+	delay  = 2400 * time.Millisecond
 )
 
 func (c *demoCommand) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
@@ -85,8 +86,8 @@ func (c *demoCommand) run(ctx context.Context, stdout, stderr io.Writer) (err er
 }
 
 func (c *demoCommand) announce(stdout, stderr io.Writer, l *lab.Lab, collector *lab.Collector) error {
-	fmt.Fprintf(stderr, "%d agents in %d countries press play through %d CDNs. In %v %s through %s is going to break. Ctrl-C ends everything.\n",
-		len(l.Info.Agents), len(l.World.Countries), len(l.World.CDNs), c.After, c.Country, c.CDN)
+	fmt.Fprintf(stderr, "\n%d agents in %d countries press play through %d CDNs.\nIn %v %s through %s is going to break. Ctrl-C ends everything.\n\n",
+		len(l.Info.Agents), len(l.World.Countries), len(l.World.CDNs), c.After, l.World.Country(c.Country).Name, c.CDN)
 	if c.JSON {
 		return json.NewEncoder(stdout).Encode(demoInfo{URL: collector.HTTP + "/", OTLP: collector.OTLPHTTP, Lab: l.Info, Faults: []string{slowID, farID}})
 	}
@@ -105,8 +106,8 @@ func (c *demoCommand) play(ctx context.Context, stderr io.Writer, l *lab.Lab, co
 			if err := c.order(l); err != nil {
 				return err
 			}
-			fmt.Fprintf(stderr, "%s: ordered: every answer of %s to %s comes 1.2 s later, and from a POP that is farther away.\n  It ends with: curl -X DELETE %s/faults/%s %[4]s/faults/%[6]s\n",
-				time.Now().Format(time.TimeOnly), c.CDN, c.Country, l.Info.Control, slowID, farID)
+			fmt.Fprintf(stderr, "\n%s  %s through %s is broken: its segments start %.1f s late, from a POP that is farther away.\n           Its cell turns red within the minute. To mend it:\n           curl -X DELETE %s/faults/%s %[5]s/faults/%[7]s\n",
+				time.Now().UTC().Format("15:04:05Z"), l.World.Country(c.Country).Name, c.CDN, delay.Seconds(), l.Info.Control, slowID, farID)
 		case <-collector.Done():
 			return fmt.Errorf("%w; see %s", errEnded, filepath.Join(collector.Spec.Logs, "collector.log"))
 		case <-ctx.Done():
@@ -118,8 +119,10 @@ func (c *demoCommand) play(ctx context.Context, stderr io.Writer, l *lab.Lab, co
 // order breaks the country through the CDN.
 func (c *demoCommand) order(l *lab.Lab) error {
 	match := fault.Match{Country: c.Country, CDN: c.CDN}
+	slow := match
+	slow.Path = "[0-9]*" // segments have numbers for names
 	for _, f := range []fault.Fault{
-		{ID: slowID, Match: match, Effect: fault.Effect{Kind: "first_byte", Ms: 1200}},
+		{ID: slowID, Match: slow, Effect: fault.Effect{Kind: "first_byte", Ms: int(delay.Milliseconds())}},
 		{ID: farID, Match: match, Effect: fault.Effect{Kind: "wrong_pop"}},
 	} {
 		if _, err := l.Faults.Add(f); err != nil {
