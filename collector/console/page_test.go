@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/firstframe/firstframe/collector/store"
 )
@@ -221,6 +222,13 @@ func (b *browsing) cell(t *testing.T) {
 	if got := b.query(t); got != "" {
 		t.Errorf("address %q after the second click", got)
 	}
+	b.click(t, `th [data-country=US]`)
+	if got := b.query(t); got != "?country=US" {
+		t.Errorf("address %q of a country", got)
+	}
+	if got := eval[int](t, b.ctx, `document.querySelectorAll('#runs tr[data-run]').length`); got != 1 {
+		t.Errorf("%d bad runs of the United States in the list, want 1", got)
+	}
 }
 
 func (b *browsing) zoom(t *testing.T) {
@@ -296,11 +304,11 @@ func (b *browsing) run(t *testing.T) {
 		t.Errorf("failing step %q", got)
 	}
 	// The pieces of the bars lie where the times say.
-	left := eval[float64](t, b.ctx, `(() => { const p = document.querySelector('.step[data-fatal] .piece'), track = p.parentNode.getBoundingClientRect();
-		return (p.getBoundingClientRect().left - track.left) / track.width; })()`)
+	ends := eval[[]float64](t, b.ctx, `(() => { const p = document.querySelector('.step[data-fatal] .piece'), track = p.parentNode.getBoundingClientRect();
+		const bar = p.getBoundingClientRect(); return [bar.left, bar.right].map((x) => (x - track.left) / track.width); })()`)
 	before := b.failed.DNSMs + b.failed.ConnectMs + b.failed.TLSMs + b.failed.ManifestMs + b.failed.PlaylistMs + b.failed.InitMs
-	if want := before / b.failed.DurationMs; left < want-0.01 || left > want+0.01 {
-		t.Errorf("the last bar begins at %.3f of the axis, want %.3f", left, want)
+	if want := []float64{before / b.failed.DurationMs, 1}; !cmp.Equal(ends, want, cmpopts.EquateApprox(0, 0.002)) {
+		t.Errorf("the last bar lies at %.3f of the axis, want %.3f", ends, want)
 	}
 	b.click(t, ".step[data-fatal] summary")
 	if got := b.text(t, ".step[data-fatal] .step-details"); !strings.Contains(got, "x-cache") || !strings.Contains(got, "192.0.2.7:443") {

@@ -60,7 +60,7 @@ export class Charts {
     const options = [this.#success(), this.#ttff(), this.#phases()];
     options.forEach((option, i) => {
       const chart = /** @type {Chart} */ (this.#charts[i]);
-      chart.setOption(option, { notMerge: true });
+      chart.setOption(option, { replaceMerge: ['series'] }); // merged otherwise, so that an open tooltip stays
       chart.getDom().setAttribute('aria-label', this.#summary(i));
     });
   }
@@ -214,7 +214,7 @@ export class Charts {
       },
       tooltip: {
         trigger: 'axis', renderMode: 'richText', confine: true, backgroundColor: surface, borderColor: grid,
-        textStyle: { color: ink, fontSize: size }, axisPointer: { type: 'line', lineStyle: { color: muted } },
+        padding: size / 2, textStyle: { color: ink, fontSize: size }, axisPointer: { type: 'line', lineStyle: { color: muted } },
         formatter: (/** @type {any} */ items) => this.#tip(items, format),
       },
     };
@@ -228,8 +228,10 @@ export class Charts {
     const [first] = items;
     if (!first) return '';
     const runs = num(this.#rows[first.dataIndex] ?? new Map(), 'runs') ?? 0;
-    const lines = items.filter((i) => i.value[1] !== null && i.value[1] !== 0).map((i) => `${i.seriesName}  ${format(i.value[1])}`);
-    return [`${this.#time(first.value[0], true)} · ${runs === 0 ? 'no data' : plural(runs, 'run')}`, ...lines].join('\n');
+    const lines = items.filter((i) => i.value[1] !== null).map((i) => `${i.seriesName}  ${format(i.value[1])}`);
+    // Many lines would be higher than the chart, so they go two by two.
+    const wide = lines.length > 4 ? Array.from({ length: Math.ceil(lines.length / 2) }, (_, i) => lines.slice(2 * i, 2 * i + 2).join('   ')) : lines;
+    return [`${this.#time(first.value[0], true)} · ${runs === 0 ? 'no data' : plural(runs, 'run')}`, ...wide].join('\n');
   }
 
   /** @param {number} at */

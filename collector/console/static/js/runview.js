@@ -13,6 +13,12 @@ import { bytes, cdnName, clock, countryName, day, ms, zoneName } from './format.
  * @typedef {import('./waterfall.js').Step} Step
  */
 
+/** The colours of the waterfall. @type {[string, string][]} */
+const KINDS = [
+  ['queue', 'queue'], ['dns', 'DNS'], ['connect', 'connect'], ['tls', 'TLS'], ['send', 'send'], ['wait', 'first byte'],
+  ['receive', 'receive'], ['idle', 'wait'],
+];
+
 /**
  * Shows a run.
  * @param {HTMLElement} place
@@ -88,17 +94,18 @@ function waterfall(run) {
     : null;
   if (stepsOf(run).length === 0) return note ?? el('p', { class: 'empty' }, 'No steps: the run ended before its first request.');
   const span = spanOf(run);
+  const list = bars(run);
+  const used = new Set(list.flatMap((bar) => bar.pieces.map((p) => p.kind)));
   const lanes = el('div', { class: 'lanes', 'aria-hidden': 'true' },
     ...ticks(span, 5).map((t) => at(el('span', { class: 'tick' }, el('span', {}, ms(t))), t, span)),
     ...marks(run).map((m) => at(el('span', { class: 'instant', 'data-mark': m.name }), m.at, span)));
   return el('div', { class: 'waterfall' },
     note,
     el('ul', { class: 'legend kinds' },
-      ...['queue', 'dns', 'connect', 'tls', 'send', 'wait', 'receive', 'idle'].map((k) =>
-        el('li', {}, el('span', { class: 'swatch', 'data-kind': k }), { dns: 'DNS', tls: 'TLS', wait: 'first byte', idle: 'wait' }[k] ?? k))),
+      ...KINDS.filter(([kind]) => used.has(kind)).map(([kind, name]) => el('li', {}, el('span', { class: 'swatch', 'data-kind': kind }), name))),
     el('ul', { class: 'legend marks' },
       ...marks(run).map((m) => el('li', {}, el('span', { class: 'swatch', 'data-mark': m.name }), `${m.label} at ${ms(m.at)}`))),
-    el('div', { class: 'rows' }, lanes, ...bars(run).map((bar) => row(bar, span))));
+    el('div', { class: 'rows' }, lanes, ...list.map((bar) => row(bar, span))));
 }
 
 /**
