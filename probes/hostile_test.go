@@ -82,9 +82,9 @@ func TestHostileServers(t *testing.T) {
 		}, nil, run.ErrTooLarge, run.StepManifest},
 		{"an XML bomb", text(bombXML), nil, run.ErrManifestInvalid, run.StepManifest},
 		{"a gzip bomb", bomb(t), nil, run.ErrTooLarge, run.StepManifest},
-		{"a redirect loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/manifest?again", 302) }, nil, run.ErrRedirect, run.StepManifest},
+		{"a redirect loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/manifest?again", http.StatusFound) }, nil, run.ErrRedirect, run.StepManifest},
 		{"a redirect without an end", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/manifest?"+r.URL.RawQuery+"x", 302)
+			http.Redirect(w, r, "/manifest?"+r.URL.RawQuery+"x", http.StatusFound)
 		}, nil, run.ErrRedirect, run.StepManifest},
 		{"a redirect to a file", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "file:///etc/passwd")
