@@ -1,0 +1,131 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firstframe/firstframe/deploy/lab/lab"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// TestBrazil runs the whole fleet, breaks Brazil through one CDN and asks the
+// collector: within 90 s exactly that cell is bad, every other one has runs, all
+// of them good, and the first byte of segments is where it hurts.
+func TestBrazil(t *testing.T) {
+	everyone := func(lab.AgentInfo) bool { return true }
+	f := startFleet(t, everyone, "--interval", "10s")
+	cells := len(f.countries()) * len(f.Info.CDNs)
+	if len(f.agents) != 16 || cells != 21 {
+		t.Fatalf("%d agents, %d cells", len(f.agents), cells)
+	}
+	const round = 10 // runs: two agents play five of target and app
+	ask := func(from time.Time) []map[string]any {
+		return f.query(t, map[string]any{"from": from, "group_by": []string{"country", "cdn", "country_from"},
+			"measures": []string{"runs", "sli", "agents", "segment_ttfb_ms_p50"}})
+	}
+	start := time.Now()
+	eventually(t, 60*time.Second, "every cell has runs", func() bool { return filled(ask(start), cells, 1) })
+	checkShip(t, f)
+	calm := time.Now()
+	eventually(t, 60*time.Second, "every cell has a round, caches warm", func() bool { return filled(ask(calm), cells, round) })
+	before := find(ask(calm), "BR through cdn-b")
+
+	ordered := f.order(t, `{"id":"brazil","match":{"country":"BR","cdn":"cdn-b","path":"[0-9]*"},"effect":{"kind":"first_byte","ms":2400}}`)
+	var rows []map[string]any
+	seen := false
+	eventually(t, 90*time.Second, "Brazil through cdn-b is bad, and every cell has a round of all its agents", func() bool {
+		rows = ask(ordered)
+		ill := filled(rows, cells, 1) && find(rows, "BR through cdn-b")["sli"].(float64) < 0.9
+		if ill && !seen {
+			t.Logf("seen %.1f s after the order", time.Since(ordered).Seconds())
+			seen = true
+		}
+		return ill && filled(rows, cells, round)
+	})
+	for _, row := range rows {
+		if ill := cell(row) == "BR through cdn-b"; row["country_from"] != "geoip" || !ill && row["sli"] != 1.0 {
+			t.Errorf("%s: country from %v, sli %v of %v runs", cell(row), row["country_from"], row["sli"], row["runs"])
+		}
+	}
+	after := find(rows, "BR through cdn-b")
+	moved := after["segment_ttfb_ms_p50"].(float64) - before["segment_ttfb_ms_p50"].(float64)
+	if !within(moved, 2300, 2400+slack) {
+		t.Errorf("segment_ttfb_ms moved by %.0f ms, want 2400", moved)
+	}
+	t.Logf("Brazil through cdn-b: before %v, after %v", before, after)
+	if t.Failed() {
+		for _, row := range f.query(t, map[string]any{"from": ordered, "group_by": []string{"country", "cdn", "agent", "target", "app_version", "error_type"},
+			"measures": []string{"runs", "ttff_ms_p99"}, "where": []map[string]any{{"dim": "good", "op": "eq", "values": []string{"false"}}}}) {
+			t.Log(row)
+		}
+	}
+}
+
+// filled tells whether there are so many cells, each with so many runs.
+func filled(rows []map[string]any, cells int, runs float64) bool {
+	for _, row := range rows {
+		if row["runs"].(float64) < runs {
+			return false
+		}
+	}
+	return len(rows) == cells
+}
+
+// find is the row of a cell, nil when there is none.
+func find(rows []map[string]any, name string) map[string]any {
+	for _, row := range rows {
+		if cell(row) == name {
+			return row
+		}
+	}
+	return nil
+}
+
+// checkShip makes runs from a laptop and sends them too: each is there with its
+// steps, and counts for nothing that the fleet is asked for.
+func checkShip(t *testing.T, f *fleet) {
+	t.Helper()
+	out, err := exec.Command(f.bins["agent"], "probe", "--json", "--repeat", "3", "--allow-private", "--ca", f.Info.CA,
+		"--resolver", f.Info.DNS.String(), "--bind", f.Info.Agents[0].Addr.String(), "--ship", f.collector.OTLPHTTP,
+		f.Info.Streams["hls-cmaf"]).Output()
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if err != nil || len(lines) != 3 {
+		t.Fatalf("agent probe --ship: %v: %s", err, out)
+	}
+	for _, line := range lines {
+		var sent run.Run
+		if err := json.Unmarshal([]byte(line), &sent); err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			run.Run
+			Expired bool `json:"steps_expired"`
+		}
+		eventually(t, 10*time.Second, "a run that was shipped can be read", func() bool {
+			code, text, err := call("GET", f.collector.HTTP+"/api/v1/runs/"+sent.RunID, nil)
+			if err != nil || code != 200 {
+				return false
+			}
+			var raw map[string]json.RawMessage
+			if err := json.Unmarshal(text, &raw); err != nil {
+				t.Fatal(err)
+			}
+			got.Expired = string(raw["steps_expired"]) != "false"
+			delete(raw, "steps_expired")
+			if text, err = json.Marshal(raw); err == nil {
+				err = json.Unmarshal(text, &got.Run)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return true
+		})
+		if got.Expired || len(got.Steps) != len(sent.Steps) || fmt.Sprint(deref(got.TTFFMs)) != fmt.Sprint(deref(sent.TTFFMs)) || got.Source != run.SourceAdhoc || got.ReceivedAt == nil {
+			t.Errorf("sent %s with %d steps, got %+v", line, len(sent.Steps), got)
+		}
+	}
+}
