@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { startOf } from '../static/js/badruns.js';
-import { bars, marks, phases, pieces, spanOf, ticks } from '../static/js/waterfall.js';
+import { bars, labelSide, marks, phases, pieces, spanOf, ticks } from '../static/js/waterfall.js';
 
 /** @param {object} fields */
 const request = (fields) => ({ name: 'segment', url: 'https://cdn.example/a/b.m4s?t=1', start_ms: 100, end_ms: 300, ...fields });
@@ -34,6 +34,11 @@ test('the step that the run failed of is the last failed one of that name', () =
   assert.deepEqual(list.map((b) => [b.failed, b.fatal]), [[true, false], [true, true], [false, false]]);
   assert.deepEqual(list.map((b) => b.what), ['b.m4s', 'b.m4s (attempt 2)', 'b.m4s']);
   assert.ok(bars({ ok: true, error_step: null, steps }).every((b) => !b.fatal));
+});
+
+test('a label stands where there is room', () => {
+  const side = (/** @type {number} */ start_ms, /** @type {number} */ end_ms) => labelSide({ name: 'segment', start_ms, end_ms }, 1000);
+  assert.deepEqual([side(0, 750), side(990, 1000), side(140, 1000), side(100, 1000)], ['after', 'before', 'before', 'on']);
 });
 
 test('the axis reaches to whatever ends last', () => {

@@ -137,7 +137,8 @@ export class Charts {
 
   /** @returns {Option} */
   #phases() {
-    const shown = PHASES.filter((p) => this.#rows.some((r) => (num(r, `${p.field}_avg`) ?? 0) > 0));
+    // Less than a millisecond cannot be seen, and would only fill the legend.
+    const shown = PHASES.filter((p) => this.#rows.some((r) => (num(r, `${p.field}_avg`) ?? 0) >= 1));
     return {
       ...this.#frame(ms, { min: 0, splitNumber: 3 }, shown.map((p) => p.label)),
       series: shown.map((p, i) => ({

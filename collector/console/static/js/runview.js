@@ -3,7 +3,7 @@
 import { el, fill } from './dom.js';
 import { UNKNOWN, viewAddress } from './address.js';
 import { errorName } from './cells.js';
-import { bars, marks, numberOf, phases, pieces, spanOf, stepsOf, textOf, ticks } from './waterfall.js';
+import { bars, labelSide, marks, numberOf, phases, pieces, spanOf, stepsOf, textOf, ticks } from './waterfall.js';
 import { bytes, cdnName, clock, countryName, day, ms, zoneName } from './format.js';
 
 /**
@@ -113,14 +113,15 @@ function waterfall(run) {
  * @param {number} span
  */
 function row({ step, label, what, pieces: list, failed, fatal }, span) {
+  const side = labelSide(step, span);
   const track = el('span', { class: 'track' },
     ...list.map((p) => {
       const node = at(el('span', { class: 'piece', 'data-kind': p.kind, title: `${p.label} ${ms(p.ms)}` }), p.start, span);
       node.style.width = `${(100 * p.ms) / span}%`;
       return node;
     }),
-    at(el('span', { class: 'took' }, ms(step.end_ms - step.start_ms), failed ? ` ${errorName(step.error_type ?? null, null)}` : ''), step.end_ms, span));
-  if (step.end_ms / span > 0.7) track.classList.add('late');
+    at(el('span', { class: 'took', 'data-side': side }, ms(step.end_ms - step.start_ms), failed ? ` ${errorName(step.error_type ?? null, null)}` : ''),
+      side === 'before' ? step.start_ms : step.end_ms, span));
   return el('details', { class: 'step', 'data-step': step.name, 'data-failed': failed, 'data-fatal': fatal },
     el('summary', {}, el('span', { class: 'name' }, el('b', {}, label), ' ', el('span', { class: 'what' }, what)), track),
     stepDetails(step));

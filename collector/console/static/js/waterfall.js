@@ -133,6 +133,18 @@ function what(step) {
 }
 
 /**
+ * Where there is room for a bar's label: after it, before it, or only on it. A
+ * failed step's label is longer.
+ * @param {Step} step
+ * @param {number} span
+ * @returns {'after'|'before'|'on'}
+ */
+export function labelSide(step, span) {
+  if (step.end_ms / span <= 0.75) return 'after';
+  return step.start_ms / span >= (step.error_type ? 0.25 : 0.13) ? 'before' : 'on';
+}
+
+/**
  * The instants worth a line, in order.
  * @param {Run} run
  * @returns {Mark[]}
