@@ -31,8 +31,8 @@ func (b *browsing) run(t *testing.T) {
 	ends := eval[[]float64](t, b.ctx, `(() => { const p = document.querySelector('.step[data-fatal] .piece'), track = p.parentNode.getBoundingClientRect();
 		const bar = p.getBoundingClientRect(); return [bar.left, bar.right].map((x) => (x - track.left) / track.width); })()`)
 	before := b.failed.DNSMs + b.failed.ConnectMs + b.failed.TLSMs + b.failed.ManifestMs + b.failed.PlaylistMs + b.failed.InitMs
-	if want := []float64{before / b.failed.DurationMs, 1}; !cmp.Equal(ends, want, cmpopts.EquateApprox(0, 0.002)) {
-		t.Errorf("the last bar lies at %.3f of the axis, want %.3f", ends, want)
+	if want := []float64{before / b.failed.DurationMs, 1}; !cmp.Equal(ends, want, cmpopts.EquateApprox(0, 0.0005)) {
+		t.Errorf("the last bar lies at %.4f of the axis, want %.4f", ends, want)
 	}
 	b.click(t, ".step[data-fatal] summary")
 	if got := b.text(t, ".step[data-fatal] .step-details"); !strings.Contains(got, "x-cache") || !strings.Contains(got, "192.0.2.7:443") {

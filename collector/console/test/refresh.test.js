@@ -62,14 +62,14 @@ timed('asks again an interval after the answer, not before', async ({ refresher,
 
 timed('counts failures in a row and recovers', async ({ refresher, seen, last }) => {
   refresher.restart();
-  for (const delay of [2000, 4000]) {
+  for (const delay of [2000, 4000, 8000, 16_000]) {
     last().reject(new Error('gone'));
     await settle();
     mock.timers.tick(delay);
   }
   last().resolve();
   await settle();
-  assert.deepEqual(seen.failures, [1, 2, 0]);
+  assert.deepEqual(seen.failures, [1, 2, 3, 4, 0]);
 });
 
 timed('another view gives up what is under way', async ({ refresher, seen, last }) => {
