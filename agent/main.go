@@ -37,6 +37,11 @@ type commands struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
+// memoryLimit is what the agent's memory is kept below where that can be, in
+// bytes: what a hostile answer leaves behind is collected before it is exceeded.
+// GOMEMLIMIT goes first.
+const memoryLimit = 80 << 20
+
 // environment is what a command has of the world.
 type environment struct {
 	ctx            context.Context
@@ -44,6 +49,9 @@ type environment struct {
 }
 
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
