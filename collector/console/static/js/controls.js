@@ -11,7 +11,7 @@ import { text } from './api.js';
 
 /** @type {[string, string][]} */
 const RANGES = [
-  ['now-15m', '15 minutes'], ['now-1h', '1 hour'], ['now-6h', '6 hours'], ['now-24h', '24 hours'], ['now-7d', '7 days'], ['now-28d', '28 days'],
+  ['now-5m', '5 minutes'], ['now-15m', '15 minutes'], ['now-1h', '1 hour'], ['now-6h', '6 hours'], ['now-24h', '24 hours'], ['now-7d', '7 days'], ['now-28d', '28 days'],
 ];
 const CUSTOM = 'custom';
 
@@ -52,7 +52,7 @@ export function wireControls(view, go) {
 export function showControls(v, choices) {
   const preset = v.to === 'now' && RANGES.some(([value]) => value === v.from);
   select('range').value = preset ? v.from : CUSTOM;
-  byId('custom').hidden = preset;
+  byId('custom').hidden = preset || v.run !== null;
   if (document.activeElement !== input('from')) input('from').value = v.from;
   if (document.activeElement !== input('to')) input('to').value = v.to;
   byId('tz').textContent = v.tz === 'utc' ? 'UTC' : 'Local time';
