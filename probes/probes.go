@@ -9,15 +9,16 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
-	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/cdn"
@@ -66,9 +67,10 @@ type Network struct {
 }
 
 // Probe presses play once and returns when the player would be playing, or has
-// failed, at most the target's timeout later. It returns no error: failure is
-// data. When ctx is cancelled the run is of type internal and is not worth
-// keeping.
+// failed, at most the target's timeout later; of a warm run that counts from
+// when its connections are there, for which it waits as long at most. It returns
+// no error: failure is data. When ctx is cancelled the run is of type internal
+// and is not worth keeping.
 func Probe(ctx context.Context, spec Spec) run.Run {
 	r := begin(spec)
 	timeout := orDefault(spec.Target.Timeout, run.DefaultTimeout)
@@ -84,7 +86,7 @@ func Probe(ctx context.Context, spec Spec) run.Run {
 	client := fetch.New(fetchConfig(spec, via))
 	defer client.Close()
 	if r.Connection == "warm" {
-		warmUp(ctx, client, via.manifest(), timeout)
+		warmUp(ctx, client, via.servers(), timeout)
 	}
 	r.StartedAt = time.Now()
 	r.RunID = run.NewID(r.StartedAt)
@@ -153,7 +155,8 @@ func complete(r *run.Run, p *player.Result) {
 
 // count sums up the steps.
 func count(r *run.Run) {
-	var media, mediaMs float64
+	var media int64
+	var receiving []interval
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		if s.IsWait() {
@@ -161,135 +164,79 @@ func count(r *run.Run) {
 		}
 		r.Attempts++
 		r.Bytes += s.Bytes
-		if s.Status >= 300 && s.Status < 400 {
-			r.Redirects++
+		if s.Error != "" {
+			continue
 		}
-		if (s.Name == run.StepSegment || s.Name == run.StepPart) && s.Error == "" {
-			media += float64(s.Bytes)
-			mediaMs += s.RecvMs
+		switch redirect := s.Status >= 300; {
+		case redirect:
+			r.Redirects++
+		case s.Name == run.StepSegment, s.Name == run.StepPart:
+			media += s.Bytes
+			receiving = append(receiving, interval{s.EndMs - s.RecvMs, s.EndMs})
 		}
 	}
-	if mediaMs >= 1 { // below, the clock says more of us than of the network
-		r.ThroughputKbps = positive(media * 8 / mediaMs)
+	if d := union(receiving); d >= 1 { // below, the clock says more of us than of the network
+		r.ThroughputKbps = positive(float64(media) * 8 / d)
 	}
 }
 
-// served tells who answered: by the first video segment, else by the last
-// answer there was.
+// interval is from and to, in milliseconds.
+type interval struct{ from, to float64 }
+
+// union is the length of what the intervals cover together.
+func union(list []interval) (length float64) {
+	slices.SortFunc(list, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
+	end := math.Inf(-1)
+	for _, i := range list {
+		length += max(0, i.to-max(i.from, end))
+		end = max(end, i.to)
+	}
+	return length
+}
+
+// served tells who answered: of the first video segment's attempts the last that
+// was answered, which is the one that served it; without such the last
+// connection there was.
 func served(r *run.Run, p *player.Result) {
-	var last *fetch.Exchange
+	var by *fetch.Exchange
 	segment := false
 	for i, x := range p.Exchanges {
-		if x == nil {
+		if x == nil || !x.Remote.IsValid() {
 			continue
 		}
-		name := r.Steps[i].Name
-		if name == run.StepManifest && x.Header != nil {
+		answered := x.Header != nil
+		step := &r.Steps[i]
+		if step.Name == run.StepManifest && answered {
 			r.ManifestCacheStatus = cdn.Identify(x.Header).Cache
 		}
-		if segment || !x.Remote.IsValid() {
-			continue
+		isSegment := step.Name == run.StepSegment && step.Track == run.TrackVideo && answered
+		if isSegment || !segment {
+			by = x
 		}
-		last = x
-		segment = name == run.StepSegment && r.Steps[i].Track == run.TrackVideo && x.Header != nil
+		segment = segment || isSegment
 	}
-	if last == nil {
+	if by == nil {
 		return
 	}
-	r.EdgeIP = last.Remote.Addr().Unmap().String()
+	addr := by.Remote.Addr().Unmap()
+	r.EdgeIP = addr.String()
 	version := int64(6)
-	if last.Remote.Addr().Unmap().Is4() {
+	if addr.Is4() {
 		version = 4
 	}
 	r.IPVersion = &version
-	r.HTTPVersion, r.TLSVersion = last.Proto, last.TLSVersion
-	if !last.TLSExpires.IsZero() {
-		r.TLSExpiresAt = &last.TLSExpires
+	r.HTTPVersion, r.TLSVersion = by.Proto, by.TLSVersion
+	if !by.TLSExpires.IsZero() {
+		r.TLSExpiresAt = &by.TLSExpires
 	}
-	if last.Header == nil {
+	if by.Header == nil {
 		return
 	}
-	seen := cdn.Identify(last.Header)
+	seen := cdn.Identify(by.Header)
 	r.CDNSeen, r.POP, r.POPCountry = seen.CDN, seen.POP, seen.POPCountry
 	if segment {
 		r.SegmentCacheStatus = seen.Cache
 	}
-}
-
-// route is how a run's addresses are rewritten and what its requests say.
-type route struct {
-	target string   // with the app's query
-	hosts  []string // that the CDN stands for
-	cdn    run.CDN
-	mode   string // of CMCD: header, query, off
-	cmcd   string // query argument; empty when none is sent
-	header http.Header
-}
-
-func newRoute(spec Spec) (*route, error) {
-	u, err := url.Parse(spec.Target.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("target %q: want an absolute http or https URL", spec.Target.URL)
-	}
-	v := &route{
-		cdn: spec.CDN, hosts: append([]string{u.Host}, spec.CDN.Hosts...),
-		mode: orDefault(spec.App.CMCD, "header"), header: http.Header{},
-	}
-	maps.Copy(v.header, spec.Network.Header)
-	for k, value := range spec.App.Headers {
-		v.header.Set(k, value)
-	}
-	if v.mode != "header" && v.mode != "query" && v.mode != "off" {
-		return nil, fmt.Errorf("cmcd %q: want header, query or off", spec.App.CMCD)
-	}
-	if len(spec.App.Query) > 0 {
-		q := u.Query()
-		for k, value := range spec.App.Query {
-			q.Set(k, value)
-		}
-		u.RawQuery = q.Encode()
-	}
-	v.target = u.String()
-	return v, nil
-}
-
-// identify makes every request say which run it is of, so that a CDN's log and
-// a trace join (CTA-5004, key sid).
-func (v *route) identify(runID string) {
-	sid := fmt.Sprintf("sid=%q", runID)
-	switch v.mode {
-	case "header":
-		v.header.Set("CMCD-Session", sid)
-	case "query":
-		v.cmcd = "CMCD=" + url.QueryEscape(sid)
-	}
-}
-
-// manifest is the address to press play on.
-func (v *route) manifest() string { return v.rewrite(v.target) }
-
-// rewrite is the address to ask in place of one that the target or a manifest
-// names: through the CDN where its host is the CDN's to serve.
-func (v *route) rewrite(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return address
-	}
-	if v.cdn.Host != "" && slices.ContainsFunc(v.hosts, func(h string) bool { return sameHost(h, u) }) {
-		u.Host = v.cdn.Host
-	}
-	if v.cmcd != "" {
-		if u.RawQuery != "" {
-			u.RawQuery += "&"
-		}
-		u.RawQuery += v.cmcd
-	}
-	return u.String()
-}
-
-// sameHost tells whether host, with or without a port, is u's.
-func sameHost(host string, u *url.URL) bool {
-	return strings.EqualFold(host, u.Host) || strings.EqualFold(host, u.Hostname())
 }
 
 // fetchConfig is how the run's requests leave this machine.
@@ -300,8 +247,8 @@ func fetchConfig(spec Spec, via *route) fetch.Config {
 		if to == nil {
 			to = map[string]string{}
 		}
-		for _, h := range via.hosts {
-			to[h] = spec.CDN.ConnectTo
+		for _, u := range via.servers() {
+			to[u.Host] = spec.CDN.ConnectTo
 		}
 	}
 	agent := spec.App.UserAgent
@@ -315,10 +262,16 @@ func fetchConfig(spec Spec, via *route) fetch.Config {
 	}
 }
 
-// warmUp makes a connection to the manifest's host before play is pressed. That
-// it fails shows in the run itself.
-func warmUp(ctx context.Context, client *fetch.Client, manifest string, timeout time.Duration) {
-	client.Do(ctx, fetch.Request{Method: http.MethodHead, URL: manifest, Timeout: timeout})
+// warmUp makes a connection to each server before play is pressed. That it
+// fails shows in the run itself.
+func warmUp(ctx context.Context, client *fetch.Client, servers []*url.URL, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, u := range servers {
+		wg.Go(func() { _ = client.Connect(ctx, u.String()) })
+	}
+	wg.Wait()
 }
 
 func orDefault[T comparable](v, d T) T {

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
-	"golang.org/x/net/idna"
 
 	"github.com/firstframe/firstframe/probes/run"
 )
@@ -151,11 +150,7 @@ func targetOf(u *url.URL) target {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	host := strings.ToLower(u.Hostname())
-	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
-		host = ascii
-	}
-	return target{u.Scheme, net.JoinHostPort(host, port)}
+	return target{u.Scheme, net.JoinHostPort(canonical(u.Hostname()), port)}
 }
 
 // describe notes what is known of the connection.

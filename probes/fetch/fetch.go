@@ -21,9 +21,15 @@ package fetch
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 	"time"
+
+	"golang.org/x/net/idna"
 )
 
 // The defaults of [Config] and [Request].
@@ -69,7 +75,26 @@ func (c Config) withDefaults() Config {
 	if c.ConnectTimeout <= 0 {
 		c.ConnectTimeout = DefaultConnectTimeout
 	}
+	to := make(map[string]string, len(c.ConnectTo))
+	for name, addr := range c.ConnectTo {
+		if host, port, err := net.SplitHostPort(name); err == nil {
+			name = net.JoinHostPort(canonical(host), port)
+		} else {
+			name = canonical(strings.Trim(name, "[]"))
+		}
+		to[name] = addr
+	}
+	c.ConnectTo = to
 	return c
+}
+
+// canonical is a host's name as it is looked up: in lower case and ASCII.
+func canonical(host string) string {
+	host = strings.ToLower(host)
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+		return ascii
+	}
+	return host
 }
 
 // Client makes the exchanges of one run. It is safe for concurrent use.
@@ -89,6 +114,25 @@ func New(cfg Config) *Client {
 // dials and look-ups under way to end. It returns nil.
 func (c *Client) Close() error {
 	c.pool.close()
+	return nil
+}
+
+// Connect makes a connection to the host of an http or https URL, unless there
+// is one with room, and leaves it for the exchanges to come. It sends nothing.
+func (c *Client) Connect(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return fmt.Errorf("%q is no http or https URL", address)
+	}
+	t := targetOf(u)
+	l := c.pool.acquire(ctx, t)
+	if l.err != nil {
+		return fmt.Errorf("connect to %s: %w", t.address, l.err)
+	}
+	c.pool.release(t, l.conn)
 	return nil
 }
 

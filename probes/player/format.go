@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,17 +51,15 @@ func playable(renditions []Rendition, app run.App) []int {
 }
 
 // plays tells whether each codec begins with one of the prefixes; no prefixes
-// play everything.
+// play everything. Subtitles keep nobody from playing.
 func plays(prefixes, codecs []string) bool {
 	if len(prefixes) == 0 {
 		return true
 	}
 	for _, c := range codecs {
-		ok := false
-		for _, p := range prefixes {
-			ok = ok || strings.HasPrefix(strings.ToLower(c), strings.ToLower(p))
-		}
-		if !ok {
+		c = strings.ToLower(c)
+		fits := func(prefix string) bool { return strings.HasPrefix(c, strings.ToLower(prefix)) }
+		if !fits("wvtt") && !fits("stpp") && !slices.ContainsFunc(prefixes, fits) {
 			return false
 		}
 	}
@@ -72,8 +71,8 @@ func plays(prefixes, codecs []string) bool {
 func (s *session) choose(renditions []Rendition, at Moment) (int, error) {
 	can := playable(renditions, s.cfg.App)
 	if len(can) == 0 {
-		return 0, &failure{run.ErrUnsupported, run.StepManifest,
-			fmt.Sprintf("none of %d video renditions fits the app (codecs %v, at most %d lines)", len(renditions), s.cfg.App.Codecs, s.cfg.App.MaxHeight), at}
+		return 0, failed(run.ErrUnsupported, run.StepManifest,
+			fmt.Sprintf("none of %d video renditions fits the app (codecs %v, at most %d lines)", len(renditions), s.cfg.App.Codecs, s.cfg.App.MaxHeight), at)
 	}
 	some := make([]Rendition, len(can))
 	for i, c := range can {
@@ -84,13 +83,18 @@ func (s *session) choose(renditions []Rendition, at Moment) (int, error) {
 
 // serverTime is the server's clock when the answer was made, by its Date and
 // Age (RFC 9111, 4.2.3), so that a wrong clock of ours does not make a manifest
-// look old. It is at, when the answer does not say.
+// look old. Those count whole seconds: at, our time of the answer, is finer where
+// it does not contradict them, and is all there is where there is no Date.
 func serverTime(h http.Header, at time.Time) time.Time {
 	date, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
 		return at
 	}
-	return date.Add(ageOf(h))
+	server := date.Add(ageOf(h))
+	if ahead := at.Sub(server); ahead >= 0 && ahead < 2*time.Second {
+		return at
+	}
+	return server
 }
 
 // ageOf is an answer's Age (RFC 9111, 5.1); 0 when it has none.

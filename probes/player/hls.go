@@ -21,7 +21,6 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 		return manifestFailure(run.StepManifest, err, m.Moment)
 	}
 	if list.Media != nil {
-		p.tickFrom = s.start
 		return s.hlsSegments(ctx, p, &p.video, run.TrackVideo, m, list.Media, nil)
 	}
 	multi := list.Multivariant
@@ -34,9 +33,10 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 		return s.hlsTrack(ctx, p, &p.video, run.TrackVideo, multi, variant.URI, m.Moment, nil)
 	}
 	p.separate = true
-	gate := make(chan Moment, 1) // the first video segment is complete
+	gate := make(chan Moment, 1) // the first video segment is complete; closed without a moment where it failed
 	return s.tracks(ctx, p,
 		func(ctx context.Context) error {
+			defer close(gate)
 			err := s.hlsTrack(ctx, p, &p.video, run.TrackVideo, multi, variant.URI, m.Moment, nil)
 			if p.video.segment != nil {
 				gate <- *p.video.segment
@@ -61,7 +61,7 @@ func (s *session) chooseVariant(p *presentation, multi *hls.Multivariant, at Mom
 		renditions = append(renditions, Rendition{Kbps: float64(v.Bandwidth) / 1000, Width: v.Width, Height: v.Height, Codecs: v.Codecs})
 	}
 	if len(variants) == 0 {
-		return nil, &failure{run.ErrUnsupported, run.StepManifest, "only audio: there is no frame to show", at}
+		return nil, failed(run.ErrUnsupported, run.StepManifest, "only audio: there is no frame to show", at)
 	}
 	i, err := s.choose(renditions, at)
 	if err != nil {
@@ -83,7 +83,6 @@ func (s *session) hlsTrack(ctx context.Context, p *presentation, to *loaded, tra
 		think = s.model.Think.PlaylistBeside
 	}
 	var body bytes.Buffer
-	var media *hls.Media
 	list, err := s.request(ctx, ask{
 		name: run.StepPlaylist, track: track, url: s.cfg.rewrite(uri), after: after, think: think,
 		maxBytes: maxManifest, compress: true, reset: body.Reset, body: collect(&body),
@@ -97,7 +96,8 @@ func (s *session) hlsTrack(ctx context.Context, p *presentation, to *loaded, tra
 	if err != nil {
 		return err
 	}
-	if media, err = multi.ParseMedia(list.url, body.Bytes()); err != nil {
+	media, err := multi.ParseMedia(list.url, body.Bytes())
+	if err != nil {
 		return manifestFailure(run.StepPlaylist, err, list.Moment)
 	}
 	return s.hlsSegments(ctx, p, to, track, list, media, gate)
@@ -109,25 +109,29 @@ func (s *session) hlsSegments(ctx context.Context, p *presentation, to *loaded, 
 	if s.node(list.Step).Name == run.StepManifest {
 		step = run.StepManifest
 	}
-	seg, err := s.hlsStart(media)
+	seg, behind, err := s.hlsStart(media, ageOf(list.Header))
 	if err != nil {
 		return manifestFailure(step, err, list.Moment)
 	}
 	if track == run.TrackVideo {
-		if err := p.hlsLive(list, media, seg); err != nil {
-			fail := asFailure(step, err)
-			fail.at = list.Moment
-			return fail
+		if err := p.hlsLive(list, media, behind); err != nil {
+			f := asFailure(step, err)
+			f.at = list.Moment
+			return f
 		}
 	}
 	parts, err := s.hlsParts(seg, track)
 	if err != nil {
-		return &failure{run.ErrUnsupported, step, err.Error(), list.Moment}
+		return failed(run.ErrUnsupported, step, err.Error(), list.Moment)
 	}
 	after := list.Moment
 	if gate != nil && media.Live() && s.model.LiveAudioLast {
 		select {
-		case after = <-gate:
+		case complete, ok := <-gate:
+			if !ok {
+				return errGivenUp
+			}
+			after = after.Later(complete)
 			parts.thinkInit, parts.thinkMedia = s.model.Think.LiveAudio, s.model.Think.LiveAudio
 		case <-ctx.Done():
 			return errGivenUp
@@ -136,31 +140,38 @@ func (s *session) hlsSegments(ctx context.Context, p *presentation, to *loaded, 
 	return s.load(ctx, to, parts, after)
 }
 
-// hlsStart is the segment at which playback starts: of a live playlist the
-// model's distance from its end, else EXT-X-START, else the first; never a gap.
-func (s *session) hlsStart(media *hls.Media) (*hls.Segment, error) {
-	at := 0
+// hlsStart is the segment at which playback starts, and how far its start is
+// from the playlist's end: by EXT-X-START, else of a live playlist the model's
+// distance from its edge, which has moved on while a cache held the playlist,
+// but a target duration from the end at least; else the first. Never a gap.
+func (s *session) hlsStart(media *hls.Media, age time.Duration) (*hls.Segment, time.Duration, error) {
+	length, at := media.Duration(), 0
 	switch {
 	case media.Start != nil:
 		offset := media.Start.TimeOffset
 		if offset < 0 {
-			offset += media.Duration()
+			offset += length
 		}
 		at = media.SegmentAt(offset)
 	case media.Live():
-		at = media.SegmentAt(media.Duration() - s.model.LiveDelay(media.HoldBack(), media.TargetDuration))
+		delay := s.model.LiveDelay(media.ServerControl.HoldBack, media.TargetDuration)
+		at = media.SegmentAt(min(length+age-delay, length-media.TargetDuration))
 	}
-	for i := max(at, 0); i < len(media.Segments); i++ {
-		if !media.Segments[i].Gap {
-			return &media.Segments[i], nil
+	behind := length
+	for i := range media.Segments {
+		seg := &media.Segments[i]
+		if i >= at && !seg.Gap {
+			return seg, behind, nil
 		}
+		behind -= seg.Duration
 	}
-	return nil, fmt.Errorf("no segment to start with: %w", hls.ErrEmpty)
+	return nil, 0, fmt.Errorf("no segment to start with: %w", hls.ErrEmpty)
 }
 
-// hlsLive notes the mode and, of a live playlist, how old it is. The error is a
-// fault: it has stopped moving.
-func (p *presentation) hlsLive(list answer, media *hls.Media, seg *hls.Segment) error {
+// hlsLive notes the mode and, of a live playlist, how old it is, and how far
+// behind the live edge playback starts. The error is a fault: it has stopped
+// moving.
+func (p *presentation) hlsLive(list answer, media *hls.Media, behind time.Duration) error {
 	p.mode = "vod"
 	if !media.Live() {
 		return nil
@@ -169,13 +180,14 @@ func (p *presentation) hlsLive(list answer, media *hls.Media, seg *hls.Segment) 
 	if media.LowLatency() {
 		p.mode = "low_latency"
 	}
-	p.position = seg.ProgramDateTime
+	age := ageOf(list.Header)
 	if end, ok := media.EndTime(); ok {
-		age := max(0, serverTime(list.Header, list.At).Sub(end))
+		age = max(0, serverTime(list.Header, list.At).Sub(end))
 		p.age = &age
-		return stale(age, media.TargetDuration)
 	}
-	return stale(ageOf(list.Header), media.TargetDuration)
+	behind += age
+	p.behind, p.edgeAt = &behind, list.At
+	return stale(age, media.TargetDuration)
 }
 
 // hlsParts is what the segment consists of.
@@ -232,7 +244,7 @@ func manifestFailure(step run.StepName, err error, at Moment) error {
 	case errors.Is(err, hls.ErrTooLarge), errors.Is(err, dash.ErrTooLarge):
 		typ = run.ErrTooLarge
 	}
-	return &failure{typ, step, err.Error(), at}
+	return failed(typ, step, err.Error(), at)
 }
 
 // collect gathers a body; its bound is the request's.

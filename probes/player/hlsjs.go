@@ -19,8 +19,7 @@ var hlsjs = &Model{
 	EstimateKbps: func(r []Rendition) float64 { return max(500, min(r[0].Kbps, 5000)) },
 	Start:        highestWithin,
 
-	// liveSyncDurationCount 3, unless the playlist says HOLD-BACK.
-	LiveDelay: func(holdBack, target time.Duration) time.Duration { return max(holdBack, 3*target) },
+	LiveDelay: holdBack, // liveSyncDurationCount is 3
 
 	RangesInTurn:  true,
 	LiveAudioLast: true,
@@ -46,11 +45,14 @@ var hlsjs = &Model{
 	RenderTS:     30 * time.Millisecond,
 	RenderFMP4:   5 * time.Millisecond,
 
+	// A 4xx and a broken connection (status 0) are not tried again
+	// (retryForHttpStatus). The failures of keys, init segments and segments of
+	// all tracks count together (getFragRetryOrSwitchAction).
 	Retry: map[run.StepName]Policy{
 		run.StepManifest: {Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 1, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
 		run.StepPlaylist: {FirstByte: 10 * time.Second, Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 2, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
-		run.StepKey:      {FirstByte: 8 * time.Second, Total: 20 * time.Second, TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 8, ErrorDelay: time.Second},
-		run.StepInit:     {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
-		run.StepSegment:  {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
+		run.StepKey:      {FirstByte: 8 * time.Second, Total: 20 * time.Second, TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 8, ErrorDelay: time.Second, Together: true},
+		run.StepInit:     {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true},
+		run.StepSegment:  {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true},
 	},
 }

@@ -1,7 +1,5 @@
 package player
 
-import "time"
-
 // ideal is the player that none can beat: it starts with the lowest rendition,
 // asks for everything as soon as it knows the address, needs no time of its
 // own, and shows the frame when the last byte of the keyframe is there. It
@@ -14,5 +12,5 @@ var ideal = &Model{
 
 	EstimateKbps: func([]Rendition) float64 { return 0 },
 	Start:        highestWithin,
-	LiveDelay:    func(holdBack, _ time.Duration) time.Duration { return holdBack },
+	LiveDelay:    holdBack,
 }

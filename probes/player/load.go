@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/fetch"
@@ -28,8 +29,9 @@ type keyRef struct {
 // before it asks for each.
 type parts struct {
 	track   string
-	init    *ref    // nil: the segment initializes itself
-	initKey *keyRef // what encrypts init
+	start   time.Duration // of media, on the timeline of its manifest; 0 when not known
+	init    *ref          // nil: the segment initializes itself
+	initKey *keyRef       // what encrypts init
 	media   ref
 	key     *keyRef // what encrypts media
 
@@ -67,11 +69,14 @@ type loaded struct {
 func (s *session) load(ctx context.Context, to *loaded, q parts, after Moment) error {
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	w := &watch{session: s, parts: q, keyThere: make(chan struct{}), initThere: make(chan struct{})}
+	w := &watch{session: s, parts: q, initThere: make(chan struct{})}
+	w.mediaKey = w.need(q.key)
+	w.initKey = w.need(q.initKey)
 
 	var wg sync.WaitGroup
 	var once sync.Once
 	var first error
+	var givenUp atomic.Bool
 	// What goes out at once goes out in this order, as players send it: on one
 	// connection an initialization segment behind its media holds the picture up.
 	begin := func(part func(ctx context.Context, after Moment, asked func()) error) {
@@ -84,21 +89,23 @@ func (s *session) load(ctx context.Context, to *loaded, q parts, after Moment) e
 			if err == nil {
 				return
 			}
-			if !errors.Is(err, errGivenUp) {
+			if errors.Is(err, errGivenUp) {
+				givenUp.Store(true)
+			} else {
 				once.Do(func() { first = err })
 			}
 			giveUp()
 		})
 	}
-	if q.key != nil || q.initKey != nil {
-		begin(w.loadKey)
+	for _, k := range w.keys {
+		begin(func(ctx context.Context, after Moment, asked func()) error { return w.loadKey(ctx, k, after, asked) })
 	}
 	if q.init != nil {
 		begin(w.loadInit)
 	}
 	begin(w.loadMedia)
 	wg.Wait()
-	if first == nil && ctx.Err() != nil {
+	if first == nil && givenUp.Load() {
 		first = errGivenUp
 	}
 	return w.outcome(to, first)
@@ -109,12 +116,11 @@ func (s *session) load(ctx context.Context, to *loaded, q parts, after Moment) e
 type watch struct {
 	*session
 	parts
-	keyThere  chan struct{} // closed when the key is there
-	initThere chan struct{} // closed when the initialization segment is there
+	keys              []*key        // to load
+	mediaKey, initKey *key          // of them; nil where that part is clear
+	initThere         chan struct{} // closed when the initialization segment is there
 
 	mu        sync.Mutex
-	key       []byte
-	keyAt     Moment
 	init      *media.Init
 	initAt    Moment
 	mediaAt   Moment // complete
@@ -124,20 +130,50 @@ type watch struct {
 	ended     bool             // the segment's bytes are all there
 }
 
-// loadKey gets the key; a segment and its initialization segment have the same.
-func (w *watch) loadKey(ctx context.Context, after Moment, asked func()) error {
-	k := w.parts.key
-	if k == nil {
-		k = w.initKey
+// key is a key on its way. What is below there is to be read once that is
+// closed.
+type key struct {
+	url   string
+	there chan struct{}
+	bytes []byte
+	at    Moment
+}
+
+// ready tells whether the key is there.
+func (k *key) ready() bool {
+	select {
+	case <-k.there:
+		return true
+	default:
+		return false
 	}
-	var key []byte
+}
+
+// need is the key that r asks for; nil where r is. The same resource is one key.
+func (w *watch) need(r *keyRef) *key {
+	if r == nil {
+		return nil
+	}
+	for _, k := range w.keys {
+		if k.url == r.url {
+			return k
+		}
+	}
+	k := &key{url: r.url, there: make(chan struct{})}
+	w.keys = append(w.keys, k)
+	return k
+}
+
+// loadKey gets a key.
+func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func()) error {
+	var b []byte
 	got, err := w.request(ctx, ask{
 		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey, asked: asked,
-		reset: func() { key = nil },
-		body:  func(p []byte, _ time.Time) error { key = append(key, p...); return nil },
+		reset: func() { b = nil },
+		body:  func(p []byte, _ time.Time) error { b = append(b, p...); return nil },
 		done: func(*fetch.Exchange) error {
-			if len(key) != 16 {
-				return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want 16 (RFC 8216bis, 4.4.4.4)", len(key))}
+			if len(b) != 16 {
+				return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want 16 (RFC 8216bis, 4.4.4.4)", len(b))}
 			}
 			return nil
 		},
@@ -147,12 +183,12 @@ func (w *watch) loadKey(ctx context.Context, after Moment, asked func()) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.key, w.keyAt = key, got.Moment
-	close(w.keyThere)
-	if w.decrypter == nil {
+	k.bytes, k.at = b, got.Moment
+	close(k.there)
+	if k != w.mediaKey || w.decrypter == nil {
 		return nil
 	}
-	err = w.decrypter.SetKey(key, w.parts.key.iv[:], got.At)
+	err = w.decrypter.SetKey(k.bytes, w.parts.key.iv[:], got.At)
 	if err == nil && w.ended {
 		err = w.search(got.At)
 	}
@@ -167,8 +203,8 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 		// It cannot be read without its key, and is small.
 		asked()
 		select {
-		case <-w.keyThere:
-			after = w.keyAt
+		case <-w.initKey.there:
+			after = after.Later(w.initKey.at)
 		case <-ctx.Done():
 			return errGivenUp
 		}
@@ -180,7 +216,7 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 			sink = reader
 			if w.initKey != nil {
 				d := media.NewDecrypter(reader)
-				_ = d.SetKey(w.key, w.initKey.iv[:], time.Now()) // of 16 bytes, and nothing is held yet
+				_ = d.SetKey(w.initKey.bytes, w.parts.initKey.iv[:], w.initKey.at.At) // of 16 bytes, and nothing is held yet
 				sink = d
 			}
 		},
@@ -248,10 +284,10 @@ func (w *watch) reset() {
 	if w.init != nil {
 		_ = w.finder.SetInit(w.init, w.initAt.At) // nothing is there that it could not fit
 	}
-	if w.parts.key != nil {
+	if w.mediaKey != nil {
 		w.decrypter = media.NewDecrypter(w.finder)
-		if w.key != nil {
-			_ = w.decrypter.SetKey(w.key, w.parts.key.iv[:], w.keyAt.At)
+		if w.mediaKey.ready() {
+			_ = w.decrypter.SetKey(w.mediaKey.bytes, w.parts.key.iv[:], w.mediaKey.at.At) // of 16 bytes, and nothing is held yet
 		}
 	}
 }
@@ -274,7 +310,7 @@ func (w *watch) feed(ctx context.Context, p []byte, at time.Time) error {
 		return mediaFault(err)
 	}
 	select {
-	case <-w.keyThere:
+	case <-w.mediaKey.there:
 	case <-ctx.Done():
 		return errGivenUp
 	}
@@ -311,8 +347,8 @@ func (w *watch) outcome(to *loaded, err error) error {
 	}
 	if !w.mediaAt.At.IsZero() {
 		at := w.mediaAt
-		if w.key != nil {
-			at = at.Later(w.keyAt)
+		if w.mediaKey != nil && w.mediaKey.ready() {
+			at = at.Later(w.mediaKey.at)
 		}
 		to.segment = &at
 		if w.parts.init == nil {
@@ -325,7 +361,7 @@ func (w *watch) outcome(to *loaded, err error) error {
 	k, ok := w.finder.Keyframe()
 	if !ok {
 		if err == nil {
-			err = &failure{run.ErrNoKeyframe, run.StepSegment, "no keyframe with this initialization segment", w.mediaAt}
+			err = failed(run.ErrNoKeyframe, run.StepSegment, "no keyframe with this initialization segment", w.mediaAt)
 		}
 		return err
 	}
@@ -333,8 +369,8 @@ func (w *watch) outcome(to *loaded, err error) error {
 	if w.init != nil && !w.initAt.At.Before(k.At) {
 		at = w.initAt
 	}
-	if w.key != nil && w.keyAt.At.After(at.At) {
-		at = w.keyAt
+	if k := w.mediaKey; k != nil && k.ready() && !k.at.At.Before(at.At) {
+		at = k.at
 	}
 	to.keyframe = &at
 	to.codec, to.width, to.height = k.Codec, k.Width, k.Height

@@ -28,9 +28,10 @@ type Model struct {
 	// measured any, given the renditions. App parameter: start_kbps.
 	EstimateKbps func(renditions []Rendition) float64
 
-	// LiveDelay is how far behind the end of a live playlist playback starts,
-	// given the standard's hold-back and the target duration.
-	LiveDelay func(holdBack, target time.Duration) time.Duration
+	// LiveDelay is how far behind the live edge playback starts, given what the
+	// manifest asks for (0 where it does not) and the target duration, with DASH
+	// the last segment's.
+	LiveDelay func(asked, target time.Duration) time.Duration
 
 	// InitFirst: media waits for its initialization segment. Otherwise both
 	// are asked for at once.
@@ -49,8 +50,9 @@ type Model struct {
 	WholeSegment bool
 	// FrameAudio is what the first frame needs of a separate audio track.
 	FrameAudio AudioNeed
-	// Tick delays the first frame of a stream with separate audio to the next
-	// beat of a timer; nil when the player has none.
+	// Tick delays the first frame of a stream whose separate audio is there
+	// before its video to the next beat of a timer; nil when the player has
+	// none.
 	Tick *Tick
 	// RenderTS and RenderFMP4 are the time from the last byte needed to the
 	// picture. App parameter: render_ms.
@@ -97,7 +99,7 @@ const (
 
 // Tick is a timer of the player that starts with the video playlist's request:
 // the frame shows Offset after the first beat that comes After or more later
-// than the last byte needed.
+// than the last byte of the video. App parameter: render_ms, in place of Offset.
 type Tick struct {
 	Period, Offset, After time.Duration
 }
@@ -107,13 +109,17 @@ type Policy struct {
 	FirstByte time.Duration // until the answer begins; 0: no limit
 	Total     time.Duration // until the answer is complete; 0: no limit
 
-	TimeoutRetries int           // after a limit above was passed
-	TimeoutDelay   time.Duration // before each of these
-	ErrorRetries   int           // after any other failure that is worth another try
-	ErrorDelay     time.Duration // before the first of these
-	MaxDelay       time.Duration // the delay doubles up to here; 0: it stays
-	Retry4xx       bool          // whether a 4xx is worth another try
-	RetryBroken    bool          // whether a broken connection is
+	// Another try follows while fewer tries than this have failed before, for
+	// whatever reason: where a limit above was passed, and after any other
+	// failure that is worth it.
+	TimeoutRetries, ErrorRetries int
+
+	TimeoutDelay time.Duration // before a try after a limit was passed
+	ErrorDelay   time.Duration // before the first try after another failure
+	MaxDelay     time.Duration // it doubles with each failed try up to here; 0: it stays
+	Together     bool          // failed tries count for all requests whose policy says so, of all tracks
+	Retry4xx     bool          // whether a 4xx is worth another try
+	RetryBroken  bool          // whether a broken connection is
 }
 
 // Models lists the models there are, the default of each format first.
@@ -170,10 +176,15 @@ func (m *Model) String() string {
 	return m.Name + "@" + m.Version
 }
 
+const (
+	paramStart  = "start_kbps"
+	paramRender = "render_ms"
+)
+
 // Params are the parameters that an app may set, with their meaning.
 var Params = map[string]string{
-	"start_kbps": "the bandwidth that the player assumes before it has measured any, kbit/s",
-	"render_ms":  "from the last byte needed to the picture, milliseconds",
+	paramStart:  "the bandwidth that the player assumes before it has measured any, kbit/s",
+	paramRender: "from the last byte needed to the picture, milliseconds",
 }
 
 // policy is the policy for a kind of request.
@@ -181,7 +192,7 @@ func (m *Model) policy(step run.StepName) Policy { return m.Retry[step] }
 
 // startAt is the index of the rendition that the player starts with.
 func (m *Model) startAt(renditions []Rendition, set map[string]float64) int {
-	estimate, ok := set["start_kbps"]
+	estimate, ok := set[paramStart]
 	if !ok {
 		estimate = m.EstimateKbps(renditions)
 	}
@@ -190,7 +201,7 @@ func (m *Model) startAt(renditions []Rendition, set map[string]float64) int {
 
 // render is the time from the last byte needed to the picture.
 func (m *Model) render(fmp4 bool, set map[string]float64) time.Duration {
-	if v, ok := set["render_ms"]; ok {
+	if v, ok := set[paramRender]; ok {
 		return time.Duration(v * float64(time.Millisecond))
 	}
 	if fmp4 {
@@ -199,10 +210,19 @@ func (m *Model) render(fmp4 bool, set map[string]float64) time.Duration {
 	return m.RenderTS
 }
 
+// holdBack is the usual delay: as the manifest asks, else three target durations
+// (RFC 8216bis, 4.4.3.8).
+func holdBack(asked, target time.Duration) time.Duration {
+	if asked > 0 {
+		return asked
+	}
+	return 3 * target
+}
+
 // highestWithin is the usual choice: the highest rendition that the estimate
 // carries, else the lowest there is.
 func highestWithin(renditions []Rendition, estimateKbps float64) int {
-	best := lowest(renditions, 0)
+	best := lowest(renditions)
 	for i, r := range renditions {
 		if r.Kbps <= estimateKbps && r.Kbps > renditions[best].Kbps {
 			best = i
@@ -212,7 +232,7 @@ func highestWithin(renditions []Rendition, estimateKbps float64) int {
 }
 
 // lowest is the rendition with the least bandwidth, of equals the first.
-func lowest(renditions []Rendition, _ float64) int {
+func lowest(renditions []Rendition) int {
 	best := 0
 	for i, r := range renditions {
 		if r.Kbps < renditions[best].Kbps {

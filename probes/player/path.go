@@ -28,6 +28,7 @@ func (m Moment) Later(n Moment) Moment {
 // node is a step with what the critical path needs to know of it.
 type node struct {
 	run.Step
+	begun      time.Time // when it was added: the order of requests that go out together
 	start, end time.Time
 	after      Moment          // what it waited for; the time between is the player's own
 	exchange   *fetch.Exchange // nil for a wait
@@ -104,6 +105,13 @@ func minTime(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // ms is d in milliseconds.

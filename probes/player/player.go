@@ -5,7 +5,7 @@
 // have shown the first frame. [Play] is the entry; a [Model] is a player's
 // behaviour as data.
 //
-// Bounds: a manifest or playlist has at most 16 MiB, a key 1 KiB, an
+// Bounds: a manifest or playlist has at most 16 MiB, a key or a clock 1 KiB, an
 // initialization segment 4 MiB, a media segment 256 MiB (never held), a request
 // 20 redirects, a run 500 requests.
 package player
@@ -16,6 +16,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/fetch"
@@ -26,6 +28,7 @@ import (
 const (
 	maxManifest = 16 << 20
 	maxKey      = 1 << 10
+	maxClock    = 1 << 10
 	maxInit     = 4 << 20
 	maxSegment  = 256 << 20
 )
@@ -39,9 +42,9 @@ type Config struct {
 	App    run.App       // codecs, height and parameters; its requests' headers are Header
 	Header http.Header   // of every request
 
-	// Rewrite turns an absolute address that a manifest names into the one to
-	// ask; nil leaves it as it is. An address with the host that a rewritten
-	// manifest was asked at comes here too.
+	// Rewrite turns an absolute address that a manifest or a redirect names
+	// into the one to ask; nil leaves it as it is. Addresses that it made come
+	// here again, as what relative ones are resolved against.
 	Rewrite func(url string) string
 	// Keep picks the headers that a step keeps; nil keeps none.
 	Keep func(http.Header) map[string][]string
@@ -77,7 +80,8 @@ type Result struct {
 }
 
 // presentation is what HLS and DASH have in common once a rendition is chosen.
-// It is filled in by one goroutine, and read when all have ended.
+// Before the tracks part, and of them only video, and for its own loaded audio,
+// write into it; it is read when all have ended.
 type presentation struct {
 	format, mode string
 	rendition    Rendition
@@ -86,8 +90,9 @@ type presentation struct {
 	video, audio loaded
 
 	tickFrom time.Time      // when the video playlist was asked for; zero where there is none
-	age      *time.Duration // of the manifest's end, by the server's clock
-	position time.Time      // wall clock time of the media at the first frame; zero when not known
+	age      *time.Duration // of the live manifest's end, by the server's clock; nil when not known
+	behind   *time.Duration // from the first frame to the live edge, as it was at edgeAt; nil when not live
+	edgeAt   time.Time
 }
 
 // Play presses play and returns when the player would be playing, or has
@@ -125,7 +130,7 @@ func (s *session) run(ctx context.Context, p *presentation) error {
 		s.model = Default(p.format)
 	}
 	if !s.model.Plays(p.format) {
-		return &failure{run.ErrUnsupported, run.StepManifest, fmt.Sprintf("%s does not play %s", s.model, p.format), m.Moment}
+		return failed(run.ErrUnsupported, run.StepManifest, fmt.Sprintf("%s does not play %s", s.model, p.format), m.Moment)
 	}
 	if p.format == "hls" {
 		return s.playHLS(ctx, p, m, body.Bytes())
@@ -133,29 +138,26 @@ func (s *session) run(ctx context.Context, p *presentation) error {
 	return s.playDASH(ctx, p, m, body.Bytes())
 }
 
-// tracks loads video and audio beside each other. Video's failure ends both;
-// audio's only where the model's first frame needs audio.
+// tracks loads video and audio beside each other. Video's failure ends both
+// when there can be no first frame any more; audio's only where the model's
+// first frame needs audio.
 func (s *session) tracks(ctx context.Context, p *presentation, video, audio func(context.Context) error) error {
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	var audioErr error
-	audioDone := make(chan struct{})
-	go func() {
-		defer close(audioDone)
-		if audio == nil {
-			return
-		}
+	var wg sync.WaitGroup
+	wg.Go(func() {
 		if audioErr = audio(ctx); audioErr != nil && s.model.FrameAudio != NoAudio {
 			giveUp()
 		}
-	}()
+	})
 	videoErr := video(ctx)
-	if videoErr != nil && p.video.keyframe == nil {
+	if videoErr != nil && (p.video.keyframe == nil || s.model.WholeSegment) {
 		giveUp()
 	}
-	<-audioDone
-	var fail *failure
-	if errors.As(videoErr, &fail) || audioErr == nil || s.model.FrameAudio == NoAudio {
+	wg.Wait()
+	var f *failure
+	if errors.As(videoErr, &f) || audioErr == nil || s.model.FrameAudio == NoAudio {
 		return videoErr
 	}
 	return audioErr
@@ -163,46 +165,43 @@ func (s *session) tracks(ctx context.Context, p *presentation, video, audio func
 
 // result judges the run and puts together what there is to know of it.
 func (s *session) result(p *presentation, err error) *Result {
-	r := &Result{
-		Start: s.start, Model: s.model, Format: p.format, Mode: p.mode,
-		BitrateKbps: p.rendition.Kbps, Width: p.rendition.Width, Height: p.rendition.Height,
-		PlaylistAge: p.age,
-	}
-	for _, n := range s.nodes {
-		r.Exchanges = append(r.Exchanges, n.exchange)
-	}
+	r := &Result{Start: s.start, Model: s.model, Format: p.format, Mode: p.mode, PlaylistAge: p.age}
 	if k := p.video.keyframe; k != nil {
 		r.Keyframe = &k.At
-		r.Codec = p.video.codec
-		if p.video.width > 0 {
-			r.Width, r.Height = p.video.width, p.video.height
-		}
 	}
-	frame, ok := s.firstFrame(p)
-	if !ok {
-		s.fail(r, err)
+	if frame, ok := s.firstFrame(p); ok {
+		s.succeed(r, p, frame)
 	} else {
-		r.Frame, r.End = &frame.At, frame.At
-		r.Phases = criticalPath(s.nodes, s.start, frame)
-		if startup, ok := s.startup(p, frame); ok {
-			r.Startup = &startup.At
-			r.End = startup.At
-		}
-		if !p.position.IsZero() {
-			latency := frame.At.Sub(p.position)
-			r.LiveLatency = &latency
-		}
-		for _, n := range s.nodes {
-			if n.end.After(r.End) {
-				r.End = n.end
-			}
-		}
+		s.fail(r, err)
 	}
+	slices.SortStableFunc(s.nodes, func(a, b *node) int { return a.begun.Compare(b.begun) })
 	for _, n := range s.nodes {
 		n.StartMs, n.EndMs = ms(n.start.Sub(s.start)), ms(n.end.Sub(s.start))
 		r.Steps = append(r.Steps, n.Step)
+		r.Exchanges = append(r.Exchanges, n.exchange)
 	}
 	return r
+}
+
+// succeed writes what the first frame shows. The verdict is the end of all that
+// was asked for.
+func (s *session) succeed(r *Result, p *presentation, frame Moment) {
+	r.Frame, r.End = &frame.At, frame.At
+	r.Phases = criticalPath(s.nodes, s.start, frame)
+	r.BitrateKbps, r.Width, r.Height, r.Codec = p.rendition.Kbps, p.rendition.Width, p.rendition.Height, p.video.codec
+	if p.video.width > 0 {
+		r.Width, r.Height = p.video.width, p.video.height
+	}
+	if startup, ok := p.startup(frame); ok {
+		r.Startup = &startup
+	}
+	if p.behind != nil {
+		latency := *p.behind + frame.At.Sub(p.edgeAt)
+		r.LiveLatency = &latency
+	}
+	for _, n := range s.nodes {
+		r.End = later(r.End, n.end)
+	}
 }
 
 // fail writes why the run failed. Its verdict is the moment of the failure.
@@ -211,45 +210,52 @@ func (s *session) fail(r *Result, err error) {
 	switch {
 	case errors.As(err, &f):
 	case errors.Is(err, errGivenUp):
-		f = &failure{run.ErrInternal, run.StepManifest, "cancelled", Moment{time.Now(), PressPlay}}
+		f = failed(run.ErrInternal, run.StepManifest, "cancelled", Moment{time.Now(), PressPlay})
 	default:
-		f = &failure{run.ErrInternal, run.StepManifest, fmt.Sprintf("no first frame, and no reason: %v", err), Moment{time.Now(), PressPlay}}
+		f = failed(run.ErrInternal, run.StepManifest, fmt.Sprintf("no first frame, and no reason: %v", err), Moment{time.Now(), PressPlay})
 	}
 	r.Error, r.Step, r.Detail, r.End = f.typ, f.step, f.detail, f.at.At
 	r.Phases = criticalPath(s.nodes, s.start, f.at)
+	// What was found only after the answer was complete shows at its step too.
+	if i := f.at.Step; i != PressPlay && s.nodes[i].Name == f.step && s.nodes[i].Error == "" {
+		s.nodes[i].Error, s.nodes[i].Detail = f.typ, f.detail
+	}
 }
 
 // firstFrame is the moment at which the model shows the first frame: what it
 // needs is there, its timer beats, its own work is done.
 func (s *session) firstFrame(p *presentation) (Moment, bool) {
-	needed := p.video.keyframe
-	if s.model.WholeSegment {
-		needed = p.video.segment
-	}
-	if needed == nil || p.video.keyframe == nil {
+	if p.video.keyframe == nil || s.model.WholeSegment && p.video.segment == nil {
 		return Moment{}, false
 	}
-	frame := needed.Later(*p.video.keyframe)
-	if p.separate && s.model.FrameAudio != NoAudio {
-		audio := p.audio.init
-		if s.model.FrameAudio == AudioSegment {
-			audio = p.audio.segment
-		}
-		if audio == nil {
-			return Moment{}, false
-		}
-		frame = frame.Later(*audio)
-		if t := s.model.Tick; t != nil && !p.tickFrom.IsZero() {
-			return s.render(frame, t.next(p.tickFrom, frame.At).Sub(frame.At)), true
-		}
+	picture := *p.video.keyframe
+	if s.model.WholeSegment {
+		picture = p.video.segment.Later(picture)
 	}
-	return s.render(frame, s.model.render(p.video.fmp4, s.cfg.App.Set)), true
+	work := s.model.render(p.video.fmp4, s.cfg.App.Set)
+	if !p.separate || s.model.FrameAudio == NoAudio {
+		return s.render(picture, work), true
+	}
+	if p.audio.init == nil || s.model.FrameAudio == AudioSegment && p.audio.segment == nil {
+		return Moment{}, false
+	}
+	sound := *p.audio.init
+	if s.model.FrameAudio == AudioSegment {
+		sound = p.audio.segment.Later(sound)
+	}
+	if t := s.model.Tick; t != nil && !sound.At.After(picture.At) {
+		if _, set := s.cfg.App.Set[paramRender]; !set {
+			work = t.Offset
+		}
+		work += t.next(p.tickFrom, picture.At).Sub(picture.At)
+	}
+	return s.render(picture.Later(sound), work), true
 }
 
-// next is when the frame shows whose last byte came at at.
+// next is the beat at which a frame shows whose last byte came at at.
 func (t *Tick) next(from, at time.Time) time.Time {
 	beats := (at.Add(t.After).Sub(from) + t.Period - 1) / t.Period
-	return from.Add(beats * t.Period).Add(t.Offset)
+	return from.Add(beats * t.Period)
 }
 
 // render keeps the player's own work before the picture as a step.
@@ -257,19 +263,21 @@ func (s *session) render(at Moment, d time.Duration) Moment {
 	if d <= 0 {
 		return at
 	}
-	n := &node{after: at, start: at.At, end: at.At.Add(d)}
+	n := &node{after: at, start: at.At}
 	n.Step = run.Step{Name: run.WaitPlayer, Track: run.TrackVideo}
-	s.nodes = append(s.nodes, n)
-	return Moment{n.end, len(s.nodes) - 1}
+	index := s.begin(n)
+	n.end = at.At.Add(d)
+	return Moment{n.end, index}
 }
 
-// startup is the moment at which the model starts to play.
-func (s *session) startup(p *presentation, frame Moment) (Moment, bool) {
+// startup is when playback starts: both tracks are there. It is not ok where
+// the audio never came.
+func (p *presentation) startup(frame Moment) (at time.Time, ok bool) {
 	if !p.separate {
-		return frame, true
+		return frame.At, true
 	}
-	if p.audio.segment == nil {
-		return Moment{}, false
+	if p.audio.init == nil || p.audio.segment == nil {
+		return time.Time{}, false
 	}
-	return frame.Later(*p.audio.segment), true
+	return later(frame.At, later(p.audio.init.At, p.audio.segment.At)), true
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +25,15 @@ type failure struct {
 	step   run.StepName
 	detail string
 	at     Moment
+
+	// timedOut: the request passed one of the player's limits, wherever it was
+	// then: a player does not know of name, connection and handshake.
+	timedOut bool
+}
+
+// failed is a failure of the type at the step and moment.
+func failed(typ run.ErrorType, step run.StepName, detail string, at Moment) *failure {
+	return &failure{typ: typ, step: step, detail: detail, at: at}
 }
 
 func (f *failure) Error() string { return fmt.Sprintf("%s at %s: %s", f.typ, f.step, f.detail) }
@@ -39,8 +48,9 @@ type session struct {
 	model *Model
 	start time.Time
 
-	mu    sync.Mutex
-	nodes []*node
+	mu     sync.Mutex
+	nodes  []*node
+	failed int // tries of the requests whose failures the model counts together
 }
 
 // pressed is the moment of press play.
@@ -91,11 +101,10 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 	if err := sleepUntil(ctx, after.At.Add(a.think)); err != nil {
 		// The deadline passed in the player's own time: nothing is to blame
 		// but the run's limit.
-		return answer{}, s.ended(ctx, &failure{run.ErrTimeout, a.name, "the run's time was over before it was asked for", Moment{time.Now(), after.Step}})
+		return answer{}, s.ended(ctx, failed(run.ErrTimeout, a.name, "the run's time was over before it was asked for", Moment{time.Now(), after.Step}))
 	}
 	p := s.model.policy(a.name)
-	timeouts, failures := 0, 0
-	for attempt := int64(1); ; attempt++ {
+	for attempt, failed := int64(1), 0; ; attempt++ {
 		got, err := s.attempt(ctx, a, p, attempt, after)
 		if err == nil {
 			return got, nil
@@ -104,19 +113,12 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 		if !errors.As(err, &fail) || ctx.Err() != nil {
 			return answer{}, err
 		}
-		var delay time.Duration
-		switch {
-		case fail.typ == run.ErrTimeout || fail.typ == run.ErrStalled:
-			if timeouts++; timeouts > p.TimeoutRetries {
-				return answer{}, err
-			}
-			delay = p.TimeoutDelay
-		case p.retries(fail.typ):
-			if failures++; failures > p.ErrorRetries {
-				return answer{}, err
-			}
-			delay = p.delay(failures)
-		default:
+		before := failed
+		if failed++; p.Together {
+			before = s.countFailure()
+		}
+		delay, again := p.again(fail, before)
+		if !again {
 			return answer{}, err
 		}
 		after = fail.at
@@ -129,6 +131,27 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 			}
 		}
 	}
+}
+
+// countFailure counts one failed try more, and answers how many there were
+// before it.
+func (s *session) countFailure() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed++
+	return s.failed - 1
+}
+
+// again tells whether a failure is worth another try, and after which delay,
+// when so many tries have failed before it.
+func (p Policy) again(fail *failure, before int) (delay time.Duration, ok bool) {
+	switch {
+	case fail.timedOut:
+		return p.TimeoutDelay, before < p.TimeoutRetries
+	case p.retries(fail.typ):
+		return p.delay(before), before < p.ErrorRetries
+	}
+	return 0, false
 }
 
 // retries tells whether a failure of that type is worth another try.
@@ -144,10 +167,11 @@ func (p Policy) retries(t run.ErrorType) bool {
 	return false // another try gives the same
 }
 
-// delay is the time before the nth error retry.
-func (p Policy) delay(n int) time.Duration {
+// delay is the time before another try, when so many have failed before the
+// last.
+func (p Policy) delay(before int) time.Duration {
 	d := p.ErrorDelay
-	for range n - 1 {
+	for range before {
 		if d *= 2; d > p.MaxDelay {
 			return max(p.MaxDelay, p.ErrorDelay)
 		}
@@ -155,39 +179,48 @@ func (p Policy) delay(n int) time.Duration {
 	return d
 }
 
-// attempt makes one try: the request and the redirects it leads to.
+// attempt makes one try: the request and the redirects it leads to. The limits
+// of the policy hold for all of them together.
 func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, after Moment) (answer, error) {
-	target, seen := a.url, map[string]bool{}
+	begun := time.Now()
+	seen := []string{a.url}
 	for hop := 0; ; hop++ {
-		if seen[target] || hop > maxRedirects {
-			why := "a loop back to " + short(target)
-			if !seen[target] {
-				why = fmt.Sprintf("more than %d redirects", maxRedirects)
-			}
-			return answer{}, &failure{run.ErrRedirect, a.name, why, after}
-		}
-		seen[target] = true
 		if a.reset != nil {
 			a.reset()
 		}
-		got, err := s.exchange(ctx, a, p, target, number, after)
+		got, err := s.exchange(ctx, a, p.since(begun), seen[hop], number, after)
 		if err != nil {
 			return answer{}, err
 		}
 		if got.Location == "" {
 			return got, nil
 		}
-		if u, err := url.Parse(got.Location); err != nil || u.Scheme != "http" && u.Scheme != "https" {
-			return answer{}, &failure{run.ErrRedirect, a.name, fmt.Sprintf("a redirect to %.200q, which is neither http nor https", got.Location), got.Moment}
+		next := s.cfg.rewrite(got.Location)
+		switch {
+		case slices.Contains(seen, next):
+			return answer{}, failed(run.ErrRedirect, a.name, "a loop back to "+short(next), got.Moment)
+		case len(seen) > maxRedirects:
+			return answer{}, failed(run.ErrRedirect, a.name, fmt.Sprintf("more than %d redirects", maxRedirects), got.Moment)
 		}
-		target, after = got.Location, got.Moment
+		seen, after = append(seen, next), got.Moment
 	}
+}
+
+// since is what the limits leave of themselves after begun.
+func (p Policy) since(begun time.Time) Policy {
+	gone := time.Since(begun)
+	for _, limit := range []*time.Duration{&p.FirstByte, &p.Total} {
+		if *limit > 0 {
+			*limit = max(*limit-gone, 1)
+		}
+	}
+	return p
 }
 
 // exchange makes one exchange and keeps it as a step.
 func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, number int64, after Moment) (answer, error) {
 	if s.count() >= maxSteps {
-		return answer{}, &failure{run.ErrUnsupported, a.name, fmt.Sprintf("more than %d requests before the first frame", maxSteps), after}
+		return answer{}, failed(run.ErrUnsupported, a.name, fmt.Sprintf("more than %d requests before the first frame", maxSteps), after)
 	}
 	req := fetch.Request{
 		Method: a.method, URL: target, Header: s.cfg.Header, Range: a.rng, Compress: a.compress,
@@ -214,13 +247,14 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 // judge says what was wrong with an exchange; nil when it was good.
 func (s *session) judge(ctx context.Context, a ask, x *fetch.Exchange) *failure {
 	if x.Err == nil {
-		if a.done != nil && x.Location == "" {
+		switch {
+		case x.Location != "":
+		case x.Status >= 300:
+			return &failure{typ: run.ErrRedirect, step: a.name, detail: fmt.Sprintf("an answer %d without a Location", x.Status)}
+		case a.done != nil:
 			if err := a.done(x); err != nil {
 				return asFailure(a.name, err)
 			}
-		}
-		if x.Status >= 300 && x.Location == "" {
-			return &failure{typ: run.ErrRedirect, step: a.name, detail: fmt.Sprintf("an answer %d without a usable Location", x.Status)}
 		}
 		return nil
 	}
@@ -238,10 +272,18 @@ func (s *session) judge(ctx context.Context, a ask, x *fetch.Exchange) *failure 
 		typ = run.ErrSegmentTruncated
 	case errors.Is(x.Err, fetch.ErrEncoding) && media:
 		typ = run.ErrMediaInvalid
+	case errors.Is(x.Err, fetch.ErrEncoding) && a.name == run.StepKey:
+		typ = run.ErrDecrypt
 	case errors.Is(x.Err, fetch.ErrEncoding):
 		typ = run.ErrManifestInvalid
 	}
-	return &failure{typ: typ, step: a.name, detail: x.Err.Detail}
+	return &failure{typ: typ, step: a.name, detail: x.Err.Detail, timedOut: timedOut(x.Err)}
+}
+
+// timedOut tells whether an exchange ended because a limit was passed.
+func timedOut(err error) bool {
+	return errors.Is(err, fetch.ErrFirstByteTimeout) || errors.Is(err, fetch.ErrTimeout) ||
+		errors.Is(err, fetch.ErrStallTimeout) || errors.Is(err, fetch.ErrConnectTimeout)
 }
 
 func asFailure(step run.StepName, err error) *failure {
@@ -252,19 +294,19 @@ func asFailure(step run.StepName, err error) *failure {
 	return &failure{typ: run.ErrInternal, step: step, detail: err.Error()}
 }
 
-// ended is fail, unless it is only the echo of the run having been given up.
-func (s *session) ended(ctx context.Context, fail *failure) error {
-	if fail.typ == "" || errors.Is(ctx.Err(), context.Canceled) {
+// ended is f, unless it is only the echo of the run having been given up.
+func (s *session) ended(ctx context.Context, f *failure) error {
+	if f.typ == "" || errors.Is(ctx.Err(), context.Canceled) {
 		return errGivenUp
 	}
-	return fail
+	return f
 }
 
 // begin adds a node and gives its index.
 func (s *session) begin(n *node) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n.end = n.start
+	n.begun, n.end = n.start, n.start
 	s.nodes = append(s.nodes, n)
 	return len(s.nodes) - 1
 }

@@ -1,0 +1,146 @@
+package probes
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// route is how a run's addresses are rewritten and what its requests say.
+type route struct {
+	scheme string
+	target string   // with the app's query
+	hosts  []string // that the CDN stands for; without a port of any
+	cdn    run.CDN
+	mode   string // of CMCD: header, query, off
+	cmcd   string // query argument; empty when none is sent
+	header http.Header
+}
+
+func newRoute(spec Spec) (*route, error) {
+	u, err := url.Parse(spec.Target.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, fmt.Errorf("target %q: want an absolute http or https URL", spec.Target.URL)
+	}
+	v := &route{
+		scheme: u.Scheme, cdn: spec.CDN, hosts: append([]string{u.Host}, spec.CDN.Hosts...),
+		mode: orDefault(spec.App.CMCD, "header"), header: http.Header{},
+	}
+	maps.Copy(v.header, spec.Network.Header)
+	for k, value := range spec.App.Headers {
+		v.header.Set(k, value)
+	}
+	if v.mode != "header" && v.mode != "query" && v.mode != "off" {
+		return nil, fmt.Errorf("cmcd %q: want header, query or off", spec.App.CMCD)
+	}
+	u.RawQuery = withQuery(u.RawQuery, spec.App.Query)
+	v.target = u.String()
+	return v, nil
+}
+
+// withQuery is a URL's query with more parameters, in the order of their names,
+// in place of those of the same name. The others stay as they are, byte for
+// byte: they may be signed.
+func withQuery(query string, more map[string]string) string {
+	if len(more) == 0 {
+		return query
+	}
+	var args []string
+	for arg := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(arg, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		if _, replaced := more[name]; arg != "" && !replaced {
+			args = append(args, arg)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(more)) {
+		args = append(args, url.QueryEscape(name)+"="+url.QueryEscape(more[name]))
+	}
+	return strings.Join(args, "&")
+}
+
+// identify makes every request say which run it is of, so that a CDN's log and
+// a trace join (CTA-5004, key sid).
+func (v *route) identify(runID string) {
+	sid := fmt.Sprintf("sid=%q", runID)
+	switch v.mode {
+	case "header":
+		v.header.Set("CMCD-Session", sid)
+	case "query":
+		v.cmcd = "CMCD=" + url.QueryEscape(sid)
+	}
+}
+
+// manifest is the address to press play on.
+func (v *route) manifest() string { return v.rewrite(v.target) }
+
+// rewrite is the address to ask in place of one that the target, a manifest or
+// a redirect names: through the CDN where its host is the CDN's to serve. What
+// it has rewritten it leaves as it is.
+func (v *route) rewrite(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	through := v.cdn.Host != "" && slices.ContainsFunc(v.hosts, func(h string) bool { return sameHost(h, u) })
+	said := v.cmcd == "" || slices.Contains(strings.Split(u.RawQuery, "&"), v.cmcd)
+	if !through && said {
+		return address // whose spelling may be signed
+	}
+	if through {
+		u.Host = withHost(u, v.cdn.Host)
+	}
+	if !said {
+		u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+v.cmcd, "&")
+	}
+	return u.String()
+}
+
+// servers are scheme and host of those that the run is known to ask, the
+// manifest's first.
+func (v *route) servers() []*url.URL {
+	var all []*url.URL
+	for _, h := range v.hosts {
+		u := &url.URL{Scheme: v.scheme, Host: h}
+		if v.cdn.Host != "" {
+			u.Host = withHost(u, v.cdn.Host)
+		}
+		if !slices.ContainsFunc(all, func(o *url.URL) bool { return o.Host == u.Host }) {
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
+// sameHost tells whether host is u's; without a port on any port.
+func sameHost(host string, u *url.URL) bool {
+	want := &url.URL{Scheme: u.Scheme, Host: host}
+	return strings.EqualFold(want.Hostname(), u.Hostname()) && (want.Port() == "" || portOf(want) == portOf(u))
+}
+
+// portOf is u's port, by its scheme where it names none.
+func portOf(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
+}
+
+// withHost is what host makes of u's host and port: its own port goes first.
+func withHost(u *url.URL, host string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil || u.Port() == "" {
+		return host
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), u.Port())
+}
