@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -12,11 +13,12 @@ import (
 type Kind string
 
 // The kinds. The column of bucket starts is named [TimeColumn] and comes first;
-// started_at, when grouped by, is of KindTime too.
+// started_at, when grouped by, and measures that are times are of KindTime too.
 const (
 	KindTime      Kind = "time"      // RFC 3339 in UTC
 	KindDimension Kind = "dimension" // string, number or boolean, null where a run has none
 	KindMeasure   Kind = "measure"   // number, null where there is nothing to measure
+	KindExemplars Kind = "exemplars" // list of run ids, worst first; null where there are no runs
 )
 
 // Column is one column of an answer.
@@ -31,7 +33,8 @@ type Column struct {
 type Answer struct {
 	Columns []Column `json:"columns"`
 
-	// Rows hold nil, string, int64, float64 (finite), bool or time.Time (UTC).
+	// Rows hold nil, string, int64, float64 (finite), bool, time.Time (UTC) or,
+	// of exemplars, []string.
 	Rows [][]any `json:"rows"`
 	Meta Meta    `json:"meta"`
 }
@@ -49,7 +52,8 @@ type Meta struct {
 const SourceRaw = "raw"
 
 // WriteCSV writes the header and the rows of a in the form of RFC 4180, with
-// LF for CRLF. Null is an empty cell, times are RFC 3339.
+// LF for CRLF. Null is an empty cell, times are RFC 3339, exemplars ids with a
+// space between them.
 func WriteCSV(w io.Writer, a *Answer) error {
 	out := csv.NewWriter(w)
 	cells := make([]string, len(a.Columns))
@@ -82,6 +86,8 @@ func cell(v any) string {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	case time.Time:
 		return v.UTC().Format(time.RFC3339Nano)
+	case []string:
+		return strings.Join(v, " ")
 	}
 	return fmt.Sprint(v)
 }

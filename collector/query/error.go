@@ -18,7 +18,7 @@ const (
 	CodeValue     = "invalid_value"     // a value that does not fit its dimension or operator
 	CodePattern   = "invalid_pattern"   // not RE2 syntax
 	CodeBounds    = "out_of_bounds"     // more than the Max… constants allow
-	CodeLater     = "not_supported"     // a key that is reserved
+	CodeSlice     = "not_supported"     // a dimension that coverage cannot be told for
 	CodeCost      = "too_expensive"     // the engine gave up: too long, or too much memory
 )
 

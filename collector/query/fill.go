@@ -58,5 +58,8 @@ func (q *Resolved) empty(key []any, at time.Time) []any {
 	}
 	next += copy(row[next:], key)
 	row[next] = int64(0) // runs
+	if q.Compare > 0 {
+		row[next+len(q.Measures)] = int64(0) // runs_before
+	}
 	return row
 }

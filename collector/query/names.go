@@ -22,16 +22,24 @@ const (
 	AggCacheHitRatio            // runs in CacheHits / runs in CacheKnown
 	AggQuantile                 // Quantile of Field
 	AggAvg                      // mean of Field
+	AggMin                      // least of Field
+	AggMax                      // greatest of Field
+	AggBurnRate                 // (bad / runs) / ErrorBudget
+	AggBudgetLeft               // see BudgetLeft
+	AggCoverage                 // see Covered
+	AggSilent                   // from the last started_at to the end of the bucket, in ms
+	AggExpiresIn                // from the end of the bucket to the least Field, in ms
 )
 
 // Measure is a number that can be asked for.
 type Measure struct {
 	Name string `json:"name"`
-	Unit string `json:"unit"` // ms, B, kbit/s, px; ratio: 0 to 1; empty: a count
+	Kind Kind   `json:"kind"` // measure, or time: then its values are times
+	Unit string `json:"unit"` // ms, B, kbit/s, px; ratio: 0 to 1; empty: a count, or a multiple
 	Doc  string `json:"doc"`
 
 	Agg      Agg        `json:"-"`
-	Field    *run.Field `json:"-"` // of AggQuantile and AggAvg
+	Field    *run.Field `json:"-"` // of AggQuantile, AggAvg, AggMin, AggMax and AggExpiresIn
 	Quantile float64    `json:"-"` // of AggQuantile, 0 to 1
 }
 
@@ -53,8 +61,13 @@ var CacheHits = []string{run.CacheHit, run.CacheHitRemote, run.CacheStale, run.C
 // null say nothing about the cache.
 var CacheKnown = slices.Concat(CacheHits, []string{run.CacheMiss, run.CacheBypass, run.CacheError})
 
-// TimeColumn is the name of an answer's column of bucket starts.
-const TimeColumn = "time"
+// The names of columns that are neither a dimension nor a measure, and what
+// ends the name of a measure of the period compared with.
+const (
+	TimeColumn      = "time" // the buckets' starts
+	ExemplarsColumn = "exemplars"
+	BeforeSuffix    = "_before"
+)
 
 var quantiles = []struct {
 	suffix string
@@ -101,6 +114,19 @@ func makeMeasures() []Measure {
 		{Name: "agents", Doc: "distinct agents", Agg: AggAgents},
 		{Name: "cache_hit_ratio", Unit: "ratio", Agg: AggCacheHitRatio,
 			Doc: "of the runs whose segment_cache_status is known, those that are hit, hit_remote, stale or revalidated"},
+		{Name: "burn_rate", Agg: AggBurnRate,
+			Doc: "(bad / runs) / (1 - 0.999): how many times faster than the objective allows the error budget is burnt"},
+		{Name: "budget_left", Agg: AggBudgetLeft,
+			Doc: "share of the error budget of 28 days that is left at the end of the bucket, when none was used at from: " +
+				"1 - burn_rate * elapsed / 28d, where burn_rate and elapsed are of the time since from, elapsed 28d at most; below 0: overspent"},
+		{Name: "coverage", Unit: "ratio", Agg: AggCoverage,
+			Doc: "runs received / runs expected by their interval_ms, of all agents seen in the range or the 24h before; at most 1, null where less than one was expected"},
+		{Name: "last_seen", Kind: KindTime, Agg: AggMax, Field: run.FieldByName("started_at"), Doc: "when the last run started"},
+		{Name: "silent_ms", Unit: "ms", Agg: AggSilent, Doc: "from the start of the last run to the end of the bucket"},
+		{Name: "tls_expires_at_min", Kind: KindTime, Agg: AggMin, Field: run.FieldByName("tls_expires_at"),
+			Doc: "when the first of the edges' certificates ends"},
+		{Name: "tls_expires_in_ms", Unit: "ms", Agg: AggExpiresIn, Field: run.FieldByName("tls_expires_at"),
+			Doc: "from the end of the bucket to tls_expires_at_min; below 0: expired"},
 	}
 	for i := range run.Fields {
 		f := &run.Fields[i]
@@ -113,6 +139,15 @@ func makeMeasures() []Measure {
 		}
 		ms = append(ms, Measure{Name: f.Name + "_avg", Unit: f.Unit, Agg: AggAvg, Field: f,
 			Doc: fmt.Sprintf("mean of %s: %s", f.Name, f.Doc)})
+		ms = append(ms, Measure{Name: f.Name + "_min", Unit: f.Unit, Agg: AggMin, Field: f,
+			Doc: fmt.Sprintf("least %s: %s", f.Name, f.Doc)})
+		ms = append(ms, Measure{Name: f.Name + "_max", Unit: f.Unit, Agg: AggMax, Field: f,
+			Doc: fmt.Sprintf("greatest %s: %s", f.Name, f.Doc)})
+	}
+	for i := range ms {
+		if ms[i].Kind == "" {
+			ms[i].Kind = KindMeasure
+		}
 	}
 	return ms
 }

@@ -2,13 +2,11 @@ package query
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"slices"
 )
-
-// later are the keys of the contract that are not answered yet.
-var later = []string{"compare", "exemplars"}
 
 // Parse reads a request from JSON and checks all of it but what depends on the
 // clock, for which see [Request.Resolve]. from is now-24h and to now when they
@@ -30,21 +28,14 @@ func Parse(text []byte) (*Request, error) {
 // keys maps each key of a request to what reads its value.
 func (r *Request) keys() map[string]reader {
 	return map[string]reader{
-		"from": r.From.read,
-		"to":   r.To.read,
-		"step": func(field string, text json.RawMessage) error {
-			var s string
-			if err := value(field, text, &s); err != nil || s == "" {
-				return err
-			}
-			if err := r.Step.UnmarshalText([]byte(s)); err != nil {
-				return Errorf(CodeTime, field, "%v", err)
-			}
-			return nil
-		},
-		"measures": into(&r.Measures),
-		"group_by": into(&r.GroupBy),
-		"limit":    into(&r.Limit),
+		"from":      unlessEmpty(&r.From),
+		"to":        unlessEmpty(&r.To),
+		"step":      unlessEmpty(&r.Step),
+		"compare":   unlessEmpty(&r.Compare),
+		"measures":  into(&r.Measures),
+		"group_by":  into(&r.GroupBy),
+		"limit":     into(&r.Limit),
+		"exemplars": into(&r.Exemplars),
 		"where": func(field string, text json.RawMessage) error {
 			var conds []json.RawMessage
 			if err := value(field, text, &conds); err != nil {
@@ -75,19 +66,22 @@ func (r *Request) keys() map[string]reader {
 	}
 }
 
-func (t *Time) read(field string, text json.RawMessage) error {
-	var s string
-	if err := value(field, text, &s); err != nil || s == "" {
-		return err
-	}
-	if err := t.UnmarshalText([]byte(s)); err != nil {
-		return Errorf(CodeTime, field, "%v", err)
-	}
-	return nil
-}
-
 // reader reads the value of one key; field says where it stands.
 type reader func(field string, text json.RawMessage) error
+
+// unlessEmpty reads a time or a duration; an empty string leaves it as it is.
+func unlessEmpty(p encoding.TextUnmarshaler) reader {
+	return func(field string, text json.RawMessage) error {
+		var s string
+		if err := value(field, text, &s); err != nil || s == "" {
+			return err
+		}
+		if err := p.UnmarshalText([]byte(s)); err != nil {
+			return Errorf(CodeTime, field, "%v", err)
+		}
+		return nil
+	}
+}
 
 func into[T any](p *T) reader {
 	return func(field string, text json.RawMessage) error { return value(field, text, p) }
@@ -121,8 +115,6 @@ func object(field, what string, text json.RawMessage, keys map[string]reader) er
 			if err := read(prefix+key, raw[key]); err != nil {
 				return err
 			}
-		case field == "" && slices.Contains(later, key):
-			return Errorf(CodeLater, key, "%s is reserved and not answered yet; leave it out", key)
 		default:
 			return unknown(CodeKey, fmt.Sprintf("%s%.40s", prefix, key), "key of a "+what, key, sorted(keys))
 		}

@@ -13,9 +13,18 @@
 //   - A run counts where from <= started_at < to.
 //   - Buckets are aligned to the Unix epoch in UTC; the first and the last are
 //     cut by from and to. A bucket without runs is there: runs is 0, all other
-//     measures are null.
+//     measures are null, coverage aside.
 //   - A request that says nothing about source in where counts the runs of the
 //     fleet alone, as the service level indicator demands.
+//   - Service levels are measured against [Objective] over [Period]; a budget is
+//     spent as [BudgetLeft] says, and what share of the runs that should be
+//     there is there as [Covered] says.
+//   - What is compared with an earlier period has a second column for each
+//     measure, named with [BeforeSuffix], of the runs from from-offset until
+//     to-offset in buckets moved by the offset. A row is there when either
+//     period has runs.
+//   - Exemplars are those of a bucket's runs that a person should look at first:
+//     the failed ones, newest first, then those with the longest ttff_ms.
 //   - Percentiles interpolate linearly between the two nearest runs, and like
 //     averages leave out the runs in which the field is null.
 //   - ne, not_in and not_match are the exact opposites of eq, in and match, so
@@ -40,6 +49,7 @@ const (
 	MaxValues   = 1000                 // of one condition
 	MaxValueLen = 1000                 // bytes of one value or pattern
 	MaxCells    = 500_000              // rows of an answer with a step: series over the bound are left out
+	MaxExemplar = 5                    // run ids of one row
 )
 
 // The defaults of a request.
@@ -67,6 +77,13 @@ type Request struct {
 	// Limit is the highest number of rows, or with a step of series; zero
 	// means DefaultLimit.
 	Limit int `json:"limit,omitempty"`
+
+	// Compare, unless zero, asks for every measure of the same range so much
+	// earlier too. In JSON it is a negative duration: -7d.
+	Compare Offset `json:"compare,omitzero"`
+
+	// Exemplars is how many run ids each row lists at most.
+	Exemplars int `json:"exemplars,omitempty"`
 }
 
 // Cond is a condition on one dimension.

@@ -66,7 +66,12 @@ func TestParseRefuses(t *testing.T) {
 		"short step":         {`{"step":"500ms"}`, CodeBounds, "step", ""},
 		"step":               {`{"step":"5 minutes"}`, CodeTime, "step", ""},
 		"time":               {`{"from":"yesterday"}`, CodeTime, "from", ""},
-		"later":              {`{"compare":"-7d"}`, CodeLater, "compare", ""},
+		"compare":            {`{"compare":"7d"}`, CodeTime, "compare", ""},
+		"compare far":        {`{"compare":"-401d"}`, CodeBounds, "compare", ""},
+		"exemplars":          {`{"exemplars":6}`, CodeBounds, "exemplars", ""},
+		"order by exemplars": {`{"exemplars":1,"order_by":{"measure":"exemplars"}}`, CodeColumn, "order_by.measure", ""},
+		"coverage by POP":    {`{"measures":["coverage"],"group_by":["cdn","pop"]}`, CodeSlice, "group_by[1]", ""},
+		"coverage where bad": {`{"measures":["coverage"],"where":[{"dim":"good","op":"eq","values":["false"]}]}`, CodeSlice, "where[0].dim", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(test.text))

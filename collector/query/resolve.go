@@ -23,8 +23,14 @@ type Resolved struct {
 	Measures []*Measure   // runs first, none twice
 	Filters  []Filter     // all must hold
 
-	Columns []Column // time with a step, then Dims, then Measures
-	OrderBy int      // index in Columns
+	Compare   time.Duration // zero, or how much earlier the period of comparison lies
+	Exemplars int           // 0 to MaxExemplar
+	Settled   time.Time     // runs that started before it are expected to have arrived
+
+	// Columns are time with a step, then Dims, then Measures, then, with
+	// Compare, Measures again, then with Exemplars one column of these.
+	Columns []Column
+	OrderBy int // index in Columns, not of exemplars
 	Desc    bool
 	Limit   int // rows, or series with a step: at least 1
 }
@@ -61,6 +67,10 @@ func (r *Request) Resolve(now time.Time) (*Resolved, error) {
 	case span > MaxRange:
 		return nil, Errorf(CodeBounds, "from", "the range is %s long, at most %s are allowed", Duration(span), Duration(MaxRange))
 	}
+	if q.From.Add(-q.Compare).Before(earliest) {
+		return nil, Errorf(CodeBounds, "compare", "%s before %s is before %s", Duration(q.Compare), At(q.From), At(earliest))
+	}
+	q.Settled = now.Add(-Grace).UTC()
 	q.Start, q.Buckets = q.From, 1
 	if q.Step > 0 {
 		ns := q.From.UnixNano()
@@ -77,13 +87,17 @@ func (r *Request) Resolve(now time.Time) (*Resolved, error) {
 
 // names checks and resolves all of r but its times.
 func (r *Request) names() (*Resolved, error) {
-	q := &Resolved{Step: time.Duration(r.Step), Limit: r.Limit}
+	q := &Resolved{Step: time.Duration(r.Step), Limit: r.Limit, Compare: time.Duration(r.Compare), Exemplars: r.Exemplars}
 	if q.Step != 0 && q.Step < MinStep {
 		return nil, Errorf(CodeBounds, "step", "a step of %s is below %s", r.Step, Duration(MinStep))
 	}
 	switch {
 	case r.Limit < 0 || r.Limit > MaxLimit:
 		return nil, Errorf(CodeBounds, "limit", "%d is not between 0 and %d", r.Limit, MaxLimit)
+	case q.Compare < 0 || q.Compare > MaxRange:
+		return nil, Errorf(CodeBounds, "compare", "%s is not between 0 and %s", Duration(q.Compare), Duration(MaxRange))
+	case r.Exemplars < 0 || r.Exemplars > MaxExemplar:
+		return nil, Errorf(CodeBounds, "exemplars", "%d is not between 0 and %d", r.Exemplars, MaxExemplar)
 	case r.Limit == 0:
 		q.Limit = DefaultLimit
 	}
@@ -93,7 +107,10 @@ func (r *Request) names() (*Resolved, error) {
 	if err := q.order(r.OrderBy); err != nil {
 		return nil, err
 	}
-	return q, q.where(r.Where)
+	if err := q.where(r.Where); err != nil {
+		return nil, err
+	}
+	return q, q.coverable(r)
 }
 
 func (q *Resolved) columns(r *Request) error {
@@ -127,8 +144,16 @@ func (q *Resolved) columns(r *Request) error {
 		}
 		if !slices.Contains(q.Measures, m) {
 			q.Measures = append(q.Measures, m)
-			q.Columns = append(q.Columns, Column{Name: m.Name, Kind: KindMeasure, Unit: m.Unit})
+			q.Columns = append(q.Columns, Column{Name: m.Name, Kind: m.Kind, Unit: m.Unit})
 		}
+	}
+	if q.Compare > 0 {
+		for _, m := range q.Measures {
+			q.Columns = append(q.Columns, Column{Name: m.Name + BeforeSuffix, Kind: m.Kind, Unit: m.Unit})
+		}
+	}
+	if q.Exemplars > 0 {
+		q.Columns = append(q.Columns, Column{Name: ExemplarsColumn, Kind: KindExemplars})
 	}
 	return nil
 }
@@ -139,7 +164,11 @@ func (q *Resolved) order(o *Order) error {
 	if o != nil {
 		name, q.Desc = o.Measure, o.Desc
 	}
-	names := namesOf(q.Columns, func(c Column) string { return c.Name })
+	columns := q.Columns
+	if q.Exemplars > 0 {
+		columns = columns[:len(columns)-1]
+	}
+	names := namesOf(columns, func(c Column) string { return c.Name })
 	q.OrderBy = slices.Index(names, name)
 	if q.OrderBy < 0 {
 		return unknown(CodeColumn, "order_by.measure", "column of this answer", name, names)

@@ -130,3 +130,21 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	*d = Duration(v)
 	return err
 }
+
+// Offset is how far a period lies before another one, written with a minus
+// before it, as in -7d.
+type Offset time.Duration
+
+// MarshalText is o as UnmarshalText reads it.
+func (o Offset) MarshalText() ([]byte, error) { return []byte("-" + Duration(o).String()), nil }
+
+// UnmarshalText reads a minus and what [ParseDuration] reads.
+func (o *Offset) UnmarshalText(text []byte) error {
+	d, ok := strings.CutPrefix(string(text), "-")
+	if !ok {
+		return fmt.Errorf("offset %.40q: want a duration with a minus before it, such as -7d", text)
+	}
+	v, err := ParseDuration(d)
+	*o = Offset(v)
+	return err
+}

@@ -37,6 +37,11 @@ func (s *Store) Append(ctx context.Context, rows []store.Row, orphans []store.Or
 		}
 		added += n
 	}
+	// The position must not outlive the rows, whose write-ahead log may be a new
+	// file.
+	if err := syncDir(s.cfg.Dir); err != nil {
+		return added, err
+	}
 	if err := s.appendMeta(ctx, orphans, next); err != nil {
 		return added, err
 	}

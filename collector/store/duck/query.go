@@ -33,7 +33,7 @@ func (s *Store) Query(ctx context.Context, r *query.Request, now time.Time) (*qu
 		at := time.Unix(0, ns).UTC()
 		a.Meta.CompleteUntil = &at
 	}
-	days, release := s.borrow(q.From, q.To)
+	days, release := s.borrow(q.Reads())
 	defer release()
 	var found [][]any
 	if len(days) > 0 {
@@ -77,6 +77,12 @@ func plain(v any) any {
 		return hex.EncodeToString(v)
 	case duckdb.UUID:
 		return hex.EncodeToString(v[:])
+	case []any:
+		ids := make([]string, len(v))
+		for i := range v {
+			ids[i], _ = plain(v[i]).(string)
+		}
+		return ids
 	}
 	return v
 }
@@ -106,12 +112,17 @@ func (s *Store) between(from, to time.Time) []*day {
 func (s *Store) betweenLocked(from, to time.Time) []*day {
 	var days []*day
 	for _, d := range s.days {
-		if d.start.Add(dayLength+store.MaxSkew).After(from) && d.start.Add(-store.MaxSkew).Before(to) {
+		if d.holds(from, to) {
 			days = append(days, d)
 		}
 	}
 	slices.SortFunc(days, func(a, b *day) int { return a.start.Compare(b.start) })
 	return days
+}
+
+// holds tells whether d can hold runs started from from until before to.
+func (d *day) holds(from, to time.Time) bool {
+	return d.start.Add(dayLength+store.MaxSkew).After(from) && d.start.Add(-store.MaxSkew).Before(to)
 }
 
 // read runs a statement that reads, within the timeout, and hands each row on.

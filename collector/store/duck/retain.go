@@ -2,10 +2,7 @@ package duck
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 )
 
@@ -40,11 +37,5 @@ func (s *Store) remove(ctx context.Context, d *day) error {
 		s.mu.Unlock()
 		return err
 	}
-	// The write-ahead log goes first: alone it would be replayed into a new file.
-	for _, path := range []string{d.path + ".wal", d.path} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
+	return removeFiles(d.path)
 }

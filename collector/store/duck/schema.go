@@ -82,6 +82,12 @@ func (s *Store) attachAll(ctx context.Context) error {
 		return fmt.Errorf("duck: %w", err)
 	}
 	for _, e := range entries {
+		if isUnfinished(e.Name()) {
+			if err := os.Remove(filepath.Join(s.cfg.Dir, e.Name())); err != nil {
+				return fmt.Errorf("duck: %w", err)
+			}
+			continue
+		}
 		name, ok := strings.CutSuffix(e.Name(), suffix)
 		start, err := time.Parse(dayFormat, name)
 		if !ok || err != nil {
@@ -100,15 +106,15 @@ func (s *Store) attachAll(ctx context.Context) error {
 
 func (s *Store) attachMeta(ctx context.Context) error {
 	path := filepath.Join(s.cfg.Dir, metaFile)
-	for _, text := range []string{
-		"ATTACH " + quoteText(path) + " AS meta",
-		"CREATE TABLE IF NOT EXISTS meta.position (log_segment UBIGINT, log_offset BIGINT)",
-		"CREATE TABLE IF NOT EXISTS meta.orphans (trace_id UUID, log_segment UBIGINT, log_offset BIGINT, stored_at TIMESTAMP)",
-		"INSERT INTO meta.position SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM meta.position)",
-	} {
-		if err := s.exec(ctx, text); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
+	err := s.create(ctx, path,
+		"CREATE TABLE fresh.position (log_segment UBIGINT, log_offset BIGINT)",
+		"CREATE TABLE fresh.orphans (trace_id UUID, log_segment UBIGINT, log_offset BIGINT, stored_at TIMESTAMP)",
+		"INSERT INTO fresh.position VALUES (0, 0)")
+	if err == nil {
+		err = s.exec(ctx, "ATTACH "+quoteText(path)+" AS meta")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }
@@ -119,10 +125,14 @@ func (s *Store) attach(ctx context.Context, start time.Time) (_ *day, err error)
 	name := start.Format(dayFormat)
 	d := &day{start: start, path: filepath.Join(s.cfg.Dir, name+suffix), plain: "d" + name}
 	d.catalog = quoteName(d.plain)
-	if err := s.exec(ctx, "ATTACH "+quoteText(d.path)+" AS "+d.catalog); err != nil {
+	err = s.create(ctx, d.path, createRuns("fresh"))
+	if err == nil {
+		err = s.exec(ctx, "ATTACH "+quoteText(d.path)+" AS "+d.catalog)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.path, err)
 	}
-	if err := s.makeTable(ctx, d); err != nil {
+	if err := s.addColumns(ctx, d); err != nil {
 		// Not attached, it can be tried again; that DETACH works is not certain.
 		_ = s.exec(context.WithoutCancel(ctx), "DETACH "+d.catalog)
 		return nil, fmt.Errorf("%s: %w", d.path, err)
@@ -133,17 +143,20 @@ func (s *Store) attach(ctx context.Context, start time.Time) (_ *day, err error)
 	return d, nil
 }
 
-// makeTable brings d's table to the wanted columns, and notes their order.
-func (s *Store) makeTable(ctx context.Context, d *day) error {
+// createRuns is the statement that makes the table of runs in a catalog.
+func createRuns(catalog string) string {
 	names, types := wanted()
 	defs := make([]string, len(names))
 	for i := range names {
 		defs[i] = quoteName(names[i]) + " " + types[i]
 	}
-	table := d.catalog + ".runs"
-	if err := s.exec(ctx, "CREATE TABLE IF NOT EXISTS "+table+" ("+strings.Join(defs, ", ")+")"); err != nil {
-		return err
-	}
+	return "CREATE TABLE " + catalog + ".runs (" + strings.Join(defs, ", ") + ")"
+}
+
+// addColumns notes the order of the columns of d's table, and adds those that
+// it lacks.
+func (s *Store) addColumns(ctx context.Context, d *day) error {
+	names, types := wanted()
 	have, err := s.readColumns(ctx, d)
 	if err != nil {
 		return err
@@ -152,7 +165,7 @@ func (s *Store) makeTable(ctx context.Context, d *day) error {
 		switch have[name] {
 		case types[i]:
 		case "":
-			if err := s.exec(ctx, "ALTER TABLE "+table+" ADD COLUMN "+defs[i]); err != nil {
+			if err := s.exec(ctx, "ALTER TABLE "+d.catalog+".runs ADD COLUMN "+quoteName(name)+" "+types[i]); err != nil {
 				return err
 			}
 			d.columns = append(d.columns, column{name, run.FieldByName(name)})

@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/firstframe/firstframe/collector/query"
-	"github.com/firstframe/firstframe/probes/run"
 )
 
 // statement is SQL in the making, with the parameters it refers to.
 type statement struct {
-	args []any
+	q     *query.Resolved
+	dims  []string // names
+	parts bool     // the rows of matching are told apart by the column part
+	args  []any
 }
 
 // bind is the placeholder of a new parameter.
@@ -23,70 +25,120 @@ func (st *statement) bind(v any) string {
 
 // build is the statement that answers q from days, of which there is one at
 // least. Its columns are, with a step, the rank of the series and the number of
-// the bucket; then dimensions and measures. One row, or series, beyond the
-// limit is answered, to tell that there are more.
+// the bucket; then those of the answer. One row, or series, beyond the limit is
+// answered, to tell that there are more.
 func build(q *query.Resolved, days []*day) (text string, args []any) {
-	st := &statement{}
-	matching := st.matching(q, days)
-	dims := make([]string, len(q.Dims))
-	for i, d := range q.Dims {
-		dims[i] = d.Name
+	st := &statement{q: q, parts: q.Compare > 0 || q.Covers()}
+	for _, d := range q.Dims {
+		st.dims = append(st.dims, d.Name)
 	}
-	if q.Step == 0 {
-		return fmt.Sprintf("%s\nSELECT %s FROM matching%s HAVING count(*) > 0\nORDER BY %s LIMIT %d",
-			matching, selection(q), groupBy(dims), orderBy(q), q.Limit+1), st.args
+	with := "WITH matching AS (" + st.matching(days) + ")"
+	switch {
+	case q.Step == 0:
+		text = fmt.Sprintf("%s\nSELECT %s FROM matching%s HAVING %s\nORDER BY %s LIMIT %d",
+			with, st.selection(false), groupBy(st.dims), st.present(), st.orderBy(), q.Limit+1)
+	case len(st.dims) == 0:
+		from := "matching"
+		if q.Covers() {
+			from = fmt.Sprintf("(FROM matching UNION ALL BY NAME SELECT unnest(range(%d)) AS bucket)", q.Buckets)
+		}
+		text = fmt.Sprintf("%s\nSELECT CAST(1 AS BIGINT) AS rank, bucket, %s FROM %s GROUP BY bucket ORDER BY bucket",
+			with, st.selection(true), from)
+	default:
+		text = with + ",\n" + st.series()
 	}
-	if len(dims) == 0 {
-		return fmt.Sprintf("%s\nSELECT CAST(1 AS BIGINT) AS rank, bucket, %s FROM matching GROUP BY bucket ORDER BY bucket",
-			matching, selection(q)), st.args
-	}
-	// The series' dimensions have names of their own, or those of matching
-	// would be ambiguous.
-	keys := make([]string, len(dims))
-	same := make([]string, len(dims))
-	for i, d := range dims {
-		keys[i] = fmt.Sprintf("%s AS key%d", d, i)
-		same[i] = fmt.Sprintf("%s IS NOT DISTINCT FROM key%d", d, i)
-	}
-	return fmt.Sprintf(`%s,
-series AS (SELECT %s, row_number() OVER (ORDER BY %s) AS rank
-	FROM (SELECT %s FROM matching%s) ORDER BY rank LIMIT %d)
-SELECT rank, bucket, %s FROM matching JOIN series ON %s
-GROUP BY rank, bucket, %s ORDER BY rank, bucket`,
-		matching, strings.Join(keys, ", "), orderBy(q),
-		selection(q), groupBy(dims), q.Limit+1,
-		selection(q), strings.Join(same, " AND "), strings.Join(dims, ", ")), st.args
+	return text, st.args
 }
 
-// matching is the table of the runs that count, with the columns that are used.
-func (st *statement) matching(q *query.Resolved, days []*day) string {
-	columns := []string{"started_at"}
-	need := func(name string) {
-		if !slices.Contains(columns, name) {
-			columns = append(columns, name)
-		}
+// series ranks the series, of which the limit's are answered bucket by bucket.
+// Coverage needs every bucket of each.
+func (st *statement) series() string {
+	// The series' dimensions have names of their own, or those of matching
+	// would be ambiguous.
+	keys := make([]string, len(st.dims))
+	back := make([]string, len(st.dims))
+	same := make([]string, len(st.dims))
+	for i, d := range st.dims {
+		keys[i] = fmt.Sprintf("%s AS key%d", d, i)
+		back[i] = fmt.Sprintf("key%d AS %s", i, d)
+		same[i] = fmt.Sprintf("%s IS NOT DISTINCT FROM key%d", d, i)
 	}
+	from := "matching JOIN series ON " + strings.Join(same, " AND ")
+	if st.q.Covers() {
+		from = fmt.Sprintf("(SELECT matching.*, rank FROM %s UNION ALL BY NAME SELECT rank, %s, unnest(range(%d)) AS bucket FROM series)",
+			from, strings.Join(back, ", "), st.q.Buckets)
+	}
+	return fmt.Sprintf(`series AS (SELECT %s, row_number() OVER (ORDER BY %s) AS rank
+	FROM (SELECT %s FROM matching%s HAVING %s) ORDER BY rank LIMIT %d)
+SELECT rank, bucket, %s FROM %s
+GROUP BY rank, bucket, %s ORDER BY rank, bucket`,
+		strings.Join(keys, ", "), st.orderBy(),
+		st.selection(false), groupBy(st.dims), st.present(), st.q.Limit+1,
+		st.selection(true), from, strings.Join(st.dims, ", "))
+}
+
+// matching is the table of the runs that count, with the columns that are used,
+// and of what coverage expects.
+func (st *statement) matching(days []*day) string {
+	q := st.q
+	out := []string{"started_at"}
 	for _, d := range q.Dims {
-		need(d.Name)
+		out = add(out, d.Name)
 	}
 	for _, m := range q.Measures {
-		for _, name := range inputs(m) {
-			need(name)
-		}
+		out = add(out, inputs(m)...)
 	}
-	out := strings.Join(columns, ", ")
-	for _, f := range q.Filters {
-		need(f.Dim.Name)
+	if q.Exemplars > 0 {
+		out = add(out, "run_id", "ok", "ttff_ms")
 	}
-	in := strings.Join(columns, ", ")
-	if q.Step > 0 {
-		out += fmt.Sprintf(", (epoch_ns(started_at) - %d) // %d AS bucket", q.Start.UnixNano(), int64(q.Step))
-	}
-	where := []string{between(q.From, q.To)}
+	in := slices.Clone(out)
+	where := []string{"true"}
 	for i := range q.Filters {
+		in = add(in, q.Filters[i].Dim.Name)
 		where = append(where, st.filter(&q.Filters[i]))
 	}
-	return fmt.Sprintf("WITH matching AS (SELECT %s FROM (%s) WHERE %s)", out, union(days, in), strings.Join(where, " AND "))
+	matches := strings.Join(where, " AND ")
+	var parts []string
+	for i, span := range q.Spans() {
+		list := strings.Join(out, ", ")
+		if q.Step > 0 {
+			list += fmt.Sprintf(", (epoch_ns(started_at) - %d) // %d AS bucket", q.Start.Add(-span.Shift).UnixNano(), int64(q.Step))
+		}
+		if st.parts {
+			list += fmt.Sprintf(", %d AS part", i)
+		}
+		source := union(within(days, span.From, span.To), strings.Join(in, ", "))
+		parts = append(parts, fmt.Sprintf("SELECT %s FROM (%s) WHERE %s AND %s", list, source, between(span.From, span.To), matches))
+		if q.Covers() {
+			parts = append(parts, st.expected(days, i, span, matches))
+		}
+	}
+	return strings.Join(parts, "\nUNION ALL BY NAME ")
+}
+
+// add appends those of names that list lacks.
+func add(list []string, names ...string) []string {
+	for _, name := range names {
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// within are those of days, of which there is one at least, that can hold runs
+// started from from until before to; one when none can, for its columns.
+func within(days []*day, from, to time.Time) []*day {
+	var in []*day
+	for _, d := range days {
+		if d.holds(from, to) {
+			in = append(in, d)
+		}
+	}
+	if len(in) == 0 {
+		return days[:1]
+	}
+	return in
 }
 
 // union reads columns from days.
@@ -104,18 +156,6 @@ func between(from, to time.Time) string {
 	return fmt.Sprintf("started_at >= make_timestamp_ns(%d) AND started_at < make_timestamp_ns(%d)", from.UnixNano(), to.UnixNano())
 }
 
-// selection is the list of dimensions and measures.
-func selection(q *query.Resolved) string {
-	var list []string
-	for _, d := range q.Dims {
-		list = append(list, d.Name)
-	}
-	for _, m := range q.Measures {
-		list = append(list, fmt.Sprintf("%s AS %s", aggregate(m), m.Name))
-	}
-	return strings.Join(list, ", ")
-}
-
 func groupBy(dims []string) string {
 	if len(dims) == 0 {
 		return ""
@@ -124,116 +164,17 @@ func groupBy(dims []string) string {
 }
 
 // orderBy is the order of rows or series: as asked, then by the dimensions.
-func orderBy(q *query.Resolved) string {
-	name, dir := q.Columns[q.OrderBy].Name, "ASC"
-	if q.Desc {
+func (st *statement) orderBy() string {
+	name, dir := st.q.Columns[st.q.OrderBy].Name, "ASC"
+	if st.q.Desc {
 		dir = "DESC"
 	}
-	if name == query.TimeColumn && q.Step > 0 {
+	if name == query.TimeColumn && st.q.Step > 0 {
 		name, dir = "runs", "DESC" // Fill turns the time
 	}
 	keys := []string{name + " " + dir + " NULLS LAST"}
-	for _, d := range q.Dims {
-		keys = append(keys, d.Name+" ASC NULLS LAST")
+	for _, d := range st.dims {
+		keys = append(keys, d+" ASC NULLS LAST")
 	}
 	return strings.Join(keys, ", ")
-}
-
-// inputs are the columns that m is computed from.
-func inputs(m *query.Measure) []string {
-	switch m.Agg {
-	case query.AggGood, query.AggBad, query.AggSLI:
-		return []string{"good"}
-	case query.AggFailed, query.AggAvailability:
-		return []string{"ok"}
-	case query.AggAgents:
-		return []string{"agent"}
-	case query.AggCacheHitRatio:
-		return []string{"segment_cache_status"}
-	case query.AggQuantile, query.AggAvg:
-		return []string{m.Field.Name}
-	}
-	return nil
-}
-
-// aggregate is m in SQL, of a group that has at least one run.
-func aggregate(m *query.Measure) string {
-	switch m.Agg {
-	case query.AggGood:
-		return "count(*) FILTER (WHERE good)"
-	case query.AggBad:
-		return "count(*) - count(*) FILTER (WHERE good)"
-	case query.AggFailed:
-		return "count(*) - count(*) FILTER (WHERE ok)"
-	case query.AggSLI:
-		return "count(*) FILTER (WHERE good) / count(*)"
-	case query.AggAvailability:
-		return "count(*) FILTER (WHERE ok) / count(*)"
-	case query.AggAgents:
-		return "count(DISTINCT agent)"
-	case query.AggCacheHitRatio:
-		return fmt.Sprintf("count(*) FILTER (WHERE segment_cache_status IN (%s)) / nullif(count(*) FILTER (WHERE segment_cache_status IN (%s)), 0)",
-			constants(query.CacheHits), constants(query.CacheKnown))
-	case query.AggQuantile:
-		return fmt.Sprintf("quantile_cont(CAST(%s AS DOUBLE), %g)", m.Field.Name, m.Quantile)
-	case query.AggAvg:
-		return fmt.Sprintf("avg(CAST(%s AS DOUBLE))", m.Field.Name)
-	}
-	return "count(*)"
-}
-
-// constants lists words of our own.
-func constants(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = quoteText(w)
-	}
-	return strings.Join(quoted, ", ")
-}
-
-// filter is f in SQL.
-func (st *statement) filter(f *query.Filter) string {
-	expr := f.Dim.Name
-	switch f.Op {
-	case query.Exists:
-		if f.Values[0] == true {
-			return expr + " IS NOT NULL"
-		}
-		return expr + " IS NULL"
-	case query.Match, query.NotMatch:
-		expr = fmt.Sprintf("regexp_matches(%s, %s)", asText(f.Dim), st.bind(f.Pattern()))
-	default:
-		list := make([]string, len(f.Values))
-		for i, v := range f.Values {
-			if t, ok := v.(time.Time); ok {
-				v = t.UnixNano()
-			}
-			list[i] = st.bind(v)
-		}
-		expr = fmt.Sprintf("%s IN (%s)", comparable(f.Dim), strings.Join(list, ", "))
-	}
-	switch f.Op {
-	case query.Ne, query.NotIn, query.NotMatch:
-		return "NOT coalesce(" + expr + ", false)"
-	}
-	return expr
-}
-
-// comparable is d as what a filter's value is bound as.
-func comparable(d *query.Dimension) string {
-	switch {
-	case d.Name == "run_id":
-		return asText(d)
-	case d.Type == run.Time:
-		return "epoch_ns(" + d.Name + ")"
-	}
-	return d.Name
-}
-
-// asText is d as a condition's value is written.
-func asText(d *query.Dimension) string {
-	if d.Name == "run_id" {
-		return "replace(CAST(run_id AS VARCHAR), '-', '')"
-	}
-	return "CAST(" + d.Name + " AS VARCHAR)"
 }

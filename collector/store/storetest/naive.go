@@ -12,10 +12,12 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
-// series are the runs of one group.
+// series are the runs of one group, and the jobs that coverage expects, of the
+// range and of the one compared with.
 type series struct {
 	key  []any
-	runs []*run.Run
+	runs [2][]*run.Run
+	jobs [2][]job
 }
 
 // evaluate answers q over runs in the plainest way.
@@ -32,18 +34,19 @@ func evaluate(q *query.Resolved, runs []*run.Run) (rows [][]any, truncated bool)
 	rows = [][]any{}
 	for _, s := range all {
 		if q.Step == 0 {
-			rows = append(rows, slices.Concat(s.key, numbers(q, s.runs)))
+			rows = append(rows, slices.Concat(s.key, numbers(q, s, q.From, q.To)))
 			continue
 		}
 		first := len(rows)
 		for at := q.Start; at.Before(q.To); at = at.Add(q.Step) {
-			var bucket []*run.Run
-			for _, r := range s.runs {
-				if !r.StartedAt.Before(at) && r.StartedAt.Before(at.Add(q.Step)) {
-					bucket = append(bucket, r)
-				}
+			from, to := at, at.Add(q.Step)
+			if from.Before(q.From) {
+				from = q.From
 			}
-			rows = append(rows, slices.Concat([]any{at}, s.key, numbers(q, bucket)))
+			if to.After(q.To) {
+				to = q.To
+			}
+			rows = append(rows, slices.Concat([]any{at}, s.key, numbers(q, s, from, to)))
 		}
 		if byTime && q.Desc {
 			slices.Reverse(rows[first:])
@@ -53,24 +56,58 @@ func evaluate(q *query.Resolved, runs []*run.Run) (rows [][]any, truncated bool)
 }
 
 func group(q *query.Resolved, runs []*run.Run) []*series {
-	var all []*series
 	byKey := map[string]*series{}
-	for _, r := range runs {
-		if r.StartedAt.Before(q.From) || !r.StartedAt.Before(q.To) || !holds(q.Filters, r) {
-			continue
-		}
-		var key []any
-		for _, d := range q.Dims {
-			key = append(key, d.Field.Get(r))
-		}
+	of := func(key []any) *series {
 		text := fmt.Sprintf("%#v", key)
 		if byKey[text] == nil {
 			byKey[text] = &series{key: key}
-			all = append(all, byKey[text])
 		}
-		byKey[text].runs = append(byKey[text].runs, r)
+		return byKey[text]
+	}
+	for i, span := range q.Spans() {
+		for _, r := range between(runs, span.From, span.To) {
+			if holds(q.Filters, r) {
+				s := of(key(q.Dims, r))
+				s.runs[i] = append(s.runs[i], r)
+			}
+		}
+		if q.Covers() {
+			for _, j := range jobs(q, runs, span) {
+				s := of(j.key)
+				s.jobs[i] = append(s.jobs[i], j)
+			}
+		}
+	}
+	var all []*series
+	for _, s := range byKey {
+		there := len(s.runs[0])+len(s.runs[1]) > 0
+		for i, span := range q.Spans() {
+			there = there || expected(s.jobs[i], span.From, span.To) >= query.LeastRuns
+		}
+		if there {
+			all = append(all, s)
+		}
 	}
 	return all
+}
+
+func key(dims []*query.Dimension, r *run.Run) []any {
+	var key []any
+	for _, d := range dims {
+		key = append(key, d.Field.Get(r))
+	}
+	return key
+}
+
+// between are those of runs that started from from until before to.
+func between(runs []*run.Run, from, to time.Time) []*run.Run {
+	var in []*run.Run
+	for _, r := range runs {
+		if !r.StartedAt.Before(from) && r.StartedAt.Before(to) {
+			in = append(in, r)
+		}
+	}
+	return in
 }
 
 func holds(filters []query.Filter, r *run.Run) bool {
@@ -112,8 +149,8 @@ func order(q *query.Resolved, a, b *series, byTime bool) int {
 	if byTime {
 		column, desc = dims, true // runs
 	}
-	rowA := slices.Concat(a.key, numbers(q, a.runs))
-	rowB := slices.Concat(b.key, numbers(q, b.runs))
+	rowA := slices.Concat(a.key, numbers(q, a, q.From, q.To))
+	rowB := slices.Concat(b.key, numbers(q, b, q.From, q.To))
 	if c := nullsLast(rowA[column], rowB[column], desc); c != 0 {
 		return c
 	}
@@ -158,20 +195,67 @@ func nullsLast(a, b any, desc bool) int {
 	return c
 }
 
-// numbers are the measures of a bucket.
-func numbers(q *query.Resolved, runs []*run.Run) []any {
+// numbers are the measures and exemplars of the bucket from from until before to.
+func numbers(q *query.Resolved, s *series, from, to time.Time) []any {
 	var row []any
-	for _, m := range q.Measures {
-		v := number(m, runs)
-		if len(runs) == 0 && m.Agg != query.AggRuns {
-			v = nil
+	for i, span := range q.Spans() {
+		b := bucket{from: from.Add(-span.Shift), to: to.Add(-span.Shift), settled: q.Settled, jobs: s.jobs[i]}
+		b.runs = between(s.runs[i], b.from, b.to)
+		b.since, b.start = between(s.runs[i], span.From, b.to), span.From
+		for _, m := range q.Measures {
+			v := b.number(m)
+			if len(b.runs) == 0 && m.Agg != query.AggRuns && m.Agg != query.AggCoverage {
+				v = nil
+			}
+			row = append(row, v)
 		}
-		row = append(row, v)
+	}
+	if q.Exemplars > 0 {
+		row = append(row, worst(between(s.runs[0], from, to), q.Exemplars))
 	}
 	return row
 }
 
-func number(m *query.Measure, runs []*run.Run) any {
+// worst are the ids of the n runs to look at first.
+func worst(runs []*run.Run, n int) any {
+	if len(runs) == 0 {
+		return nil
+	}
+	ttff := func(r *run.Run) float64 {
+		if r.TTFFMs == nil {
+			return -1
+		}
+		return *r.TTFFMs
+	}
+	runs = slices.SortedFunc(slices.Values(runs), func(a, b *run.Run) int {
+		switch {
+		case a.OK != b.OK && b.OK:
+			return -1
+		case a.OK != b.OK:
+			return 1
+		case !a.OK:
+			return b.StartedAt.Compare(a.StartedAt)
+		}
+		return cmp.Or(cmp.Compare(ttff(b), ttff(a)), strings.Compare(b.RunID, a.RunID))
+	})
+	var ids []string
+	for _, r := range runs[:min(n, len(runs))] {
+		ids = append(ids, r.RunID)
+	}
+	return ids
+}
+
+// bucket is what numbers are computed from.
+type bucket struct {
+	from, to       time.Time
+	runs           []*run.Run
+	start, settled time.Time
+	since          []*run.Run // from start until to
+	jobs           []job
+}
+
+func (b bucket) number(m *query.Measure) any {
+	runs := b.runs
 	n := func(is func(*run.Run) bool) (n int64) {
 		for _, r := range runs {
 			if is(r) {
@@ -204,6 +288,16 @@ func number(m *query.Measure, runs []*run.Run) any {
 			}
 		}
 		return int64(len(seen))
+	case query.AggBurnRate:
+		return query.BurnRate(total-n(isGood), total)
+	case query.AggBudgetLeft:
+		runs = b.since
+		return query.BudgetLeft(int64(len(runs))-n(isGood), int64(len(runs)), b.to.Sub(b.start))
+	case query.AggCoverage:
+		received := n(func(r *run.Run) bool { return interval(r) > 0 && r.StartedAt.Before(b.settled) })
+		return query.Covered(received, expected(b.jobs, b.from, b.to))
+	case query.AggSilent, query.AggExpiresIn, query.AggMin, query.AggMax:
+		return b.extreme(m)
 	case query.AggCacheHitRatio:
 		return ratio(n(func(r *run.Run) bool { return slices.Contains(query.CacheHits, r.SegmentCacheStatus) }),
 			n(func(r *run.Run) bool { return slices.Contains(query.CacheKnown, r.SegmentCacheStatus) }))
@@ -248,4 +342,33 @@ func spread(m *query.Measure, runs []*run.Run) any {
 		return xs[low]
 	}
 	return xs[low] + (xs[low+1]-xs[low])*(at-float64(low))
+}
+
+// extreme is the least or greatest of a field, or how far it lies from the end.
+func (b bucket) extreme(m *query.Measure) any {
+	field := m.Field
+	if m.Agg == query.AggSilent {
+		field = run.FieldByName("started_at")
+	}
+	var best any
+	for _, r := range b.runs {
+		v := field.Get(r)
+		if n, ok := v.(int64); ok {
+			v = float64(n)
+		}
+		greatest := m.Agg == query.AggMax || m.Agg == query.AggSilent
+		if v != nil && (best == nil || nullsLast(v, best, greatest) < 0) {
+			best = v
+		}
+	}
+	at, _ := best.(time.Time)
+	switch {
+	case best == nil:
+		return nil
+	case m.Agg == query.AggSilent:
+		return ms(b.to.Sub(at))
+	case m.Agg == query.AggExpiresIn:
+		return ms(at.Sub(b.to))
+	}
+	return best
 }

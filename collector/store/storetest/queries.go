@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -79,13 +80,24 @@ func queries(t *testing.T, open Open) {
 			{Dim: "source", Op: query.Exists}}}, noon)
 	})
 	t.Run("random", func(t *testing.T) {
-		rapid.Check(t, func(t *rapid.T) { check(t, s, runs, request(t), noon) })
+		rapid.Check(t, func(t *rapid.T) { check(t, s, runs, request(t, query.Dimensions(), query.Measures()), noon) })
 	})
 }
 
+// levels compares what is measured against objectives and expectations, over
+// runs that come as a plan says.
+func levels(t *testing.T, open Open) {
+	s, _ := open(t)
+	runs := Fleet(12, noon, 70*time.Hour)
+	appended(t, s, runs, store.Location{})
+	measures := slices.DeleteFunc(query.Measures(), func(m query.Measure) bool {
+		return m.Agg != query.AggCoverage && m.Agg != query.AggBudgetLeft && m.Agg != query.AggSilent && m.Agg != query.AggExpiresIn && m.Agg != query.AggGood
+	})
+	rapid.Check(t, func(t *rapid.T) { check(t, s, runs, request(t, query.Dimensions(), measures), noon) })
+}
+
 // request draws a request over the runs of queries.
-func request(t *rapid.T) *query.Request {
-	dims, measures := query.Dimensions(), query.Measures()
+func request(t *rapid.T, dims []query.Dimension, measures []query.Measure) *query.Request {
 	r := &query.Request{
 		From: query.Ago(time.Duration(rapid.IntRange(1, 60*3600).Draw(t, "from")) * time.Second),
 		Step: query.Duration(rapid.SampledFrom([]time.Duration{0, 0, 17 * time.Minute, time.Hour, 24 * time.Hour}).Draw(t, "step")),
@@ -94,17 +106,27 @@ func request(t *rapid.T) *query.Request {
 	if r.Step > 0 {
 		columns = append(columns, query.TimeColumn)
 	}
-	for range rapid.IntRange(0, 3).Draw(t, "dims") {
-		name := rapid.SampledFrom(dims).Draw(t, "dim").Name
-		r.GroupBy, columns = append(r.GroupBy, name), append(columns, name)
-	}
 	for range rapid.IntRange(0, 4).Draw(t, "measures") {
 		name := rapid.SampledFrom(measures).Draw(t, "measure").Name
 		r.Measures, columns = append(r.Measures, name), append(columns, name)
 	}
+	if slices.Contains(r.Measures, "coverage") {
+		dims = slices.DeleteFunc(dims, func(d query.Dimension) bool { return !slices.Contains(query.Planned, d.Name) })
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "dims") {
+		name := rapid.SampledFrom(dims).Draw(t, "dim").Name
+		r.GroupBy, columns = append(r.GroupBy, name), append(columns, name)
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "conds") {
 		r.Where = append(r.Where, cond(t, rapid.SampledFrom(dims).Draw(t, "where")))
 	}
+	if rapid.Bool().Draw(t, "compared") {
+		r.Compare = query.Offset(rapid.SampledFrom([]time.Duration{time.Hour, 7 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}).Draw(t, "compare"))
+		for _, name := range append([]string{"runs"}, r.Measures...) {
+			columns = append(columns, name+query.BeforeSuffix)
+		}
+	}
+	r.Exemplars = rapid.IntRange(0, query.MaxExemplar).Draw(t, "exemplars")
 	if rapid.Bool().Draw(t, "ordered") {
 		r.OrderBy = &query.Order{Measure: rapid.SampledFrom(columns).Draw(t, "order"), Desc: rapid.Bool().Draw(t, "desc")}
 	}

@@ -32,6 +32,32 @@ func Runs(seed uint64, n int, end time.Time, span time.Duration) []*run.Run {
 	return runs
 }
 
+// Fleet makes the runs of 4 agents in 2 countries, which play 2 targets through
+// 2 CDNs every 30 or 60 minutes for span before end. One run of five is missing,
+// the last agent falls silent at half the span, and there is a new plan and a
+// new app version in the second half.
+func Fleet(seed uint64, end time.Time, span time.Duration) []*run.Run {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	var runs []*run.Run
+	for job := range 16 {
+		agent, target, cdn := job%4, job/4%2, job/8
+		every := 30 * time.Minute << target
+		for at := end.Add(-span + time.Duration(rng.Int64N(int64(every)))); at.Before(end); at = at.Add(every) {
+			half := at.Sub(end) * 2 / span // -1, then 0
+			if rng.IntN(5) == 0 || agent == 3 && half == 0 {
+				continue
+			}
+			r := makeRun(rng, at.Add(time.Duration(rng.Int64N(int64(every/50)))))
+			interval := float64(every / time.Millisecond)
+			r.Agent, r.Target, r.CDN, r.IntervalMs = texts[agent], texts[target], lists["cdn"][cdn], &interval
+			r.Country, r.App, r.AppVersion = lists["country"][agent%2], "tv", texts[2+half+1]
+			r.PlanRevision, r.AgentVersion, r.Source = texts[2+half+1], "1", run.SourceFleet
+			runs = append(runs, r)
+		}
+	}
+	return runs
+}
+
 func makeRun(rng *rand.Rand, started time.Time) *run.Run {
 	r := new(run.Run)
 	for i := range run.Fields {
