@@ -32,10 +32,10 @@ test('cells are remembered for a day before the range, and at most as long as th
   assert.equal(knownQuestion(parseView('?from=garbage'), NOW).from, 'garbage');
 });
 
-test('an empty last bucket is left out, an empty one before it is not', () => {
-  const rows = [0, 5, 0, 0].map((runs) => new Map([['runs', runs]]));
-  assert.equal(withoutOpenEnd(rows).length, 3);
-  assert.equal(withoutOpenEnd(rows.slice(0, 2)).length, 2);
+test('buckets that have only begun are left out', () => {
+  const rows = [60_000, 15_000, 10_000, 5_000, 0].map((ago) => new Map([['time', new Date(NOW - ago).toISOString()]]));
+  assert.equal(withoutOpenEnd(rows, NOW).length, 3);
+  assert.equal(withoutOpenEnd(rows.slice(0, 2), NOW).length, 2);
 });
 
 test('rows by column', () => {

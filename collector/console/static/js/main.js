@@ -94,7 +94,7 @@ async function refreshDashboard(signal) {
 
   showHeadline(headline(table.cells, errors?.rows ?? []));
   matrix.show(table, v);
-  charts.show(isLive(v) ? withoutOpenEnd(series.rows) : series.rows, v.tz);
+  charts.show(isLive(v) ? withoutOpenEnd(series.rows, series.now) : series.rows, v.tz);
   showBadRuns(byId('runs'), bad.rows, v);
   showControls(v, seldom.choices);
   const interval = Math.max(0, ...cells.rows.map((r) => num(r, 'interval_ms_p95') ?? 0));

@@ -1,6 +1,7 @@
 // What the page asks the collector for a view.
 
 import { parseTime, UNKNOWN } from './address.js';
+import { text } from './api.js';
 import { PHASE_MEASURES } from './phases.js';
 
 /**
@@ -116,12 +117,16 @@ export const errorsQuestion = (v, at) => ({
   limit: 3,
 });
 
+/** How long after its start a bucket has begun to tell the truth: slow runs come later than fast ones. */
+const SETTLE = 10_000;
+
 /**
- * A series without its last bucket when that one is empty: while it lasts, that
- * says nothing yet.
+ * A series without the buckets at its end that have only begun: they hold the
+ * fast runs and not yet the slow ones.
  * @param {import('./api.js').Row[]} rows
+ * @param {number} now
  */
-export const withoutOpenEnd = (rows) => (rows.at(-1)?.get('runs') === 0 ? rows.slice(0, -1) : rows);
+export const withoutOpenEnd = (rows, now) => rows.filter((row) => !(Date.parse(text(row, 'time') ?? '') > now - SETTLE));
 
 /** Whether the collector is there and until when it has data. @type {Request} */
 export const pulseQuestion = { from: 'now-1m', to: 'now', measures: [], where: [] };
