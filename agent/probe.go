@@ -71,11 +71,15 @@ func (c *probeCmd) Run(env *environment) error {
 	}
 	out := bufio.NewWriter(env.stdout)
 	defer out.Flush()
-	var runs []run.Run
+	var runs []run.Run // that are needed once all are there
+	bad := false
 	progress := c.progress(env.stderr, len(specs)*c.Repeat)
 	err = c.play(env.ctx, specs, func(r run.Run) error {
 		_ = progress.Add(1)
-		runs = append(runs, r)
+		bad = bad || !r.Good
+		if !c.JSON || c.Ship != "" {
+			runs = append(runs, r)
+		}
 		if !c.JSON {
 			return nil
 		}
@@ -98,10 +102,8 @@ func (c *probeCmd) Run(env *environment) error {
 			return err
 		}
 	}
-	for i := range runs {
-		if !runs[i].Good {
-			return errBad
-		}
+	if bad {
+		return errBad
 	}
 	return env.ctx.Err()
 }

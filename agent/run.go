@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -55,10 +56,16 @@ func (c *runCmd) Validate() error {
 		return fmt.Errorf("--concurrency %d: want 1 to 10000", c.Concurrency)
 	case c.SpoolSize < 1:
 		return fmt.Errorf("--spool-size %d: want at least 1", c.SpoolSize)
-	case c.Country != "" && len(c.Country) != 2:
+	case c.Country != "" && !isCountry(c.Country):
 		return fmt.Errorf("--country %q: want two letters, such as BR", c.Country)
 	}
+	c.Country = strings.ToUpper(c.Country)
 	return nil
+}
+
+// isCountry tells whether s has the form of ISO 3166-1 alpha-2, in either case.
+func isCountry(s string) bool {
+	return len(s) == 2 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 // member is an agent of the fleet at work.
@@ -153,19 +160,11 @@ func (c *runCmd) source(m *member) interface {
 // use puts a plan in force.
 func (m *member) use(s *schedule.Scheduler, p *plan.Plan) {
 	m.plan.Store(p)
-	in := schedule.Plan{Revision: p.Revision(), Jobs: jobs(p.Jobs(m.facts)), Control: jobs(p.Controls())}
+	in := schedule.Plan{Revision: p.Revision(), Jobs: p.Jobs(m.facts), Control: p.Controls()}
 	if len(in.Jobs) == 0 {
 		m.log.Warn("the plan has no target for this agent", "revision", p.Revision())
 	}
 	s.Update(in)
-}
-
-func jobs(from []plan.Job) []schedule.Job {
-	out := make([]schedule.Job, len(from))
-	for i, j := range from {
-		out[i] = schedule.Job(j)
-	}
-	return out
 }
 
 // probe makes one run and keeps it.

@@ -216,10 +216,6 @@ func (s *session) fail(r *Result, err error) {
 	}
 	r.Error, r.Step, r.Detail, r.End = f.typ, f.step, f.detail, f.at.At
 	r.Phases = criticalPath(s.nodes, s.start, f.at)
-	// What was found only after the answer was complete shows at its step too.
-	if i := f.at.Step; i != PressPlay && s.nodes[i].Name == f.step && s.nodes[i].Error == "" {
-		s.nodes[i].Error, s.nodes[i].Detail = f.typ, f.detail
-	}
 }
 
 // firstFrame is the moment at which the model shows the first frame: what it

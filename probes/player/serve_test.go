@@ -1,0 +1,203 @@
+package player
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// seen is a request as the origin saw it.
+type seen struct {
+	path, query, rng string
+	begin, end       time.Time
+}
+
+// origin serves the lab's media under their names, manifests that a test makes,
+// and keeps a log. A rule for a path answers in place of the file as long as it
+// says so.
+type origin struct {
+	*httptest.Server
+	manifests map[string]string
+	rules     map[string]rule
+
+	mu  sync.Mutex
+	log []seen
+}
+
+// rule answers the nth request of a path, counted from 1; false leaves it to
+// the file.
+type rule func(w http.ResponseWriter, r *http.Request, n int) bool
+
+func newOrigin(t testing.TB, manifests map[string]string, rules map[string]rule) *origin {
+	t.Helper()
+	o := &origin{manifests: manifests, rules: rules}
+	o.Server = httptest.NewServer(o)
+	t.Cleanup(o.Close)
+	return o
+}
+
+func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begin := time.Now()
+	o.mu.Lock()
+	i, n := len(o.log), 1
+	for _, s := range o.log {
+		if s.path == r.URL.Path {
+			n++
+		}
+	}
+	o.log = append(o.log, seen{path: r.URL.Path, query: r.URL.RawQuery, rng: r.Header.Get("Range"), begin: begin})
+	o.mu.Unlock()
+	defer func() {
+		o.mu.Lock()
+		o.log[i].end = time.Now()
+		o.mu.Unlock()
+	}()
+	if rule := o.rules[r.URL.Path]; rule != nil && rule(w, r, n) {
+		return
+	}
+	if body, ok := o.manifests[r.URL.Path]; ok {
+		fmt.Fprint(w, strings.ReplaceAll(body, "ORIGIN", o.URL))
+		return
+	}
+	file := filepath.Join(lab, filepath.FromSlash(r.URL.Path))
+	if _, err := os.Stat(file); err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	http.ServeFile(w, r, file)
+}
+
+// paths are the requests so far, in order.
+func (o *origin) paths() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []string
+	for _, s := range o.log {
+		all = append(all, s.path)
+	}
+	return all
+}
+
+// find is the nth request of a path, counted from 1.
+func (o *origin) find(t testing.TB, path string, n int) seen {
+	t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.log {
+		if s.path == path {
+			if n--; n == 0 {
+				return s
+			}
+		}
+	}
+	t.Fatalf("%s was not asked for so often", path)
+	return seen{}
+}
+
+// The rules.
+
+func delay(d time.Duration) rule {
+	return func(http.ResponseWriter, *http.Request, int) bool { time.Sleep(d); return false }
+}
+
+// status answers the first times requests with a status.
+func status(code, times int) rule {
+	return func(w http.ResponseWriter, _ *http.Request, n int) bool {
+		if n <= times {
+			w.WriteHeader(code)
+		}
+		return n <= times
+	}
+}
+
+// hang holds the first times requests until the client has gone.
+func hang(times int) rule {
+	return func(_ http.ResponseWriter, r *http.Request, n int) bool {
+		if n <= times {
+			<-r.Context().Done()
+		}
+		return n <= times
+	}
+}
+
+// cut breaks the connection of the first times requests within the body.
+func cut(times int) rule {
+	return func(w http.ResponseWriter, _ *http.Request, n int) bool {
+		if n <= times {
+			w.Header().Set("Content-Length", "100000")
+			w.Write([]byte("\x47"))
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+}
+
+func redirect(to string) rule {
+	return func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		w.Header().Set("Location", to)
+		w.WriteHeader(http.StatusFound)
+		return true
+	}
+}
+
+// quick is a copy of a model without think times, tick and render, and with
+// delays a hundredth as long.
+func quick(m *Model) *Model {
+	q := *m
+	q.Think, q.Tick, q.RenderTS, q.RenderFMP4 = Think{}, nil, 0, 0
+	q.Retry = map[run.StepName]Policy{}
+	for step, p := range m.Retry {
+		for _, d := range []*time.Duration{&p.FirstByte, &p.Total, &p.TimeoutDelay, &p.ErrorDelay, &p.MaxDelay} {
+			*d /= 100
+		}
+		q.Retry[step] = p
+	}
+	return &q
+}
+
+// press plays from o as the model.
+func press(t testing.TB, o *origin, path string, m *Model, app run.App) *Result {
+	t.Helper()
+	client := fetch.New(fetch.Config{AllowPrivate: true})
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r := Play(ctx, Config{URL: o.URL + path, Client: client, Model: m, App: app})
+	want := r.End
+	if r.Frame != nil {
+		want = *r.Frame
+	}
+	if sum, want := r.Phases.Sum(), ms(want.Sub(r.Start)); sum < want-0.1 || sum > want+0.1 {
+		t.Errorf("phases add up to %v ms, want %v", sum, want)
+	}
+	return r
+}
+
+// good fails the test when there is no first frame.
+func good(t testing.TB, r *Result) *Result {
+	t.Helper()
+	if r.Frame == nil {
+		t.Fatalf("%s at %s: %s (%s)", r.Error, r.Step, r.Detail, names(r))
+	}
+	return r
+}
+
+// bad fails the test unless the run failed so.
+func bad(t testing.TB, r *Result, typ run.ErrorType, step run.StepName) *Result {
+	t.Helper()
+	if r.Error != typ || r.Step != step || r.Frame != nil {
+		t.Fatalf("%q at %q (%s), want %s at %s: %s", r.Error, r.Step, r.Detail, typ, step, names(r))
+	}
+	return r
+}
