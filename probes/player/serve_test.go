@@ -151,16 +151,15 @@ func redirect(to string) rule {
 	}
 }
 
-// quick is a copy of a model without think times, tick and render, and with
-// delays a hundredth as long.
+// quick is a copy of a model without think times, tick and render, with delays
+// a hundredth as long, and limits a twentieth.
 func quick(m *Model) *Model {
 	q := *m
 	q.Think, q.Tick, q.RenderTS, q.RenderFMP4 = Think{}, nil, 0, 0
 	q.Retry = map[run.StepName]Policy{}
 	for step, p := range m.Retry {
-		for _, d := range []*time.Duration{&p.FirstByte, &p.Total, &p.TimeoutDelay, &p.ErrorDelay, &p.MaxDelay} {
-			*d /= 100
-		}
+		p.FirstByte, p.Total = p.FirstByte/20, p.Total/20
+		p.TimeoutDelay, p.ErrorDelay, p.MaxDelay = p.TimeoutDelay/100, p.ErrorDelay/100, p.MaxDelay/100
 		q.Retry[step] = p
 	}
 	return &q
