@@ -183,7 +183,7 @@ func TestDistance(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{full, `{}`, `{"where":[{"dim":"pop","op":"match","values":["(?i)gru.*"]}]}`,
-		`{"from":"2026-01-01T00:00:00.5+02:00","step":"1d12h"}`, `{"order_by":null,"step":""}`, `[]`, `{"where":[null]}`, `{"exemplars":3}`} {
+		`{"from":"2026-01-01T00:00:00.5+02:00","step":"1d12h"}`, `{"order_by":null,"step":""}`, `[]`, `{"where":[null]}`, `{"exemplars":3,"compare":"-1w"}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -75,6 +75,17 @@ func BenchmarkQuery(b *testing.B) {
 		"28d percentiles": {From: month, Where: all, Measures: []string{"ttff_ms_p50", "ttff_ms_p95", "ttff_ms_p99"}},
 		"20 worst of an hour": {From: query.Ago(time.Hour), Where: all, GroupBy: []string{"run_id"}, Measures: []string{"ttff_ms_avg"},
 			OrderBy: &query.Order{Measure: "ttff_ms_avg", Desc: true}, Limit: 20},
+		"28d burn rate, budget left by country":  {From: month, Where: all, GroupBy: []string{"country"}, Measures: []string{"burn_rate", "budget_left"}},
+		"28d 1h budget left":                     {From: month, Step: query.Duration(time.Hour), Where: all, Measures: []string{"budget_left"}},
+		"24h coverage by country":                {From: day, Where: all, GroupBy: []string{"country"}, Measures: []string{"coverage"}},
+		"24h 5m coverage by country":             {From: day, Step: query.Duration(5 * time.Minute), Where: all, GroupBy: []string{"country"}, Measures: []string{"coverage"}},
+		"24h last seen, silent, expiry by agent": {From: day, Where: all, GroupBy: []string{"agent"}, Measures: []string{"last_seen", "silent_ms", "tls_expires_in_ms"}},
+		"24h playlist age max by target":         {From: day, Where: all, GroupBy: []string{"target"}, Measures: []string{"playlist_age_ms_max"}},
+		"24h sli p95 by country, day before":     {From: day, Where: all, GroupBy: []string{"country"}, Measures: []string{"sli", "ttff_ms_p95"}, Compare: query.Offset(24 * time.Hour)},
+		"24h 5m sli by country, day before":      {From: day, Step: query.Duration(5 * time.Minute), Where: all, GroupBy: []string{"country"}, Measures: []string{"sli"}, Compare: query.Offset(24 * time.Hour)},
+		"24h by country and cdn, 5 exemplars":    {From: day, Where: all, GroupBy: []string{"country", "cdn"}, Exemplars: 5},
+		"24h 5m by country, 3 exemplars":         {From: day, Step: query.Duration(5 * time.Minute), Where: all, GroupBy: []string{"country"}, Exemplars: 3},
+		"28d by country and cdn, 5 exemplars":    {From: month, Where: all, GroupBy: []string{"country", "cdn"}, Exemplars: 5},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

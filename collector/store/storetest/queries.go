@@ -18,6 +18,9 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
+// approximately lets floats differ by the order in which they were summed up.
+var approximately = cmpopts.EquateApprox(1e-9, 1e-9)
+
 // check compares the store's answer with the plain evaluation over runs.
 func check(t interface {
 	Helper()
@@ -33,7 +36,7 @@ func check(t interface {
 		t.Fatalf("Query: %v", err)
 	}
 	rows, truncated := evaluate(q, runs)
-	if diff := cmp.Diff(rows, got.Rows, cmpopts.EquateApprox(1e-9, 1e-9)); diff != "" {
+	if diff := cmp.Diff(rows, got.Rows, approximately); diff != "" {
 		t.Fatalf("%+v\n(-want +got):\n%s", r, diff)
 	}
 	if got.Meta.Truncated != truncated {
@@ -201,6 +204,32 @@ func sources(t *testing.T, open Open) {
 	}
 	if a.Meta.CompleteUntil == nil || !a.Meta.CompleteUntil.Equal(newest) {
 		t.Errorf("complete until %v, want %v", a.Meta.CompleteUntil, newest)
+	}
+}
+
+// exemplars are the failed runs, newest first, then the slowest.
+func exemplars(t *testing.T, open Open) {
+	s, _ := open(t)
+	runs := Runs(13, 5, noon, time.Hour)
+	slices.SortFunc(runs, func(a, b *run.Run) int { return a.StartedAt.Compare(b.StartedAt) })
+	slow, quick := 2500.0, 300.0
+	for i, r := range runs {
+		r.Source, r.CDN, r.OK, r.TTFFMs = run.SourceFleet, "a", i%2 == 0, &quick
+	}
+	runs[2].TTFFMs, runs[4].TTFFMs = &slow, nil
+	appended(t, s, runs, store.Location{})
+	a, err := s.Query(t.Context(), &query.Request{From: query.Ago(time.Hour), To: query.At(noon.Add(time.Hour)), Step: query.Duration(time.Hour),
+		GroupBy: []string{"cdn"}, Exemplars: 4}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := func(i int) string { return runs[i].RunID }
+	want := [][]any{{noon.Add(-time.Hour), "a", int64(5), []string{id(3), id(1), id(2), id(0)}}, {noon, "a", int64(0), nil}}
+	if diff := cmp.Diff(want, a.Rows); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if last := a.Columns[len(a.Columns)-1]; last != (query.Column{Name: "exemplars", Kind: query.KindExemplars}) {
+		t.Errorf("last column %+v", last)
 	}
 }
 

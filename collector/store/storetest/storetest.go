@@ -30,6 +30,8 @@ func Run(t *testing.T, open Open) {
 	t.Run("invalid runs store nothing", func(t *testing.T) { invalid(t, open) })
 	t.Run("nothing stored", func(t *testing.T) { nothing(t, open) })
 	t.Run("queries", func(t *testing.T) { queries(t, open) })
+	t.Run("coverage", func(t *testing.T) { coverage(t, open) })
+	t.Run("exemplars", func(t *testing.T) { exemplars(t, open) })
 	t.Run("levels", func(t *testing.T) { levels(t, open) })
 	t.Run("only the fleet unless asked", func(t *testing.T) { sources(t, open) })
 	t.Run("limit", func(t *testing.T) { limits(t, open) })
