@@ -18,7 +18,9 @@ import (
 // BenchmarkProbe compares a run with a bare loop of net/http that gets the same
 // bytes in the same order, both with a cold connection and the same TLS, taking
 // turns, one server and one process for all: cpu-ratio and allocs-ratio are the
-// run's against the loop's, the server's part being in both.
+// run's against the loop's, the server's part being in both. With HTTP/1.1 and
+// separate audio the run's requests go beside one another, as a player's do, and
+// so over several connections, where the loop's have one.
 func BenchmarkProbe(b *testing.B) {
 	for _, path := range []string{"/ts/master.m3u8", "/cmaf/master.m3u8"} {
 		for _, version := range []string{"1.1", "2"} {
