@@ -25,14 +25,21 @@ func TestBrazil(t *testing.T) {
 	const round = 10 // runs: two agents play five of target and app
 	ask := func(from time.Time) []map[string]any {
 		return f.query(t, map[string]any{"from": from, "group_by": []string{"country", "cdn", "country_from"},
-			"measures": []string{"runs", "sli", "agents", "segment_ttfb_ms_p50"}})
+			"measures": []string{"runs", "sli"}})
+	}
+	// Of the film alone: its segments are in the caches, those of channels not always.
+	firstByte := func(from time.Time) float64 {
+		rows := f.query(t, map[string]any{"from": from, "measures": []string{"segment_ttfb_ms_p50"}, "where": []map[string]any{
+			{"dim": "country", "op": "eq", "values": []string{"BR"}}, {"dim": "cdn", "op": "eq", "values": []string{"cdn-b"}},
+			{"dim": "target", "op": "eq", "values": []string{"film"}}}})
+		return rows[0]["segment_ttfb_ms_p50"].(float64)
 	}
 	start := time.Now()
 	eventually(t, 60*time.Second, "every cell has runs", func() bool { return filled(ask(start), cells, 1) })
 	checkShip(t, f)
 	calm := time.Now()
 	eventually(t, 60*time.Second, "every cell has a round, caches warm", func() bool { return filled(ask(calm), cells, round) })
-	before := find(ask(calm), "BR through cdn-b")
+	before := firstByte(calm)
 
 	ordered := f.order(t, `{"id":"brazil","match":{"country":"BR","cdn":"cdn-b","path":"[0-9]*"},"effect":{"kind":"first_byte","ms":2400}}`)
 	var rows []map[string]any
@@ -51,12 +58,11 @@ func TestBrazil(t *testing.T) {
 			t.Errorf("%s: country from %v, sli %v of %v runs", cell(row), row["country_from"], row["sli"], row["runs"])
 		}
 	}
-	after := find(rows, "BR through cdn-b")
-	moved := after["segment_ttfb_ms_p50"].(float64) - before["segment_ttfb_ms_p50"].(float64)
-	if !within(moved, 2300, 2400+slack) {
-		t.Errorf("segment_ttfb_ms moved by %.0f ms, want 2400", moved)
+	after := firstByte(ordered)
+	t.Logf("Brazil through cdn-b: %v; median segment_ttfb_ms of the film %.1f before, %.1f after", find(rows, "BR through cdn-b"), before, after)
+	if !within(after-before, 2380, 2400+slack) {
+		t.Errorf("segment_ttfb_ms moved by %.0f ms, want 2400", after-before)
 	}
-	t.Logf("Brazil through cdn-b: before %v, after %v", before, after)
 	if t.Failed() {
 		for _, row := range f.query(t, map[string]any{"from": ordered, "group_by": []string{"country", "cdn", "agent", "target", "app_version", "error_type"},
 			"measures": []string{"runs", "ttff_ms_p99"}, "where": []map[string]any{{"dim": "good", "op": "eq", "values": []string{"false"}}}}) {

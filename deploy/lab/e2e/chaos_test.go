@@ -82,7 +82,7 @@ func killAgents(t *testing.T, f *fleet, n int) (kills []kill) {
 		addrs[a.Name] = a.Addr.String()
 	}
 	for range n {
-		sometime(2 * time.Second)
+		sometime(1500 * time.Millisecond)
 		p := f.agents[rand.IntN(len(f.agents))]
 		if err := p.Kill(); err != nil {
 			t.Error(err)
@@ -100,7 +100,7 @@ func killAgents(t *testing.T, f *fleet, n int) (kills []kill) {
 // killCollector kills the collector at random instants, some before it serves.
 func killCollector(t *testing.T, f *fleet, n int) {
 	for range n {
-		sometime(2 * time.Second)
+		sometime(1500 * time.Millisecond)
 		if err := f.collector.Kill(); err != nil {
 			t.Error(err)
 			return
