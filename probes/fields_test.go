@@ -64,7 +64,7 @@ func TestRunFields(t *testing.T) {
 		{name: "good", ok: true, good: true, attempts: 3, edge: true},
 		{name: "slower than its threshold", change: func(s *probes.Spec) { s.Target.Threshold = time.Millisecond }, ok: true, attempts: 3, edge: true},
 		{name: "a second try", answers: map[string]http.HandlerFunc{segment: once(503)}, ok: true, good: true, attempts: 4, cache: run.CacheHit, edge: true},
-		{name: "redirected", answers: map[string]http.HandlerFunc{"/m": http.RedirectHandler("/ts/master.m3u8", 302).ServeHTTP},
+		{name: "redirected", answers: map[string]http.HandlerFunc{"/m": http.RedirectHandler("/ts/master.m3u8", http.StatusFound).ServeHTTP},
 			change: func(s *probes.Spec) { s.Target.URL = strings.Replace(s.Target.URL, "/ts/master.m3u8", "/m", 1) }, ok: true, good: true, attempts: 4, redirect: 1, edge: true},
 		{name: "no segment", answers: map[string]http.HandlerFunc{segment: http.NotFound}, typ: run.ErrHTTP4xx, step: run.StepSegment, attempts: 3, edge: true},
 		{name: "no manifest", answers: map[string]http.HandlerFunc{"/ts/master.m3u8": http.NotFound}, typ: run.ErrHTTP4xx, step: run.StepManifest, attempts: 1, edge: true},

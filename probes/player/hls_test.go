@@ -118,31 +118,30 @@ func TestHLSLiveLatency(t *testing.T) {
 // Which requests go out beside one another, and which wait for which.
 func TestHLSOrder(t *testing.T) {
 	const ms = time.Millisecond
-	slow := map[string]rule{}
-	for _, p := range []string{"/cmaf/v360/init.mp4", "/cmaf/v360/0.m4s", "/cmaf/a48/init.mp4", "/cmaf/a48/0.m4s", "/cmaf/v360/index.m3u8", "/cmaf/a48/index.m3u8", "/aes/key.bin", "/aes/360p/0.ts",
-		"/range/v360/media.mp4", "/range/a48/media.mp4"} {
-		slow[p] = delay(60 * ms)
+	patient := func() *Model {
+		m := quick(hlsjs)
+		m.Retry = nil
+		return m
 	}
-	overlap := func(a, b seen) bool { return a.begin.Before(b.end) && b.begin.Before(a.end) }
 	t.Run("playlists, then init and media, in parallel", func(t *testing.T) {
-		o := newOrigin(t, nil, slow)
-		good(t, press(t, o, "/cmaf/master.m3u8", quick(hlsjs), run.App{}))
-		v, a := o.find(t, "/cmaf/v360/index.m3u8", 1), o.find(t, "/cmaf/a48/index.m3u8", 1)
-		vi, vs := o.find(t, "/cmaf/v360/init.mp4", 1), o.find(t, "/cmaf/v360/0.m4s", 1)
-		ai, as := o.find(t, "/cmaf/a48/init.mp4", 1), o.find(t, "/cmaf/a48/0.m4s", 1)
-		if !overlap(v, a) || !overlap(vi, vs) || !overlap(ai, as) || !overlap(vs, as) {
-			t.Error("they are asked for one after the other")
-		}
-		if vi.begin.Before(v.begin.Add(60 * ms)) {
+		lists, parts := together(t, 2), together(t, 4)
+		o := newOrigin(t, nil, map[string]rule{
+			"/cmaf/v360/index.m3u8": lists, "/cmaf/a48/index.m3u8": lists,
+			"/cmaf/v360/init.mp4": parts, "/cmaf/v360/0.m4s": parts, "/cmaf/a48/init.mp4": parts, "/cmaf/a48/0.m4s": parts,
+		})
+		good(t, press(t, o, "/cmaf/master.m3u8", patient(), run.App{}))
+	})
+	t.Run("a segment after its playlist", func(t *testing.T) {
+		o := newOrigin(t, nil, map[string]rule{"/ts/360p/index.m3u8": delay(60 * ms)})
+		good(t, press(t, o, "/ts/master.m3u8", patient(), run.App{}))
+		if o.find(t, "/ts/360p/0.ts", 1).begin.Before(o.find(t, "/ts/360p/index.m3u8", 1).begin.Add(60 * ms)) {
 			t.Error("the segment is asked for before its playlist is there")
 		}
 	})
 	t.Run("key and segment in parallel", func(t *testing.T) {
-		o := newOrigin(t, nil, slow)
-		good(t, press(t, o, "/aes/360p/index.m3u8", quick(hlsjs), run.App{}))
-		if !overlap(o.find(t, "/aes/key.bin", 1), o.find(t, "/aes/360p/0.ts", 1)) {
-			t.Error("they are asked for one after the other")
-		}
+		both := together(t, 2)
+		o := newOrigin(t, nil, map[string]rule{"/aes/key.bin": both, "/aes/360p/0.ts": both})
+		good(t, press(t, o, "/aes/360p/index.m3u8", patient(), run.App{}))
 	})
 	t.Run("ranges of one resource in turn", func(t *testing.T) {
 		o := newOrigin(t, nil, nil)
@@ -166,7 +165,7 @@ func TestHLSOrder(t *testing.T) {
 		}
 		o := newOrigin(t, map[string]string{"/cmaf/v360/index.m3u8": live("v360"), "/cmaf/a48/index.m3u8": live("a48")},
 			map[string]rule{"/cmaf/v360/0.m4s": delay(60 * ms), "/cmaf/a48/index.m3u8": delay(150 * ms)})
-		r := good(t, press(t, o, "/cmaf/master.m3u8", quick(hlsjs), run.App{}))
+		r := good(t, press(t, o, "/cmaf/master.m3u8", patient(), run.App{}))
 		vs, a, ai := o.find(t, "/cmaf/v360/0.m4s", 1), o.find(t, "/cmaf/a48/index.m3u8", 1), o.find(t, "/cmaf/a48/init.mp4", 1)
 		if ai.begin.Before(vs.begin.Add(60*ms)) || ai.begin.Before(a.begin.Add(150*ms)) {
 			t.Error("audio is asked for too early")

@@ -110,6 +110,26 @@ func delay(d time.Duration) rule {
 	return func(http.ResponseWriter, *http.Request, int) bool { time.Sleep(d); return false }
 }
 
+// together holds requests until n of those that share it are there: they must
+// be in flight at once.
+func together(t testing.TB, n int) rule {
+	var mu sync.Mutex
+	all := make(chan struct{})
+	return func(_ http.ResponseWriter, r *http.Request, _ int) bool {
+		mu.Lock()
+		if n--; n == 0 {
+			close(all)
+		}
+		mu.Unlock()
+		select {
+		case <-all:
+		case <-time.After(4 * time.Second):
+			t.Errorf("%s is in flight alone", r.URL.Path)
+		}
+		return false
+	}
+}
+
 // status answers the first times requests with a status.
 func status(code, times int) rule {
 	return func(w http.ResponseWriter, _ *http.Request, n int) bool {
