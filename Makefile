@@ -5,8 +5,9 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS     = -s -w -X main.version=$(VERSION)
 FUZZTIME   ?= 2m
+KILLS      ?= 500
 
-.PHONY: demo test build bin/agent bin/collector bin/lab lint unit bench fuzz tools console clean
+.PHONY: demo test build bin/agent bin/collector bin/lab lint unit bench fuzz chaos tools console clean
 
 # A lab of CDNs, a collector and a fleet on this machine; prints one address.
 demo: tools-demo build
@@ -47,6 +48,10 @@ unit:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 1s -p 1 ./...
+
+# Kills agents and collector KILLS times and accounts for every run.
+chaos:
+	FIRSTFRAME_CHAOS=$(KILLS) CGO_ENABLED=1 $(GO) test -count 1 -v -run TestKills -timeout 6h ./deploy/lab/e2e
 
 # Each fuzz target for FUZZTIME; the seeds run with the tests.
 fuzz:

@@ -298,7 +298,8 @@ func (a *account) check(t *testing.T, inFlight int) {
 	t.Logf("%d runs at the edges, %d missing, at most %d by one kill of an agent (in flight: up to %d); doubled %d; acknowledged to the sender %d, of these missing %d",
 		a.made, a.missing, most, inFlight, a.doubled, a.acknowledged, a.promised)
 	if most > inFlight || a.unexplained > 0 || a.doubled > 0 || a.promised > 0 {
-		t.Errorf("runs missing that no kill explains: %d", a.unexplained)
+		t.Errorf("missing without a kill that explains it: %d; by one kill: up to %d, want at most %d; doubled: %d; acknowledged and missing: %d",
+			a.unexplained, most, inFlight, a.doubled, a.promised)
 	}
 	if a.made < 200 || a.acknowledged < 200 {
 		t.Error("too few runs to prove anything")

@@ -108,6 +108,14 @@ var table = []broken{
 	{kind: "no_keyframe", streams: hlsCMAF, typ: run.ErrNoKeyframe, step: run.StepSegment, before: "manifest playlist"},
 	{kind: "no_keyframe", streams: dashAll, typ: run.ErrNoKeyframe, step: run.StepSegment, before: "manifest"},
 	{kind: "unsupported", streams: all, typ: run.ErrUnsupported, step: run.StepManifest},
+	{kind: "no_keyframe", path: "media.mp4", streams: hlsRange, typ: run.ErrNoKeyframe, step: run.StepSegment, before: "manifest playlist init"},
+	{kind: "garbage", path: "key.bin", streams: hlsAES, typ: run.ErrDecrypt, step: run.StepSegment, before: "manifest playlist key"},
+	{kind: "html", path: "key.bin", streams: hlsAES, typ: run.ErrDecrypt, step: run.StepKey, before: "manifest playlist"},
+	{kind: "html", path: "*.ts", streams: hlsTS, typ: run.ErrMediaInvalid, step: run.StepSegment, before: "manifest playlist"},
+	{kind: "html", path: "time", streams: dashLive, typ: run.ErrManifestInvalid, step: run.StepClock, before: "manifest"},
+	{kind: "reset", path: "time", streams: dashLive, typ: run.ErrReset, step: run.StepClock, before: "manifest"},
+	{kind: "stall", path: "master.m3u8", streams: hlsTS, typ: run.ErrStalled, step: run.StepManifest, slow: true},
+	{kind: "bandwidth", effect: fault.Effect{Kbps: 1}, path: "*.mpd", streams: dashVOD, typ: run.ErrTimeout, step: run.StepManifest, slow: true},
 	{kind: "bad_key", streams: hlsAES, typ: run.ErrDecrypt, step: run.StepKey, before: "manifest playlist"},
 }
 
