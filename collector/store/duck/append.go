@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -21,6 +22,14 @@ import (
 
 // Append implements store.Store.
 func (s *Store) Append(ctx context.Context, rows []store.Row, orphans []store.OrphanSpans, next store.Location) (added int, err error) {
+	added, err = s.append(ctx, rows, orphans, next)
+	if isFatal(err) {
+		err = errors.Join(err, s.restart(ctx))
+	}
+	return added, err
+}
+
+func (s *Store) append(ctx context.Context, rows []store.Row, orphans []store.OrphanSpans, next store.Location) (added int, err error) {
 	leave, err := s.enterWriter(ctx)
 	if err != nil {
 		return 0, err

@@ -22,6 +22,7 @@ package duck
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -62,12 +63,16 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// spill bounds what queries may write to disk, in times of MemoryLimit: they
+// must not fill the disk that the collector's log needs.
+const spill = 4
+
 // Store is a store.Store in DuckDB.
 type Store struct {
 	cfg Config
-	db  *sql.DB
 
-	life   sync.RWMutex // held for reading by every call, for writing by Close
+	life   sync.RWMutex // held for reading by every call, for writing by Close and restart
+	db     *sql.DB      // nil: the engine is stopped
 	closed bool
 
 	write  chan struct{} // holds one token while someone writes, attaches or detaches
@@ -88,34 +93,80 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("duck: %w", err)
 	}
+	s := &Store{cfg: cfg, write: make(chan struct{}, 1)}
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// start starts the engine and attaches what Dir holds.
+func (s *Store) start(ctx context.Context) (err error) {
 	options := url.Values{
-		"memory_limit":                 {strconv.FormatInt(cfg.MemoryLimit, 10) + "B"},
-		"threads":                      {strconv.Itoa(cfg.Threads)},
-		"temp_directory":               {filepath.Join(cfg.Dir, "tmp")},
+		"memory_limit":                 {strconv.FormatInt(s.cfg.MemoryLimit, 10) + "B"},
+		"threads":                      {strconv.Itoa(s.cfg.Threads)},
+		"temp_directory":               {filepath.Join(s.cfg.Dir, "tmp")},
+		"max_temp_directory_size":      {strconv.FormatInt(spill*s.cfg.MemoryLimit, 10) + "B"},
 		"preserve_insertion_order":     {"false"},
 		"autoinstall_known_extensions": {"false"},
 		"autoload_known_extensions":    {"false"},
 	}
 	connector, err := duckdb.NewConnector("?"+options.Encode(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("duck: open: %w", err)
+		return fmt.Errorf("duck: open: %w", err)
 	}
-	s := &Store{cfg: cfg, db: sql.OpenDB(connector), write: make(chan struct{}, 1), days: map[time.Time]*day{}}
-	s.db.SetMaxOpenConns(cfg.Queries + 1)
-	s.db.SetMaxIdleConns(cfg.Queries + 1)
+	s.db, s.days = sql.OpenDB(connector), map[time.Time]*day{}
+	s.db.SetMaxOpenConns(s.cfg.Queries + 1)
+	s.db.SetMaxIdleConns(s.cfg.Queries + 1)
 	defer func() {
 		if err != nil {
-			s.Close()
+			_ = s.stop() // why it did not start is the error to tell
 		}
 	}()
 	if s.writer, err = s.db.Conn(ctx); err != nil {
-		return nil, fmt.Errorf("duck: open: %w", err)
+		return fmt.Errorf("duck: open: %w", err)
 	}
-	if err := s.attachAll(ctx); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s.attachAll(ctx)
 }
+
+// stop ends the engine, which writes what it holds back into the files.
+func (s *Store) stop() error {
+	if s.db == nil {
+		return nil
+	}
+	if s.writer != nil {
+		s.writer.Close()
+	}
+	err := s.db.Close()
+	s.db, s.writer = nil, nil
+	if err != nil {
+		return fmt.Errorf("duck: close: %w", err)
+	}
+	return nil
+}
+
+// restart gives a Store that can write no more an engine that can. After a
+// checkpoint that failed, by a full disk say, the engine refuses everything; its
+// files hold all that was committed.
+func (s *Store) restart(ctx context.Context) error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return store.ErrClosed
+	}
+	// An engine in that state has nothing to write, and fails whatever is asked.
+	_ = s.stop()
+	return s.start(ctx)
+}
+
+// isFatal tells the error after which the engine refuses everything.
+func isFatal(err error) bool {
+	var e *duckdb.Error
+	return errors.Is(err, errStopped) || errors.As(err, &e) && e.Type == duckdb.ErrorTypeFatal
+}
+
+// errStopped says that the engine could not be started again yet.
+var errStopped = errors.New("duck: the engine is stopped")
 
 // Close waits for calls under way, writes what the engine holds back into the
 // files, and closes them.
@@ -126,21 +177,19 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if s.writer != nil {
-		s.writer.Close()
-	}
-	if err := s.db.Close(); err != nil {
-		return fmt.Errorf("duck: close: %w", err)
-	}
-	return nil
+	return s.stop()
 }
 
 // enter begins a call; leave ends it.
 func (s *Store) enter() (leave func(), err error) {
 	s.life.RLock()
-	if s.closed {
+	switch {
+	case s.closed:
 		s.life.RUnlock()
 		return nil, store.ErrClosed
+	case s.db == nil:
+		s.life.RUnlock()
+		return nil, errStopped
 	}
 	return s.life.RUnlock, nil
 }
