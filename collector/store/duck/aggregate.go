@@ -2,6 +2,7 @@ package duck
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firstframe/firstframe/collector/query"
@@ -20,7 +21,7 @@ type scope struct {
 // selection is the list of dimensions, measures and exemplars, of buckets or
 // of all of the range.
 func (st *statement) selection(buckets bool) string {
-	list := st.dims[:len(st.dims):len(st.dims)]
+	var list []string
 	for i, span := range st.q.Spans() {
 		s := scope{st, span, i, buckets}
 		suffix := ""
@@ -36,7 +37,12 @@ func (st *statement) selection(buckets bool) string {
 		list = append(list, fmt.Sprintf(`arg_max(run_id, {'failed': NOT ok, 'started': CASE WHEN NOT ok THEN epoch_ns(started_at) ELSE 0 END,
 			'ttff': coalesce(ttff_ms, -1), 'id': run_id}, %d)%s AS %s`, n, s.only(), query.ExemplarsColumn))
 	}
-	return strings.Join(list, ", ")
+	return st.withDims(list...)
+}
+
+// withDims lists the dimensions, then columns.
+func (st *statement) withDims(columns ...string) string {
+	return strings.Join(slices.Concat(st.dims, columns), ", ")
 }
 
 // present is the condition that a group has a row.
@@ -156,13 +162,13 @@ func (s scope) aggregate(m *query.Measure) string {
 		return fmt.Sprintf("%s / nullif(%s, 0)",
 			s.count(fmt.Sprintf(in, constants(query.CacheHits))), s.count(fmt.Sprintf(in, constants(query.CacheKnown))))
 	case query.AggCoverage:
-		received := s.count(fmt.Sprintf("interval_ms BETWEEN %d AND %d", query.LeastInterval.Milliseconds(), query.Memory.Milliseconds()),
-			fmt.Sprintf("started_at < make_timestamp_ns(%d)", s.st.q.Settled.UnixNano()))
+		received := s.count(planned, fmt.Sprintf("started_at < make_timestamp_ns(%d)", s.st.q.Settled.UnixNano()))
 		return fmt.Sprintf("CASE WHEN %[1]s >= %[2]g THEN least(1, %[3]s / %[1]s) END", s.expected(), query.LeastRuns, received)
 	case query.AggSilent:
 		return fmt.Sprintf("(%s - epoch_ns(max(started_at)%s)) / 1e6", s.end(), s.only())
 	case query.AggExpiresIn:
-		return fmt.Sprintf("(epoch_ns(min(%s)%s) - %s) / 1e6", m.Field.Name, s.only(), s.end())
+		// Centuries apart, two times are further than 64 bits of nanoseconds.
+		return fmt.Sprintf("(CAST(epoch_ns(min(%s)%s) AS HUGEINT) - %s) / 1e6", m.Field.Name, s.only(), s.end())
 	case query.AggQuantile:
 		return fmt.Sprintf("quantile_cont(%s, %g)%s", number(m.Field), m.Quantile, s.only())
 	case query.AggAvg:

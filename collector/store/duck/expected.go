@@ -2,6 +2,7 @@ package duck
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firstframe/firstframe/collector/query"
@@ -14,13 +15,16 @@ const (
 	partExpected = 2 // of span i: partExpected + i
 )
 
+// planned is the condition that a run has an interval that counts.
+var planned = fmt.Sprintf("interval_ms BETWEEN %d AND %d", query.LeastInterval.Milliseconds(), query.Memory.Milliseconds())
+
 // expected are rows that say how many runs coverage expects of span i, see
 // query.Covered: without a step one row for each job, in the column expected;
 // with a step also how much more than in the bucket before is expected from a
 // bucket on, in the column delta. So there are at most four rows for each job,
 // however many buckets.
 func (st *statement) expected(days []*day, i int, span query.Span, matches string) string {
-	list := strings.Join(append(st.dims, fmt.Sprintf("%d AS part", partExpected+i)), ", ")
+	list := st.withDims(fmt.Sprintf("%d AS part", partExpected+i))
 	jobs := st.jobs(days, span, matches)
 	if st.q.Step == 0 {
 		return fmt.Sprintf("SELECT %s, (until - since) / every AS expected FROM (%s) WHERE until > since", list, jobs)
@@ -47,13 +51,13 @@ func (st *statement) jobs(days []*day, span query.Span, matches string) string {
 	if until.After(st.q.Settled) {
 		until = st.q.Settled
 	}
-	keys := add(st.dims[:len(st.dims):len(st.dims)], query.JobKey...)
-	in := add(keys[:len(keys):len(keys)], "started_at", "interval_ms", "plan_revision")
+	keys := add(slices.Clone(st.dims), query.JobKey...)
+	in := add(slices.Clone(keys), "started_at", "interval_ms", "plan_revision")
 	for i := range st.q.Filters {
 		in = add(in, st.q.Filters[i].Dim.Name)
 	}
-	runs := fmt.Sprintf("SELECT *, (%s) AS mine FROM (%s) WHERE %s AND interval_ms BETWEEN %d AND %d", matches,
-		union(within(days, from, span.To), strings.Join(in, ", ")), between(from, span.To), query.LeastInterval.Milliseconds(), query.Memory.Milliseconds())
+	runs := fmt.Sprintf("SELECT *, (%s) AS mine FROM (%s) WHERE %s AND %s", matches,
+		union(within(days, from, span.To), strings.Join(in, ", ")), between(from, span.To), planned)
 	summed := fmt.Sprintf(`SELECT %[1]s, epoch_ns(min(started_at) FILTER (WHERE mine)) AS begun, epoch_ns(max(started_at) FILTER (WHERE mine)) AS last,
 		avg(interval_ms) FILTER (WHERE mine) * 1e6 AS every, CAST(every / 2 AS BIGINT) AS half,
 		arg_max(plan_revision, started_at) FILTER (WHERE mine) AS revision, epoch_ns(max(started_at)) AS last_of_all,
@@ -61,7 +65,7 @@ func (st *statement) jobs(days []*day, span query.Span, matches string) string {
 		FROM (%[2]s) GROUP BY %[1]s`, strings.Join(keys, ", "), runs)
 	told := fmt.Sprintf(`SELECT *, last < max(last_of_all) OVER (PARTITION BY %s)
 		OR revision <> arg_max(newest, revised) OVER (PARTITION BY agent) AS ended FROM (%s)`, strings.Join(query.JobKey, ", "), summed)
-	return fmt.Sprintf(`SELECT %severy, greatest(%d, begun - half) AS since,
+	return fmt.Sprintf(`SELECT %s, greatest(%d, begun - half) AS since,
 		least(%d, last + CASE WHEN ended THEN half ELSE %d END) AS until FROM (%s) WHERE begun IS NOT NULL`,
-		strings.Join(append(st.dims[:len(st.dims):len(st.dims)], ""), ", "), span.From.UnixNano(), until.UnixNano(), int64(query.Memory), told)
+		st.withDims("every"), span.From.UnixNano(), until.UnixNano(), int64(query.Memory), told)
 }

@@ -233,6 +233,37 @@ func exemplars(t *testing.T, open Open) {
 	}
 }
 
+// ends are told as times, and as numbers from the end of the bucket.
+func ends(t *testing.T, open Open) {
+	s, _ := open(t)
+	at := func(d time.Duration) *time.Time { t := noon.Add(d); return &t }
+	long := noon.AddDate(-500, 0, 0)
+	runs := Runs(14, 5, noon, time.Hour)
+	for i, end := range []*time.Time{at(48 * time.Hour), at(24 * time.Hour), nil, at(-time.Minute), &long} {
+		r := runs[i]
+		r.StartedAt = noon.Add(-time.Duration(90-10*i) * time.Minute)
+		r.RunID = run.NewID(r.StartedAt)
+		r.Source, r.CDN, r.TLSExpiresAt = run.SourceFleet, []string{"a", "a", "b", "c", "d"}[i], end
+	}
+	appended(t, s, runs, store.Location{})
+	a, err := s.Query(t.Context(), &query.Request{From: query.Ago(2 * time.Hour), To: query.At(noon.Add(-30 * time.Minute)), GroupBy: []string{"cdn"},
+		Measures: []string{"last_seen", "silent_ms", "tls_expires_at_min", "tls_expires_in_ms"}}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const minute = 60_000.0
+	ancient := time.Date(1678, 1, 1, 0, 0, 0, 0, time.UTC) // the first that can be stored
+	want := [][]any{
+		{"a", int64(2), *at(-80 * time.Minute), 50 * minute, *at(24 * time.Hour), (24*60 + 30) * minute},
+		{"b", int64(1), *at(-70 * time.Minute), 40 * minute, nil, nil},
+		{"c", int64(1), *at(-60 * time.Minute), 30 * minute, *at(-time.Minute), 29 * minute},
+		{"d", int64(1), *at(-50 * time.Minute), 20 * minute, ancient, float64(ancient.Unix()-noon.Unix()+30*60) * 1000},
+	}
+	if diff := cmp.Diff(want, a.Rows, approximately); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func limits(t *testing.T, open Open) {
 	s, _ := open(t)
 	runs := Runs(9, 100, noon, 3*time.Hour)
