@@ -130,7 +130,8 @@ func (c *serveCmd) open(ctx context.Context, logger *slog.Logger) (_ *service, e
 		logger.Info("the log's end was torn, as a crash leaves it; no acknowledged run is in what was cut", "bytes", cut)
 	}
 	s.ingest, err = ingest.New(ctx, ingest.Config{
-		Log: s.log, Store: s.store, Geo: s.geo, TrustedProxies: c.TrustedProxy, Metrics: s.metrics, Logger: logger,
+		Log: s.log, Store: s.store, Geo: s.geo, MaxAge: time.Duration(c.Retain),
+		TrustedProxies: c.TrustedProxy, Metrics: s.metrics, Logger: logger,
 	})
 	if err == nil {
 		s.metrics.MustRegister(newStoreMetrics(s.store))
@@ -186,6 +187,7 @@ func (s *service) people() http.Handler {
 	h := api.New(api.Config{
 		Store:   s.store,
 		Unready: s.ingest.Unready,
+		Until:   s.ingest.StoredUntil,
 		Console: console.Handler(),
 		Metrics: s.metrics,
 		Logger:  s.logger,
@@ -204,7 +206,10 @@ func (s *service) agents() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/traces", s.ingest)
 	mux.Handle("GET /v1/plan", s.plan)
-	return mux
+	if s.cmd.NoAuth {
+		return mux
+	}
+	return localNames(mux)
 }
 
 // The waits of retain.

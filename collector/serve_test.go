@@ -194,6 +194,9 @@ func TestForeignPages(t *testing.T) {
 	if code, _, _ := do(t, "GET", "http://"+a.HTTP+"/api/v1/measures", nil, "Host", "evil.example"); code != http.StatusMisdirectedRequest {
 		t.Errorf("foreign name: %d, want 421", code)
 	}
+	if code, _, _ := do(t, "GET", "http://"+a.OTLPHTTP+"/v1/plan?agent=a", nil, "Host", "evil.example"); code != http.StatusMisdirectedRequest {
+		t.Errorf("foreign name for the plan: %d, want 421", code)
+	}
 	if code, _, _ := do(t, "GET", "http://"+a.HTTP+"/api/v1/measures", nil, "Host", "localhost:8480"); code != 200 {
 		t.Errorf("localhost: %d, want 200", code)
 	}
@@ -201,5 +204,21 @@ func TestForeignPages(t *testing.T) {
 		"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
 	if code != http.StatusForbidden || !bytes.Contains(text, []byte("cross_origin")) {
 		t.Errorf("foreign origin: %d %s, want 403", code, text)
+	}
+}
+
+// With --no-auth the collector answers to any name, as it must in a container
+// or behind a proxy.
+func TestNamesOfProxies(t *testing.T) {
+	a, _ := serveIn(t, t.TempDir(), "--no-auth")
+	for _, url := range []string{"http://" + a.HTTP + "/api/v1/measures", "http://" + a.HTTP + "/"} {
+		if code, _, text := do(t, "GET", url, nil, "Host", "firstframe.example"); code != 200 {
+			t.Errorf("%s: %d %.80s, want 200", url, code, text)
+		}
+	}
+	code, _, text := do(t, "POST", "http://"+a.OTLPHTTP+"/v1/traces", marshal(t, makeRun("cdn-b", true)),
+		"Host", "collector:4318", "Content-Type", "application/x-protobuf")
+	if code != 200 {
+		t.Errorf("runs: %d %s", code, text)
 	}
 }

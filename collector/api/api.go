@@ -55,6 +55,9 @@ type Config struct {
 	Steps func(id string, at []store.Location) (steps []run.Step, expired bool, err error)
 	// Unready says why answers may lack runs that were acknowledged.
 	Unready func() []string
+	// Until is the instant before which every acknowledged run is stored; answers
+	// claim to be complete no further. Nil: the store alone knows.
+	Until   func() time.Time
 	Console http.Handler         // serves / and below; nil: nothing is there
 	Metrics *prometheus.Registry // of /metrics; nil: an empty one
 
@@ -77,6 +80,9 @@ func New(cfg Config) http.Handler {
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = prometheus.NewRegistry()
+	}
+	if cfg.Until == nil {
+		cfg.Until = time.Now
 	}
 	if cfg.Unready == nil {
 		cfg.Unready = func() []string { return nil }
@@ -175,6 +181,8 @@ func (s *server) classify(ctx context.Context, err error) *failure {
 	case errors.Is(err, store.ErrNotFound):
 		return &failure{http.StatusNotFound, query.Errorf(codeNotFound, "", "there is no such run")}
 	case errors.Is(err, store.ErrClosed):
+		return &failure{http.StatusServiceUnavailable, query.Errorf(codeBusy, "", "the collector is shutting down")}
+	case errors.Is(ctx.Err(), context.Canceled): // the asker has gone, or the server is to end
 		return &failure{http.StatusServiceUnavailable, query.Errorf(codeBusy, "", "the collector is shutting down")}
 	case ctx.Err() != nil:
 		return &failure{http.StatusGatewayTimeout, query.Errorf(codeTimeout, "", "no answer within %s", s.Timeout)}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -208,6 +209,68 @@ func TestQueriesAreBounded(t *testing.T) {
 	}
 	if len(entered) > 1 {
 		t.Errorf("%d queries at the engine at once", len(entered)+1)
+	}
+}
+
+// Runs, whose steps may lie in large bodies, share the places of queries.
+func TestRunsAreBounded(t *testing.T) {
+	entered, leave := make(chan struct{}, 9), make(chan struct{})
+	url := serve(t, func(c *Config) {
+		c.Queries, c.Timeout = 1, 100*time.Millisecond
+		c.Steps = func(string, []store.Location) ([]run.Step, bool, error) {
+			entered <- struct{}{}
+			<-leave
+			return nil, false, nil
+		}
+	})
+	first := make(chan int, 1)
+	go func() {
+		res, _ := fetch(t, "GET", url+"/api/v1/runs/1", "")
+		first <- res.StatusCode
+	}()
+	<-entered
+	if res, text := fetch(t, "GET", url+"/api/v1/runs/1", ""); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
+		t.Errorf("second: %s %s, want 503 with Retry-After", res.Status, text)
+	}
+	close(leave)
+	if code := <-first; code != 200 {
+		t.Errorf("first: %d", code)
+	}
+}
+
+// An answer claims to be complete no further than the store is behind.
+func TestCompleteUntil(t *testing.T) {
+	newest := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	f := newFake()
+	f.query = func(context.Context, *query.Request) (*query.Answer, error) {
+		return &query.Answer{Meta: query.Meta{CompleteUntil: &newest}}, nil
+	}
+	for until, want := range map[time.Time]string{
+		newest.Add(-time.Second): "2026-11-23T11:59:59Z", newest.Add(time.Second): "2026-11-23T12:00:00Z",
+	} {
+		url := serve(t, func(c *Config) { c.Store, c.Until = f, func() time.Time { return until } })
+		_, text := fetch(t, "POST", url+"/api/v1/query", "{}", "Content-Type", "application/json")
+		if !strings.Contains(text, `"complete_until":"`+want+`"`) {
+			t.Errorf("all stored until %s: %s, want %s", until, text, want)
+		}
+	}
+}
+
+// A query that the server's end cuts short is not said to have been too slow.
+func TestShutdown(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	f := newFake()
+	f.query = func(ctx context.Context, _ *query.Request) (*query.Answer, error) {
+		stop()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	s := httptest.NewUnstartedServer(New(Config{Store: f}))
+	s.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	s.Start()
+	defer s.Close()
+	if res, text := fetch(t, "POST", s.URL+"/api/v1/query", "{}", "Content-Type", "application/json"); res.StatusCode != 503 {
+		t.Errorf("%s %s, want 503", res.Status, text)
 	}
 }
 

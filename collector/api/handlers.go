@@ -40,9 +40,13 @@ func (s *server) query(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer release()
+	until := s.Until().UTC() // before the rows are read
 	a, err := s.Store.Query(r.Context(), req, time.Now())
 	if err != nil {
 		return err
+	}
+	if at := a.Meta.CompleteUntil; at != nil && at.After(until) {
+		a.Meta.CompleteUntil = &until
 	}
 	w.Header().Set("Vary", "Accept")
 	if !wantsCSV(r.Header.Get("Accept")) {
@@ -79,6 +83,11 @@ func wantsCSV(accept string) bool {
 // them no longer.
 func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("run_id")
+	release, err := s.slot(r.Context()) // bodies that hold steps may be large
+	if err != nil {
+		return err
+	}
+	defer release()
 	found, at, err := s.Store.Run(r.Context(), id)
 	if err != nil {
 		return err

@@ -42,9 +42,13 @@ func checkNotBad(text []byte) error {
 
 func TestPlan(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "plan.yaml")
+	// At once, as an editor does: half a plan would be read as one.
 	write := func(text string) {
 		t.Helper()
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file+".new", file); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,6 +111,27 @@ func TestPlan(t *testing.T) {
 	}
 	if n := strings.Count(logged.String(), "plan refused"); n != 1 {
 		t.Errorf("a bad plan was logged %d times", n)
+	}
+}
+
+// A long poll is longer than the server's limits for other requests.
+func TestPlanOutlastsLimits(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "plan.yaml")
+	if err := os.WriteFile(file, []byte("one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := OpenPlan(PlanConfig{File: file, Check: checkNotBad})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(p)
+	s.Config.ReadTimeout, s.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
+	s.Start()
+	defer s.Close()
+	began := time.Now()
+	res, _ := fetch(t, "GET", s.URL+"?agent=a&wait=400ms", "", "If-None-Match", "*")
+	if took := time.Since(began); res.StatusCode != 304 || took < 400*time.Millisecond {
+		t.Errorf("%s after %s, want 304 after 400 ms", res.Status, took)
 	}
 }
 

@@ -3,6 +3,7 @@ package ingest
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/firstframe/firstframe/collector/wal"
 )
@@ -71,7 +72,14 @@ type token uint64
 type tracker struct {
 	mu   sync.Mutex
 	last token
-	open map[token]wal.Location
+	open map[token]waiting
+}
+
+// waiting is a request that is not stored.
+type waiting struct {
+	from    wal.Location // it lies here or later
+	since   time.Time    // it was not acknowledged before
+	storing bool         // with the position that was asked for last
 }
 
 // begin notes that a request is about to be appended.
@@ -79,15 +87,14 @@ func (t *tracker) begin(log *wal.Log) token {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open == nil {
-		t.open = map[token]wal.Location{}
+		t.open = map[token]waiting{}
 	}
 	t.last++
-	t.open[t.last] = log.End()
+	t.open[t.last] = waiting{from: log.End(), since: time.Now()}
 	return t.last
 }
 
-// done notes that requests are stored, or about to be with the position that
-// is asked for next, or were not appended.
+// done notes that requests are stored, or were not appended.
 func (t *tracker) done(tokens ...token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -96,15 +103,33 @@ func (t *tracker) done(tokens ...token) {
 	}
 }
 
-// position is where a replay must begin.
-func (t *tracker) position(log *wal.Log) wal.Location {
+// position is where a replay must begin once the given requests are stored
+// too.
+func (t *tracker) position(log *wal.Log, storing ...token) wal.Location {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, k := range storing {
+		w := t.open[k]
+		w.storing = true
+		t.open[k] = w
+	}
 	first := log.End()
-	for _, at := range t.open {
-		if at.Compare(first) < 0 {
-			first = at
+	for _, w := range t.open {
+		if !w.storing && w.from.Compare(first) < 0 {
+			first = w.from
 		}
 	}
 	return first
+}
+
+// oldest is since when a request waits to be stored; zero when none does.
+func (t *tracker) oldest() (since time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, w := range t.open {
+		if since.IsZero() || w.since.Before(since) {
+			since = w.since
+		}
+	}
+	return since
 }

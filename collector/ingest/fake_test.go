@@ -36,6 +36,8 @@ type memory struct {
 	position store.Location
 	doubled  int
 	fail     error
+	failLate error         // once, after the rows are stored
+	most     int           // rows of the largest Append
 	gate     chan struct{} // when not nil, Append waits until it is closed
 }
 
@@ -79,6 +81,11 @@ func (m *memory) Append(ctx context.Context, rows []store.Row, orphans []store.O
 	}
 	for _, o := range orphans {
 		m.orphans[o.TraceID] = append(m.orphans[o.TraceID], o.At)
+	}
+	m.most = max(m.most, len(rows))
+	if err := m.failLate; err != nil {
+		m.failLate = nil
+		return added, err
 	}
 	m.position = next
 	return added, nil

@@ -40,7 +40,20 @@ const (
 	DefaultMaxPending = 16384
 	DefaultFlush      = time.Second
 	DefaultMaxBatch   = 20_000
+	DefaultMaxAge     = 400 * 24 * time.Hour
 )
+
+// MaxAhead is how far a run may have started in the collector's future. Each
+// day that runs start in costs the store a file: clocks that are off must not
+// make one for every day until 2200.
+const MaxAhead = 24 * time.Hour
+
+// lagging is how long acknowledged runs may wait for the store before answers
+// are said to lack them.
+const lagging = 15 * time.Second
+
+// forgiven is how long the log's refusal of a request counts.
+const forgiven = 30 * time.Second
 
 // Config says where runs go and how many may be on their way. Log and Store
 // are required; of the rest the zero value works.
@@ -54,6 +67,7 @@ type Config struct {
 	MaxPending int           // requests acknowledged and not yet stored; zero means 16384
 	Flush      time.Duration // longest wait of a row for others to be stored with it; zero means 1 s
 	MaxBatch   int           // rows that are stored without waiting further; zero means 20 000
+	MaxAge     time.Duration // of a run when it is received, older ones are refused; zero means 400 days
 
 	TrustedProxies []netip.Prefix        // whose X-Forwarded-For is believed
 	Metrics        prometheus.Registerer // nil: counted, but not exposed
@@ -77,7 +91,8 @@ type Ingester struct {
 	flushLast time.Duration
 	caughtUp  atomic.Bool
 	applied   atomic.Pointer[wal.Location]
-	failing   atomic.Pointer[string] // why the store does not take rows now
+	failing   atomic.Pointer[string]  // why the store does not take rows now
+	unwritten atomic.Pointer[failure] // why the log did not take the last request
 }
 
 // New makes an Ingester that goes on where the store stands. Nothing may be
@@ -88,6 +103,7 @@ func New(ctx context.Context, cfg Config) (*Ingester, error) {
 	cfg.MaxPending = cmp.Or(cfg.MaxPending, DefaultMaxPending)
 	cfg.Flush = cmp.Or(cfg.Flush, DefaultFlush)
 	cfg.MaxBatch = cmp.Or(cfg.MaxBatch, DefaultMaxBatch)
+	cfg.MaxAge = cmp.Or(cfg.MaxAge, DefaultMaxAge)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -123,8 +139,18 @@ func New(ctx context.Context, cfg Config) (*Ingester, error) {
 // before it are needed for steps alone.
 func (in *Ingester) Applied() wal.Location { return *in.applied.Load() }
 
-// Unready says why runs that were acknowledged may not be seen by queries yet;
-// empty when they are.
+// StoredUntil is the instant, at most now, before which every acknowledged run
+// of this process is stored.
+func (in *Ingester) StoredUntil() time.Time {
+	now := time.Now()
+	if since := in.open.oldest(); !since.IsZero() && since.Before(now) {
+		return since.UTC()
+	}
+	return now.UTC()
+}
+
+// Unready says why runs cannot be taken, or why some that were acknowledged may
+// not be seen by queries yet; empty when all is well.
 func (in *Ingester) Unready() []string {
 	var why []string
 	if !in.caughtUp.Load() {
@@ -133,7 +159,20 @@ func (in *Ingester) Unready() []string {
 	if p := in.failing.Load(); p != nil {
 		why = append(why, "the store does not take rows: "+*p)
 	}
+	// Only requests can tell that the log is well again, so do not keep them away.
+	if f := in.unwritten.Load(); f != nil && time.Since(f.at) < forgiven {
+		why = append(why, "runs are not taken: "+f.why)
+	}
+	if lag := time.Since(in.StoredUntil()); lag > lagging {
+		why = append(why, fmt.Sprintf("acknowledged runs have waited %s for the store", lag.Round(time.Second)))
+	}
 	return why
+}
+
+// failure is what went wrong, and when.
+type failure struct {
+	why string
+	at  time.Time
 }
 
 // request is a body as it came.
@@ -187,18 +226,30 @@ func (in *Ingester) accept(req request) (reply, error) {
 	if err != nil {
 		in.open.done(token)
 		<-in.pending
-		in.log.Error("request not taken", "error", err)
+		if in.unwritten.Swap(&failure{err.Error(), time.Now()}) == nil { // and not once for each request
+			in.log.Error("requests not taken", "error", err)
+		}
 		return reply{}, unavailable("the log cannot be written")
 	}
+	if in.unwritten.Load() != nil && in.unwritten.Swap(nil) != nil {
+		in.log.Info("requests are taken again")
+	}
 	in.metrics.taken(&d)
-	weight := int64(d.size) + int64(len(d.rows))*rowBytes
-	in.queue <- item{decoded: d, at: at, token: token, hold: req.hold.move(weight)}
+	in.queue <- item{decoded: d, at: at, token: token, hold: req.hold.move(d.weight())}
 	return d.reply, nil
 }
 
-// rowBytes is about what a row takes in memory beside its strings, which are
-// parts of the decompressed body.
-const rowBytes = 2 << 10
+// About what a row takes in memory beside its strings, which are parts of the
+// decompressed body, and an orphan on its way into the store.
+const (
+	rowBytes    = 2 << 10
+	orphanBytes = 128
+)
+
+// weight is about how many bytes d keeps from being freed.
+func (d *decoded) weight() int64 {
+	return int64(d.size) + rowBytes*int64(len(d.rows)) + orphanBytes*int64(len(d.orphans))
+}
 
 // decode decompresses and decodes a body, and refuses runs that the store
 // could not take. The rows' strings are parts of memory that the record does
@@ -212,7 +263,7 @@ func (in *Ingester) decode(rec *wal.Record, h *hold) (decoded, error) {
 	var refused []string
 	received := rec.ReceivedAt // not a pointer into rec, which would keep its body
 	res, err := trace.Decode(plain, trace.Limits{}, func(r *run.Run) error {
-		if err := store.Check(r); err != nil {
+		if err := in.check(r, received); err != nil {
 			d.reply.rejected++
 			refused = append(refused, err.Error())
 			return nil
@@ -240,4 +291,19 @@ func (in *Ingester) decode(rec *wal.Record, h *hold) (decoded, error) {
 	d.reply.rejected += int64(res.Rejected)
 	d.reply.message = joinMessages(slices.Concat(res.Messages, refused))
 	return d, nil
+}
+
+// check refuses a run that the store could not take or would not keep. It
+// decides by when the run was received, so that a replay decides alike.
+func (in *Ingester) check(r *run.Run, received time.Time) error {
+	if err := store.Check(r); err != nil {
+		return err
+	}
+	switch age := received.Sub(r.StartedAt); {
+	case age > in.cfg.MaxAge:
+		return fmt.Errorf("run %s: started %s before it was received, at most %s is kept", r.RunID, age.Round(time.Second), in.cfg.MaxAge)
+	case age < -MaxAhead:
+		return fmt.Errorf("run %s: started %s after it was received: the agent's clock or the collector's is off", r.RunID, (-age).Round(time.Second))
+	}
+	return nil
 }

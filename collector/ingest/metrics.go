@@ -70,6 +70,8 @@ func newMetrics(reg prometheus.Registerer, in *Ingester) *metrics {
 	}
 	reg.MustRegister(m.storeTime)
 	gauge("ingest_pending_requests", "Requests acknowledged and not yet stored.", func() float64 { return float64(len(in.queue)) })
+	gauge("ingest_lag_seconds", "How long the oldest request that is acknowledged and not yet stored has waited.",
+		func() float64 { return time.Since(in.StoredUntil()).Seconds() })
 	gauge("ingest_free_bytes", "Bytes of requests that may still be taken before senders are refused.",
 		func() float64 { return float64(in.budget.free.Load()) })
 	gauge("log_bytes", "Size of the log of request bodies.", func() float64 { return float64(in.cfg.Log.Stats().Bytes) })

@@ -95,17 +95,6 @@ func TestFailingStore(t *testing.T) {
 	r.until("stored and ready", func() bool { return r.store.len() == 1 && len(r.Unready()) == 0 })
 }
 
-func TestFailingLog(t *testing.T) {
-	r := newRig(t, nil)
-	if err := r.log.Close(); err != nil {
-		t.Fatal(err)
-	}
-	res, _ := r.postProto(marshal(t, makeRun(0)))
-	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
-		t.Errorf("%s; want 503 with Retry-After", res.Status)
-	}
-}
-
 // What was acknowledged and not stored when a process ends is stored by the
 // next one, from the log.
 func TestReplay(t *testing.T) {
@@ -233,7 +222,10 @@ func TestTrackerPosition(t *testing.T) {
 					t.Skip()
 				}
 				i := rapid.IntRange(0, len(waiting)-1).Draw(t, "which")
-				tr.done(waiting[i].token)
+				tr.position(log, waiting[i].token)
+				if rapid.Bool().Draw(t, "stored already") {
+					tr.done(waiting[i].token)
+				}
 				waiting = append(waiting[:i], waiting[i+1:]...)
 			},
 			"": func(t *rapid.T) {

@@ -25,6 +25,12 @@ type batch struct {
 	orphans []store.OrphanSpans
 	tokens  []token
 	holds   []*hold // one per body that came through the queue
+	bytes   int64   // of memory that rows and orphans keep from being freed, about
+}
+
+// full tells a batch that is stored without waiting further.
+func (in *Ingester) full(b *batch) bool {
+	return len(b.rows)+len(b.orphans) >= in.cfg.MaxBatch || b.bytes >= in.cfg.MaxBytes/4
 }
 
 // Run replays what an earlier process left in the log, then moves rows from the
@@ -64,7 +70,7 @@ func (in *Ingester) collect(ctx context.Context, b *batch) {
 	}
 	wait := time.NewTimer(in.cfg.Flush)
 	defer wait.Stop()
-	for len(b.rows) < in.cfg.MaxBatch {
+	for !in.full(b) {
 		select {
 		case <-ctx.Done():
 			return
@@ -105,6 +111,7 @@ func (in *Ingester) fill(b *batch, d *decoded, at wal.Location) {
 		}
 		b.rows = append(b.rows, store.Row{Run: r, At: store.Location(at)})
 	}
+	b.bytes += d.weight()
 	for _, id := range d.orphans {
 		b.orphans = append(b.orphans, store.OrphanSpans{TraceID: id, At: store.Location(at)})
 	}
@@ -115,11 +122,10 @@ func (in *Ingester) flush(ctx context.Context, b *batch) {
 	if len(b.holds) == 0 {
 		return
 	}
-	in.open.done(b.tokens...)
-	b.tokens = b.tokens[:0]
-	if !in.store(ctx, b, in.open.position(in.cfg.Log)) {
+	if !in.store(ctx, b, in.open.position(in.cfg.Log, b.tokens...)) {
 		return
 	}
+	in.open.done(b.tokens...)
 	for _, h := range b.holds {
 		h.release()
 	}
@@ -130,9 +136,11 @@ func (in *Ingester) flush(ctx context.Context, b *batch) {
 
 // store hands the batch to the store until that takes it or ctx ends.
 func (in *Ingester) store(ctx context.Context, b *batch, next wal.Location) bool {
+	added := 0 // by tries that failed in the end too
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		began := time.Now()
-		added, err := in.cfg.Store.Append(ctx, b.rows, b.orphans, store.Location(next))
+		n, err := in.cfg.Store.Append(ctx, b.rows, b.orphans, store.Location(next))
+		added += n
 		if err == nil {
 			in.failing.Store(nil)
 			in.applied.Store(&next)
@@ -187,7 +195,7 @@ func (in *Ingester) replay(ctx context.Context) error {
 			continue
 		}
 		bodies++
-		if len(b.rows)+len(b.orphans) >= in.cfg.MaxBatch {
+		if in.full(&b) {
 			if !in.store(ctx, &b, next) {
 				return nil
 			}
