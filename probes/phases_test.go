@@ -143,7 +143,7 @@ func TestPhases(t *testing.T) {
 					// of three says what is measured.
 					least := slices.Min(got)
 					t.Logf("%s %.2f ms, want %v", name, least, want)
-					if d := least - want; d < -1 || d > 5 {
+					if d := least - want; d < -1 || d > 5+slack {
 						t.Errorf("%s: %v ms (least of %v), want %v within 5", name, least, got, want)
 					}
 				}
@@ -153,7 +153,7 @@ func TestPhases(t *testing.T) {
 					// A request beside another needs a connection of its own, or
 					// gets what remains of a handshake that began for a third.
 					for _, p := range off {
-						if p.TLSMs < 90 || p.TLSMs > 200 {
+						if p.TLSMs < 90 || p.TLSMs > 200+10*slack {
 							t.Errorf("tls: %v ms, want one or two handshakes of 90", p.TLSMs)
 						}
 					}

@@ -15,9 +15,6 @@ import (
 	"github.com/firstframe/firstframe/probes/fetch"
 )
 
-// tolerance is what a phase may differ from the delay that caused it.
-const tolerance = 5 * time.Millisecond
-
 // within fails the test unless the median of a phase's errors is small: what
 // was measured less what the servers noted.
 func within(t *testing.T, phase string, errs []time.Duration) {
