@@ -89,8 +89,8 @@ var table = []broken{
 	{kind: "stall", path: "*.m4s", streams: hlsCMAF, typ: run.ErrStalled, step: run.StepSegment, before: "manifest playlist init", slow: true},
 	{kind: "stall", path: "*.m4s", streams: dashAll, typ: run.ErrStalled, step: run.StepSegment, before: "manifest init", slow: true},
 
-	{kind: "oversize", streams: "hls-ts dash-number live-dash-timeline", typ: run.ErrTooLarge, step: run.StepManifest},
-	{kind: "oversize", path: "index.m3u8", streams: "hls-ts hls-cmaf", typ: run.ErrTooLarge, step: run.StepPlaylist, before: "manifest"},
+	{kind: "oversize", streams: "hls-ts dash-number", typ: run.ErrTooLarge, step: run.StepManifest},
+	{kind: "oversize", path: "index.m3u8", streams: "live-hls-ts", typ: run.ErrTooLarge, step: run.StepPlaylist, before: "manifest"},
 	{kind: "html", streams: all, typ: run.ErrManifestInvalid, step: run.StepManifest},
 	{kind: "html", path: "index.m3u8", streams: hlsAll, typ: run.ErrManifestInvalid, step: run.StepPlaylist, before: "manifest"},
 	{kind: "garbage", path: "master.m3u8", streams: hlsAll, typ: run.ErrManifestInvalid, step: run.StepManifest},
@@ -161,7 +161,7 @@ func TestEveryFault(t *testing.T) {
 // check orders the fault for the viewer's country and CDN and plays.
 func (b broken) check(t *testing.T, v viewer, stream, id string, others bool) {
 	b.effect.Kind = b.kind
-	v.timeout = 8 * time.Second
+	v.timeout = 10 * time.Second
 	if b.slow {
 		v.timeout = 3 * time.Second // a body must be silent for one to count as stalled
 	}
