@@ -141,11 +141,9 @@ func (p *Plan) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, query.Errorf(codeNotFound, "", "this collector has no plan; it is started with --plan FILE"))
 		return
 	}
-	// A server's own limits for requests and answers are shorter than a long poll.
-	// Where the writer has no deadlines there are none to extend.
-	end := time.Now().Add(wait + writeTime)
-	_ = http.NewResponseController(w).SetReadDeadline(end)
-	_ = http.NewResponseController(w).SetWriteDeadline(end)
+	// A server's own limit for answers is shorter than a long poll. Where the
+	// writer has no deadline there is none to extend.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + writeTime))
 	until := time.NewTimer(wait)
 	defer until.Stop()
 	text, etag, changed := p.current()

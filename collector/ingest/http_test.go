@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -277,6 +278,11 @@ func TestSpansApart(t *testing.T) {
 		}
 		if diff := cmp.Diff(want.Steps, steps); diff != "" {
 			t.Errorf("root first %t (-want +got):\n%s", rootFirst, diff)
+		}
+		// Whoever sends a run's spans a hundred times does not hide it.
+		again, _, err := Steps(r.log, want.RunID, slices.Repeat(at, 50))
+		if diff := cmp.Diff(want.Steps, again); err != nil || diff != "" {
+			t.Errorf("root first %t, many bodies: %v (-want +got):\n%s", rootFirst, err, diff)
 		}
 	}
 }

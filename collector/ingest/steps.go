@@ -19,13 +19,11 @@ const (
 // Steps reads the steps of the run of that id from the bodies in the log that
 // hold its spans, as [store.Store.Run] lists them. expired says that some of
 // the bodies are gone by the log's retention; the steps are then those of the
-// others.
+// others. Of a run whose spans lie in more than 64 bodies, those of the first
+// are read, the root's among them.
 func Steps(log *wal.Log, id string, at []store.Location) (steps []run.Step, expired bool, err error) {
-	if len(at) > maxStepBodies {
-		return nil, false, fmt.Errorf("ingest: spans of run %s lie in %d bodies, at most %d are read", id, len(at), maxStepBodies)
-	}
 	var all []byte // requests may be concatenated, see package trace
-	for _, loc := range at {
+	for _, loc := range at[:min(len(at), maxStepBodies)] {
 		rec, err := log.Read(wal.Location(loc))
 		if errors.Is(err, wal.ErrExpired) {
 			expired = true

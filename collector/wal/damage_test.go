@@ -75,8 +75,8 @@ func TestTornSegmentHead(t *testing.T) {
 		if loc := appendBody(t, l, "first"); loc.Segment != 2 {
 			t.Fatalf("first record at %s, want it in segment 2", loc)
 		}
-		if got, _ := bodies(l, Location{}); !slices.Equal(got, []string{"first"}) {
-			t.Errorf("head of %d bytes: %q", size, got)
+		if got, errs := bodies(l, Location{}); !slices.Equal(got, []string{"first"}) || errs != nil {
+			t.Errorf("head of %d bytes: %q, %v; nothing was lost", size, got, errs)
 		}
 	}
 }

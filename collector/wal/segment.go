@@ -86,8 +86,8 @@ func create(dir string, number uint64) (*segment, error) {
 }
 
 // reopen makes the newest segment of an earlier process fit to be appended to,
-// and says how many bytes it cut. A segment without a whole head, which holds
-// no record, gives nil.
+// and says how many bytes it cut. A segment without a whole head gives nil; it
+// is removed where it cannot hold a record, being what a crash left of create.
 func reopen(dir string, number uint64, maxRecord int64) (*segment, int64, error) {
 	path := filepath.Join(dir, name(number))
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -95,12 +95,19 @@ func reopen(dir string, number uint64, maxRecord int64) (*segment, int64, error)
 		return nil, 0, fmt.Errorf("wal: %w", err)
 	}
 	salt, err := readHead(f)
-	if errors.Is(err, ErrCorrupt) {
-		return nil, 0, f.Close()
+	size, end := int64(0), int64(0)
+	if err == nil || errors.Is(err, ErrCorrupt) {
+		var serr error
+		if size, serr = f.Seek(0, io.SeekEnd); serr != nil {
+			err = serr
+		}
 	}
-	var size, end int64
-	if err == nil {
-		size, err = f.Seek(0, io.SeekEnd)
+	if errors.Is(err, ErrCorrupt) {
+		err = f.Close()
+		if size <= segmentHead {
+			err = errors.Join(err, os.Remove(path))
+		}
+		return nil, 0, err
 	}
 	if err == nil {
 		end, err = lastEnd(newReader(f, salt, size, maxRecord))

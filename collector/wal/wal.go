@@ -138,7 +138,7 @@ func (l *Log) load() error {
 			return err
 		}
 		l.cut = cut
-		if s != nil {
+		if s != nil || newest.size <= segmentHead {
 			l.closed = l.closed[:n-1]
 			l.active = s
 		}

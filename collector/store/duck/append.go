@@ -227,14 +227,9 @@ func (c column) value(row store.Row) (driver.Value, error) {
 // does not store orphans twice.
 func (s *Store) appendMeta(ctx context.Context, orphans []store.OrphanSpans, next store.Location) error {
 	err := s.transaction(ctx, func() error {
-		for _, o := range orphans {
-			id, err := run.ParseID(o.TraceID)
+		if len(orphans) > 0 {
+			err := s.writer.Raw(func(conn any) error { return appendOrphans(ctx, conn.(driver.Conn), orphans) })
 			if err != nil {
-				return err
-			}
-			text := fmt.Sprintf("INSERT INTO meta.orphans VALUES (%s, %d, %d, CAST(now() AS TIMESTAMP))",
-				uuidLiteral(hex.EncodeToString(id[:])), o.At.Segment, o.At.Offset)
-			if err := s.exec(ctx, text); err != nil {
 				return err
 			}
 		}
@@ -243,6 +238,26 @@ func (s *Store) appendMeta(ctx context.Context, orphans []store.OrphanSpans, nex
 	})
 	if err != nil {
 		return fmt.Errorf("duck: append position: %w", err)
+	}
+	return nil
+}
+
+// appendOrphans puts orphans into their table within the transaction of conn.
+func appendOrphans(ctx context.Context, conn driver.Conn, orphans []store.OrphanSpans) (err error) {
+	app, err := duckdb.NewAppender(conn, "meta", "main", "orphans")
+	if err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, app.CloseWithCancel(ctx)) }()
+	now := time.Now().UTC()
+	for _, o := range orphans {
+		id, err := run.ParseID(o.TraceID)
+		if err != nil {
+			return err
+		}
+		if err := app.AppendRow(duckdb.UUID(id), o.At.Segment, o.At.Offset, now); err != nil {
+			return err
+		}
 	}
 	return nil
 }
