@@ -31,7 +31,7 @@ func TestDemo(t *testing.T) {
 	program(t, "agent")
 	program(t, "collector")
 	var said bytes.Buffer
-	cmd := exec.Command(program(t, "lab"), "demo", "--json", "--after", "30s", "--interval", "10s", "--dir", t.TempDir())
+	cmd := exec.Command(program(t, "lab"), "demo", "--json", "--after", "20s", "--interval", "10s", "--dir", t.TempDir())
 	cmd.Stderr = &said
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -74,7 +74,7 @@ func TestDemo(t *testing.T) {
 	})
 	t.Logf("the page shows it %.0f s after the order", time.Since(ordered).Seconds())
 	// It stays so: nothing else turns red while Brazil is ill.
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(6 * time.Second); time.Now().Before(end); {
 		for _, c := range cellsOf(t, page) {
 			if want := map[bool]string{true: "bad", false: "good"}[c.Country == "BR" && c.CDN == "cdn-b"]; c.State != want {
 				t.Fatalf("%s × %s is %s, want %s", c.Country, c.CDN, c.State, want)
