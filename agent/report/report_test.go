@@ -81,6 +81,19 @@ func TestWaterfall(t *testing.T) {
 	golden(t, "failed", func(p *Printer) error { return p.Waterfall(&bad) }, 100)
 }
 
+// Who asks for a private address is told how to allow it.
+func TestHint(t *testing.T) {
+	r := failed()
+	r.ErrorType = run.ErrBlockedAddress
+	var b bytes.Buffer
+	if err := New(&b, 100).Waterfall(&r); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "--allow-private") {
+		t.Errorf("no hint:\n%s", b.String())
+	}
+}
+
 func TestTable(t *testing.T) {
 	slow := played()
 	slow.CDN, slow.Good = "b", false

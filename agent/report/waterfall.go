@@ -205,6 +205,14 @@ func (p *Printer) failure(b *strings.Builder, r *run.Run) {
 	for line := range strings.SplitSeq(text, "\n") {
 		b.WriteString(p.style.bad.Render(strings.TrimRight(line, " ")) + "\n")
 	}
+	if hint := hints[r.ErrorType]; hint != "" {
+		b.WriteString(hint + "\n")
+	}
+}
+
+// hints say what to do about failures that are the asker's to mend.
+var hints = map[run.ErrorType]string{
+	run.ErrBlockedAddress: "Addresses that are not public are refused; --allow-private allows them.",
 }
 
 // label is a step's name with its track, and its number where it is a retry.
