@@ -64,7 +64,7 @@ tools-demo:
 	@deploy/tools.sh go c++
 
 tools-test:
-	@deploy/tools.sh go c++ node chromium
+	@deploy/tools.sh go c++ node chromium promtool
 
 clean:
 	rm -rf bin collector/console/node_modules
