@@ -227,7 +227,7 @@ func settings(url string, options map[string]any, secrets map[string]string) *pl
 		panic(err)
 	}
 	return &pluginv2.PluginContext{OrgId: 1, PluginId: "firstframe-datasource",
-		DataSourceInstanceSettings: &pluginv2.DataSourceInstanceSettings{Id: 1, Uid: "ff", Name: "Firstframe", Url: url,
+		DataSourceInstanceSettings: &pluginv2.DataSourceInstanceSettings{Uid: "ff", Name: "Firstframe", Url: url,
 			JsonData: text, DecryptedSecureJsonData: secrets, LastUpdatedMS: time.Now().UnixNano()}}
 }
 

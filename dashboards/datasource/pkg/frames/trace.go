@@ -82,7 +82,7 @@ type span struct {
 // the run and one for each step. Times are Unix milliseconds, durations
 // milliseconds.
 func Trace(r *Run) (*data.Frame, error) {
-	start := float64(r.StartedAt.UnixNano()) / 1e6
+	start := float64(r.StartedAt.UnixMicro()) / 1e3
 	root := span{id: id(0), operation: "playback " + r.Target, service: service(r.Player, "player"), start: start, duration: r.DurationMs,
 		failed: r.ErrorType, detail: r.Detail, tags: tags(r.fields), kind: "internal"}
 	if !r.OK && root.failed == "" {

@@ -1,0 +1,147 @@
+import type { QueryEditorProps } from '@grafana/data';
+import { Alert, Button, InlineField, InlineFieldRow, InlineSwitch, Input, MultiSelect, RadioButtonGroup, Select } from '@grafana/ui';
+import React from 'react';
+import type { DataSource } from './datasource';
+import { Filters } from './Filters';
+import { option, options, useNames } from './options';
+import { defaultQuery, type Named, type Options, type Query } from './types';
+
+const types = [
+  { label: 'Runs', value: 'runs' as const, description: 'Measures over runs, as series or as a table' },
+  { label: 'Run', value: 'trace' as const, description: 'One run with its steps, as a waterfall' },
+];
+
+const steps = [
+  { value: 'auto', label: 'auto', description: 'a series, as fine as the panel shows' },
+  { value: '', label: 'none: a table', description: 'one row for the whole range' },
+  ...['10s', '1m', '5m', '15m', '1h', '1d'].map((v) => option(v)),
+];
+
+/** Edits a query of a panel, of Explore or of an alert rule. */
+export function QueryEditor({ datasource, query, range, onChange, onRunQuery }: QueryEditorProps<DataSource, Query, Options>) {
+  const q: Query = { ...defaultQuery, ...query };
+  const names = useNames(datasource);
+  const set = (change: Partial<Query>) => {
+    onChange({ ...q, ...change });
+    onRunQuery();
+  };
+  return (
+    <>
+      {names.error && <Alert title="The collector does not say what there is">{names.error}</Alert>}
+      <InlineFieldRow>
+        <InlineField label="Show" labelWidth={14}>
+          <RadioButtonGroup options={types} value={q.queryType} onChange={(queryType) => set({ queryType })} />
+        </InlineField>
+      </InlineFieldRow>
+      {q.queryType === 'trace' ? (
+        <InlineField label="Run" labelWidth={14} tooltip="The run's id; links from runs fill it in" grow>
+          <Input aria-label="Run" placeholder="32 hex digits" defaultValue={q.run_id ?? ''} onBlur={(e) => set({ run_id: e.currentTarget.value.trim() })} />
+        </InlineField>
+      ) : (
+        <>
+          <What q={q} measures={names.measures} dimensions={names.dimensions} set={set} />
+          <Filters datasource={datasource} dimensions={names.dimensions} range={range} where={q.where ?? []} onChange={(where) => set({ where })} />
+          <How q={q} set={set} />
+        </>
+      )}
+    </>
+  );
+}
+
+interface Part {
+  q: Query;
+  set(change: Partial<Query>): void;
+}
+
+function What({ q, measures, dimensions, set }: Part & { measures: Named[]; dimensions: Named[] }) {
+  return (
+    <InlineFieldRow>
+      <InlineField label="Measures" labelWidth={14} grow>
+        <MultiSelect
+          aria-label="Measures"
+          placeholder="runs"
+          options={options(measures)}
+          value={(q.measures ?? []).map((v) => option(v))}
+          allowCustomValue
+          onChange={(chosen) => set({ measures: chosen.map((v) => v.value ?? '') })}
+        />
+      </InlineField>
+      <InlineField label="Group by" labelWidth={12} grow>
+        <MultiSelect
+          aria-label="Group by"
+          placeholder="all runs together"
+          options={options(dimensions)}
+          value={(q.group_by ?? []).map((v) => option(v))}
+          allowCustomValue
+          onChange={(chosen) => set({ group_by: chosen.map((v) => v.value ?? '') })}
+        />
+      </InlineField>
+    </InlineFieldRow>
+  );
+}
+
+/** How the answer is cut into buckets, ordered and named. */
+function How({ q, set }: Part) {
+  const columns = [...(q.measures?.length ? q.measures : ['runs']), ...(q.group_by ?? [])];
+  const custom = q.step && !steps.some((s) => s.value === q.step) ? [option(q.step)] : [];
+  return (
+    <InlineFieldRow>
+      <InlineField label="Step" labelWidth={14} tooltip="The length of a bucket; none makes a table">
+        <Select aria-label="Step" width={18} options={[...steps, ...custom]} value={q.step ?? ''} allowCustomValue onChange={(v) => set({ step: v.value ?? '' })} />
+      </InlineField>
+      <InlineField label="Order by" labelWidth={12}>
+        <Select
+          aria-label="Order by"
+          width={24}
+          placeholder="most runs first"
+          isClearable
+          options={columns.map((c) => option(c))}
+          value={q.order_by ? option(q.order_by.measure) : null}
+          onChange={(v) => set({ order_by: v?.value ? { measure: v.value, desc: q.order_by?.desc ?? true } : undefined })}
+        />
+      </InlineField>
+      {q.order_by && (
+        <InlineField label="Descending">
+          <InlineSwitch
+            aria-label="Descending"
+            value={Boolean(q.order_by.desc)}
+            onChange={(e) => q.order_by && set({ order_by: { ...q.order_by, desc: e.currentTarget.checked } })}
+          />
+        </InlineField>
+      )}
+      <Text label="Limit" tooltip="At most so many series, or rows" placeholder="1000" value={q.limit?.toString()} save={(v) => set({ limit: Number(v) || undefined })} />
+      <Text label="Compare" tooltip="The same range so much earlier, beside it: -7d" placeholder="-7d" value={q.compare} save={(v) => set({ compare: v || undefined })} />
+      <Text
+        label="Exemplars"
+        tooltip="Runs to look at, for each point or row: at most 5"
+        placeholder="0"
+        value={q.exemplars?.toString()}
+        save={(v) => set({ exemplars: Number(v) || undefined })}
+      />
+      {q.step && (
+        <Text label="Legend" tooltip="{{country}} is that dimension's value, {{measure}} the measure" placeholder="{{country}}" value={q.legend} save={(v) => set({ legend: v || undefined })} />
+      )}
+      {q.at && (
+        <Button icon="times" variant="secondary" onClick={() => set({ at: undefined, for: undefined })}>
+          Only {q.for} from {new Date(Number(q.at)).toLocaleString()}
+        </Button>
+      )}
+    </InlineFieldRow>
+  );
+}
+
+/** A short text that is taken over when the field is left. */
+function Text({ label, tooltip, placeholder, value, save }: { label: string; tooltip: string; placeholder: string; value?: string; save(v: string): void }) {
+  return (
+    <InlineField label={label} tooltip={tooltip}>
+      <Input
+        aria-label={label}
+        key={value}
+        width={label === 'Legend' ? 24 : 10}
+        placeholder={placeholder}
+        defaultValue={value ?? ''}
+        onBlur={(e) => e.currentTarget.value.trim() !== (value ?? '') && save(e.currentTarget.value.trim())}
+      />
+    </InlineField>
+  );
+}
