@@ -59,8 +59,8 @@ const rows = `{"columns":[{"name":"asn","kind":"dimension"},{"name":"ok","kind":
 func TestFrames(t *testing.T) {
 	for name, c := range map[string]struct{ asked, answer string }{
 		"series": {`{"measures":["sli","ttff_ms_p95"],"group_by":["country"],"step":"30m"}`, series},
-		"table": {`{"measures":["bytes_avg"],"group_by":["asn","ok","run_id","started_at"],"compare":"-1d","exemplars":2}`, rows},
-		"empty": {`{"measures":["sli"],"group_by":["country"],"step":"30m"}`, `{"columns":[{"name":"time","kind":"time"},{"name":"runs","kind":"measure"}],"rows":[]}`},
+		"table":  {`{"measures":["bytes_avg"],"group_by":["asn","ok","run_id","started_at"],"compare":"-1d","exemplars":2}`, rows},
+		"empty":  {`{"measures":["sli"],"group_by":["country"],"step":"30m"}`, `{"columns":[{"name":"time","kind":"time"},{"name":"runs","kind":"measure"}],"rows":[]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			made, err := Make(asked(t, c.asked), answer(t, c.answer))
