@@ -130,15 +130,18 @@ func TestKindsEndRunsAsTheTableSays(t *testing.T) {
 			tc.effect.Kind = tc.kind
 			order(t, l, fault.Fault{ID: t.Name(), Match: fault.Match{Country: "BR", CDN: "cdn-b", Path: tc.path}, Effect: tc.effect})
 			defer l.Faults.Delete(t.Name())
-			timeout := time.Second
-			if tc.kind == "stall" {
+			timeout := 1500 * time.Millisecond
+			switch tc.kind {
+			case "stall":
 				timeout = 2500 * time.Millisecond // below a second of silence it is a timeout
+			case "oversize":
+				timeout = 15 * time.Second // so much takes a while to receive
 			}
 			r := probe(t, l, brazil, tc.stream, "cdn-b", "ideal", timeout)
 			if r.OK || r.ErrorType != tc.want || r.ErrorStep != tc.step {
 				t.Errorf("%s at %s: %s; want %s at %s", r.ErrorType, r.ErrorStep, r.ErrorDetail, tc.want, tc.step)
 			}
-			if r.DurationMs > float64(timeout.Milliseconds())+250 {
+			if r.DurationMs > float64(timeout.Milliseconds())+1000 {
 				t.Errorf("took %v ms", r.DurationMs)
 			}
 			if len(r.Steps) == 0 {
