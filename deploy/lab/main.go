@@ -39,6 +39,7 @@ type commands struct {
 type serveCommand struct {
 	Dir       string        `help:"Folder for CA, GeoIP databases, plan, ledger and logs. Left out: a new one, removed in the end." placeholder:"DIR"`
 	Interval  time.Duration `help:"Between the plan's rounds." default:"30s"`
+	Control   string        `help:"Where faults, ledger and info are served; port 0 is a free one." default:"127.0.0.1:0" placeholder:"ADDR"`
 	Fast      bool          `help:"Names, connections and cache misses take no time."`
 	Agents    bool          `help:"Also start the agents of all countries, each as a process of its own." negatable:""`
 	Collector string        `help:"What the agents ship to." default:"http://127.0.0.1:4318" placeholder:"URL"`
@@ -89,7 +90,7 @@ func (c *serveCommand) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
-	l, err := lab.Start(context.Background(), lab.Config{Dir: c.Dir, Interval: c.Interval, Fast: c.Fast,
+	l, err := lab.Start(context.Background(), lab.Config{Dir: c.Dir, Interval: c.Interval, Control: c.Control, Fast: c.Fast,
 		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		return err

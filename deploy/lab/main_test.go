@@ -30,6 +30,7 @@ func TestExitCodes(t *testing.T) {
 		{"unknown command", "dance", exitNotKnown, "", "dance"},
 		{"not a duration", "serve --interval=soon", exitNotKnown, "", "soon"},
 		{"no such folder", "serve --dir=/dev/null/x", exitFailed, "", "/dev/null"},
+		{"no address for control", "serve --fast --control=nowhere", exitFailed, "", "nowhere"},
 		{"demo without programs", "demo --bin=/nonexistent", exitFailed, "", "/nonexistent/collector"},
 		{"demo of no country", "demo --country=XX", exitFailed, "", "no country XX"},
 		{"no agent", "serve --fast --agents --agent-bin=/nonexistent", exitFailed, "", "/nonexistent"},
@@ -50,12 +51,15 @@ func TestServe(t *testing.T) {
 	r, w := io.Pipe()
 	var stderr bytes.Buffer
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, []string{"serve", "--fast", "--interval=7s"}, w, &stderr) }()
+	go func() { code <- run(ctx, []string{"serve", "--fast", "--interval=7s", "--control=127.0.0.2:0"}, w, &stderr) }()
 	var info lab.Info
 	if err := json.NewDecoder(r).Decode(&info); err != nil {
 		t.Fatal(err)
 	}
 	go io.Copy(io.Discard, r) // ends with w
+	if !strings.HasPrefix(info.Control, "http://127.0.0.2:") {
+		t.Errorf("control is at %s", info.Control)
+	}
 	res, err := http.Get(info.Control + "/healthz")
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatal(res, err)

@@ -26,6 +26,7 @@ type Config struct {
 	World    *world.World  // nil means world.Default
 	Dir      string        // where its files go; empty means a new folder, removed by Close
 	Interval time.Duration // between rounds, in the plan; 0 means 30 s
+	Control  string        // where faults, ledger and info are served; empty means a free port of 127.0.0.1
 	Fast     bool          // names, connections and cache misses take no time
 	Log      *slog.Logger  // nil means nowhere
 }
@@ -64,6 +65,9 @@ type AgentInfo struct {
 	Addr    netip.Addr `json:"addr"` // to bind to
 }
 
+// freePort listens where only this machine can ask.
+const freePort = "127.0.0.1:0"
+
 // DefaultInterval is what Config.Interval means when it is 0.
 const DefaultInterval = 30 * time.Second
 
@@ -78,6 +82,9 @@ func (c Config) complete() (Config, bool, error) {
 	}
 	if c.Interval <= 0 {
 		c.Interval = DefaultInterval
+	}
+	if c.Control == "" {
+		c.Control = freePort
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -200,10 +200,11 @@ func (l *Lab) startServers() error {
 	})
 	control.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	for _, s := range []struct {
+		addr    string
 		handler http.Handler
 		url     *string
-	}{{control, &l.Info.Control}, {l.origin, &l.Info.Origin}} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+	}{{l.config.Control, control, &l.Info.Control}, {freePort, l.origin, &l.Info.Origin}} {
+		listener, err := net.Listen("tcp", s.addr)
 		if err != nil {
 			return err
 		}
