@@ -90,6 +90,9 @@ func (x *exchange) receive(resp *http.Response) error {
 	if err != nil {
 		return err
 	}
+	if n := resp.ContentLength; n > x.req.MaxBytes && (w.size == 0 || w.skip+w.size > x.req.MaxBytes) {
+		return fmt.Errorf("%w: body of %d bytes, more than %d", ErrTooLarge, n, x.req.MaxBytes)
+	}
 	var body io.Reader = arrival{x, resp.Body}
 	if x.Encoding == "gzip" || x.Encoding == "x-gzip" {
 		body = &gunzip{src: source{r: body}}

@@ -215,7 +215,20 @@ func (s *session) fail(r *Result, err error) {
 		f = failed(run.ErrInternal, run.StepManifest, fmt.Sprintf("no first frame, and no reason: %v", err), Moment{time.Now(), PressPlay})
 	}
 	r.Error, r.Step, r.Detail, r.End = f.typ, f.step, f.detail, f.at.At
+	s.blame(f)
 	r.Phases = criticalPath(s.nodes, s.start, f.at)
+}
+
+// blame writes a failure into the step whose answer turned out to be bad only
+// after it had ended well: a playlist that cannot be used, media that its key or
+// initialization segment does not fit.
+func (s *session) blame(f *failure) {
+	if f.at.Step == PressPlay {
+		return
+	}
+	if n := s.nodes[f.at.Step]; n.Name == f.step && n.Error == "" {
+		n.Error, n.Detail = f.typ, f.detail
+	}
 }
 
 // firstFrame is the moment at which the model shows the first frame: what it

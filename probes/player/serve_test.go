@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -217,6 +218,9 @@ func bad(t testing.TB, r *Result, typ run.ErrorType, step run.StepName) *Result 
 	t.Helper()
 	if r.Error != typ || r.Step != step || r.Frame != nil {
 		t.Fatalf("%q at %q (%s), want %s at %s: %s", r.Error, r.Step, r.Detail, typ, step, names(r))
+	}
+	if !slices.ContainsFunc(r.Steps, func(s run.Step) bool { return s.Name == step && s.Error == typ }) {
+		t.Errorf("%s: no step %s carries the error %s", names(r), step, typ)
 	}
 	return r
 }
