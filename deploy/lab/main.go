@@ -42,7 +42,7 @@ type serveCommand struct {
 	Control   string        `help:"Where faults, ledger and info are served; port 0 is a free one." default:"127.0.0.1:0" placeholder:"ADDR"`
 	Fast      bool          `help:"Names, connections and cache misses take no time."`
 	Agents    bool          `help:"Also start the agents of all countries, each as a process of its own." negatable:""`
-	Collector string        `help:"What the agents ship to." default:"http://127.0.0.1:4318" placeholder:"URL"`
+	Collector string        `help:"What the agents ship to (${default})." default:"http://127.0.0.1:4318" placeholder:"URL"`
 	AgentBin  string        `help:"The agent program. Left out: agent beside lab." placeholder:"FILE"`
 	Verbose   bool          `short:"v" help:"Also say what is wrong with single connections."`
 }
@@ -62,9 +62,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintln(stderr, "lab:", err)
 		return exitFailed
-	}
-	if len(args) == 0 {
-		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(args)
 	if code >= 0 { // help was asked for

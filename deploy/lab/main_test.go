@@ -23,7 +23,7 @@ func TestExitCodes(t *testing.T) {
 		code           int
 		stdout, stderr string
 	}{
-		{"nothing", "", exitOK, "serve", ""},
+		{"nothing", "", exitNotKnown, "", "serve"},
 		{"help", "--help", exitOK, "Exit codes", ""},
 		{"help of a command", "serve --help", exitOK, "--collector", ""},
 		{"unknown flag", "serve --nope", exitNotKnown, "", "--nope"},
