@@ -51,7 +51,9 @@ func TestServe(t *testing.T) {
 	r, w := io.Pipe()
 	var stderr bytes.Buffer
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, []string{"serve", "--fast", "--interval=7s", "--control=127.0.0.2:0"}, w, &stderr) }()
+	go func() {
+		code <- run(ctx, []string{"serve", "--fast", "--interval=7s", "--control=127.0.0.2:0"}, w, &stderr)
+	}()
 	var info lab.Info
 	if err := json.NewDecoder(r).Decode(&info); err != nil {
 		t.Fatal(err)
