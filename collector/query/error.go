@@ -19,6 +19,7 @@ const (
 	CodePattern   = "invalid_pattern"   // not RE2 syntax
 	CodeBounds    = "out_of_bounds"     // more than the Max… constants allow
 	CodeSlice     = "not_supported"     // a dimension that coverage cannot be told for
+	CodePair      = "not_paired"        // a measure of pairs without pair_by, or pair_by that group_by lacks
 	CodeCost      = "too_expensive"     // the engine gave up: too long, or too much memory
 )
 

@@ -29,14 +29,23 @@ const (
 	AggCoverage                 // see Covered
 	AggSilent                   // from the last started_at to the end of the bucket, in ms
 	AggExpiresIn                // from the end of the bucket to the least Field, in ms
+	AggPairs                    // runs with a partner
+	AggTTFFDiff                 // median of the paired differences of ttff_ms
+	AggTTFFDiffLow              // the MedianRank-th of them from below
+	AggTTFFDiffHigh             // the MedianRank-th of them from above
+	AggBadDiff                  // mean of the paired differences of bad
+	AggBadDiffLow               // the mean - MeanError
+	AggBadDiffHigh              // the mean + MeanError
 )
 
 // Measure is a number that can be asked for.
 type Measure struct {
 	Name string `json:"name"`
 	Kind Kind   `json:"kind"` // measure, or time: then its values are times
-	Unit string `json:"unit"` // ms, B, kbit/s, px; ratio: 0 to 1; empty: a count, or a multiple
+	Unit string `json:"unit"` // ms, B, kbit/s, px; ratio: a share of 1; empty: a count, or a multiple
 	Doc  string `json:"doc"`
+
+	Paired bool `json:"paired,omitempty"` // only with pair_by
 
 	Agg      Agg        `json:"-"`
 	Field    *run.Field `json:"-"` // of AggQuantile, AggAvg, AggMin, AggMax and AggExpiresIn
@@ -77,6 +86,7 @@ var quantiles = []struct {
 var (
 	measures       = makeMeasures()
 	dimensions     = makeDimensions()
+	pairNames      = sorted(Paired)
 	measureNames   = namesOf(measures, func(m Measure) string { return m.Name })
 	dimensionNames = namesOf(dimensions, func(d Dimension) string { return d.Name })
 )
@@ -128,6 +138,7 @@ func makeMeasures() []Measure {
 		{Name: "tls_expires_in_ms", Unit: "ms", Agg: AggExpiresIn, Field: run.FieldByName("tls_expires_at"),
 			Doc: "from the end of the bucket to tls_expires_at_min; below 0: expired"},
 	}
+	ms = append(ms, pairMeasures()...)
 	for i := range run.Fields {
 		f := &run.Fields[i]
 		if f.Role != run.Measure {
@@ -145,6 +156,7 @@ func makeMeasures() []Measure {
 			Doc: fmt.Sprintf("greatest %s: %s", f.Name, f.Doc)})
 	}
 	for i := range ms {
+		ms[i].Paired = ms[i].Agg >= AggPairs
 		if ms[i].Kind == "" {
 			ms[i].Kind = KindMeasure
 		}

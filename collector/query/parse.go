@@ -32,6 +32,7 @@ func (r *Request) keys() map[string]reader {
 		"to":        unlessEmpty(&r.To),
 		"step":      unlessEmpty(&r.Step),
 		"compare":   unlessEmpty(&r.Compare),
+		"pair_by":   into(&r.PairBy),
 		"measures":  into(&r.Measures),
 		"group_by":  into(&r.GroupBy),
 		"limit":     into(&r.Limit),

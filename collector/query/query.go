@@ -25,6 +25,15 @@
 //     period has runs.
 //   - Exemplars are those of a bucket's runs that a person should look at first:
 //     the failed ones, newest first, then those with the longest ttff_ms.
+//   - Runs are paired within what one agent played in one round, see [Paired]
+//     and [PairKey], among the runs of the range for which where holds: a
+//     network, an hour or an episode that is bad for all makes no difference
+//     between them. Each run is compared with the mean of the runs of the other
+//     values of pair_by in its group. A run without a round, an agent or a value
+//     of pair_by has no partner and is none. The difference of ttff_ms is told by
+//     its median, since one stalled run among hundreds would move a mean; that of
+//     bad by its mean, since the median of rare failures is 0. Intervals take
+//     pairs as independent, which those of one round are not wholly.
 //   - Percentiles interpolate linearly between the two nearest runs, and like
 //     averages leave out the runs in which the field is null.
 //   - ne, not_in and not_match are the exact opposites of eq, in and match, so
@@ -81,6 +90,11 @@ type Request struct {
 	// Compare, unless zero, asks for every measure of the same range so much
 	// earlier too. In JSON it is a negative duration: -7d.
 	Compare Offset `json:"compare,omitzero"`
+
+	// PairBy is a dimension of [Paired] that is in GroupBy too, or empty. With
+	// it the measures that are Paired can be asked for: each run is compared
+	// with those of the other values of the dimension in its pair group.
+	PairBy string `json:"pair_by,omitempty"`
 
 	// Exemplars is how many run ids each row lists at most.
 	Exemplars int `json:"exemplars,omitempty"`

@@ -15,7 +15,7 @@ var now = time.Date(2026, 11, 23, 12, 34, 56, 0, time.UTC)
 
 const full = `{"from":"now-24h","to":"2026-11-23T12:00:00Z","step":"5m","measures":["sli","ttff_ms_p95"],
 	"group_by":["country","cdn"],"where":[{"dim":"good","op":"eq","values":["false"]}],
-	"order_by":{"measure":"sli","desc":true},"limit":5}`
+	"order_by":{"measure":"sli","desc":true},"limit":5,"pair_by":"cdn"}`
 
 func TestParse(t *testing.T) {
 	got, err := Parse([]byte(full))
@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 	want := &Request{From: Ago(24 * time.Hour), To: At(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)),
 		Step: Duration(5 * time.Minute), Measures: []string{"sli", "ttff_ms_p95"}, GroupBy: []string{"country", "cdn"},
 		Where:   []Cond{{Dim: "good", Op: Eq, Values: []string{"false"}}},
-		OrderBy: &Order{Measure: "sli", Desc: true}, Limit: 5}
+		OrderBy: &Order{Measure: "sli", Desc: true}, Limit: 5, PairBy: "cdn"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -70,6 +70,10 @@ func TestParseRefuses(t *testing.T) {
 		"compare far":        {`{"compare":"-401d"}`, CodeBounds, "compare", ""},
 		"exemplars":          {`{"exemplars":6}`, CodeBounds, "exemplars", ""},
 		"order by exemplars": {`{"exemplars":1,"order_by":{"measure":"exemplars"}}`, CodeColumn, "order_by.measure", ""},
+		"pairs of nothing":   {`{"measures":["sli","pairs"],"group_by":["cdn"]}`, CodePair, "measures[1]", ""},
+		"pairs over all":     {`{"pair_by":"cdn","group_by":["country"]}`, CodePair, "pair_by", ""},
+		"pair by":            {`{"pair_by":"cnd","group_by":["cdn"]}`, CodeDimension, "pair_by", "cdn"},
+		"pair by country":    {`{"pair_by":"country","group_by":["country"]}`, CodeDimension, "pair_by", ""},
 		"coverage by POP":    {`{"measures":["coverage"],"group_by":["cdn","pop"]}`, CodeSlice, "group_by[1]", ""},
 		"coverage where bad": {`{"measures":["coverage"],"where":[{"dim":"good","op":"eq","values":["false"]}]}`, CodeSlice, "where[0].dim", ""},
 	} {

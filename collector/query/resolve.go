@@ -24,6 +24,7 @@ type Resolved struct {
 	Filters  []Filter     // all must hold
 
 	Compare   time.Duration // zero, or how much earlier the period of comparison lies
+	PairBy    *Dimension    // nil, or one of Dims and of Paired
 	Exemplars int           // 0 to MaxExemplar
 	Settled   time.Time     // runs that started before it are expected to have arrived
 
@@ -102,6 +103,9 @@ func (r *Request) names() (*Resolved, error) {
 		q.Limit = DefaultLimit
 	}
 	if err := q.columns(r); err != nil {
+		return nil, err
+	}
+	if err := q.pair(r); err != nil {
 		return nil, err
 	}
 	if err := q.order(r.OrderBy); err != nil {

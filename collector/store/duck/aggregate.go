@@ -138,6 +138,9 @@ func inputs(m *query.Measure) []string {
 
 // aggregate is m in SQL, of a group that has at least one run.
 func (s scope) aggregate(m *query.Measure) string {
+	if m.Paired {
+		return s.pair(m)
+	}
 	runs, good, ok := s.count(), s.count("good"), s.count("ok")
 	switch m.Agg {
 	case query.AggGood:

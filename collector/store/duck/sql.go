@@ -92,6 +92,12 @@ func (st *statement) matching(days []*day) string {
 		out = add(out, "run_id", "ok", "ttff_ms")
 	}
 	in := slices.Clone(out)
+	paired, windows := "", ""
+	if q.PairBy != nil {
+		in = add(in, st.pairInputs()...)
+		paired, windows = st.paired()
+		paired = ", " + paired
+	}
 	where := []string{"true"}
 	for i := range q.Filters {
 		in = add(in, q.Filters[i].Dim.Name)
@@ -100,7 +106,7 @@ func (st *statement) matching(days []*day) string {
 	matches := strings.Join(where, " AND ")
 	var parts []string
 	for i, span := range q.Spans() {
-		list := strings.Join(out, ", ")
+		list := strings.Join(out, ", ") + paired
 		if q.Step > 0 {
 			list += fmt.Sprintf(", (epoch_ns(started_at) - %d) // %d AS bucket", q.Start.Add(-span.Shift).UnixNano(), int64(q.Step))
 		}
@@ -108,7 +114,11 @@ func (st *statement) matching(days []*day) string {
 			list += fmt.Sprintf(", %d AS part", i)
 		}
 		source := union(within(days, span.From, span.To), strings.Join(in, ", "))
-		parts = append(parts, fmt.Sprintf("SELECT %s FROM (%s) WHERE %s AND %s", list, source, between(span.From, span.To), matches))
+		part := fmt.Sprintf("SELECT %s FROM (%s) WHERE %s AND %s%s", list, source, between(span.From, span.To), matches, windows)
+		if windows != "" {
+			part = "FROM (" + part + ")" // the names of windows are those of a whole union
+		}
+		parts = append(parts, part)
 		if q.Covers() {
 			parts = append(parts, st.expected(days, i, span, matches))
 		}

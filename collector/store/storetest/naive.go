@@ -15,9 +15,10 @@ import (
 // series are the runs of one group, and the jobs that coverage expects, of the
 // range and of the one compared with.
 type series struct {
-	key  []any
-	runs [2][]*run.Run
-	jobs [2][]job
+	key   []any
+	runs  [2][]*run.Run
+	pairs [2]map[*run.Run]pair // of all groups
+	jobs  [2][]job
 }
 
 // evaluate answers q over runs in the plainest way.
@@ -65,11 +66,11 @@ func group(q *query.Resolved, runs []*run.Run) []*series {
 		return byKey[text]
 	}
 	for i, span := range q.Spans() {
-		for _, r := range between(runs, span.From, span.To) {
-			if holds(q.Filters, r) {
-				s := of(key(q.Dims, r))
-				s.runs[i] = append(s.runs[i], r)
-			}
+		matching := slices.DeleteFunc(between(runs, span.From, span.To), func(r *run.Run) bool { return !holds(q.Filters, r) })
+		compared := pairs(q, matching)
+		for _, r := range matching {
+			s := of(key(q.Dims, r))
+			s.runs[i], s.pairs[i] = append(s.runs[i], r), compared
 		}
 		if q.Covers() {
 			for _, j := range jobs(q, runs, span) {
@@ -199,7 +200,7 @@ func nullsLast(a, b any, desc bool) int {
 func numbers(q *query.Resolved, s *series, from, to time.Time) []any {
 	var row []any
 	for i, span := range q.Spans() {
-		b := bucket{from: from.Add(-span.Shift), to: to.Add(-span.Shift), settled: q.Settled, jobs: s.jobs[i]}
+		b := bucket{from: from.Add(-span.Shift), to: to.Add(-span.Shift), settled: q.Settled, jobs: s.jobs[i], pairs: s.pairs[i]}
 		b.runs = between(s.runs[i], b.from, b.to)
 		b.since, b.start = between(s.runs[i], span.From, b.to), span.From
 		for _, m := range q.Measures {
@@ -252,9 +253,13 @@ type bucket struct {
 	start, settled time.Time
 	since          []*run.Run // from start until to
 	jobs           []job
+	pairs          map[*run.Run]pair
 }
 
 func (b bucket) number(m *query.Measure) any {
+	if m.Paired {
+		return b.paired(m)
+	}
 	runs := b.runs
 	n := func(is func(*run.Run) bool) (n int64) {
 		for _, r := range runs {
@@ -336,7 +341,15 @@ func spread(m *query.Measure, runs []*run.Run) any {
 		return sum / float64(len(xs))
 	}
 	slices.Sort(xs)
-	at := m.Quantile * float64(len(xs)-1)
+	return quantile(xs, m.Quantile)
+}
+
+// quantile is that of sorted numbers, nil when there are none.
+func quantile(xs []float64, q float64) any {
+	if len(xs) == 0 {
+		return nil
+	}
+	at := q * float64(len(xs)-1)
 	low := int(at)
 	if low+1 == len(xs) {
 		return xs[low]

@@ -19,12 +19,14 @@ var lists = map[string][]string{
 	"segment_cache_status": {run.CacheHit, run.CacheHitRemote, run.CacheStale, run.CacheRevalidated, run.CacheMiss, run.CacheBypass, run.CacheError, run.CacheUnknown},
 }
 
+func newRand(seed, stream uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, stream)) }
+
 // Runs makes n runs from seed, always the same but for the random part of their
 // ids, which started within span before end. Every field that may be null is so
 // in one run of five. Numbers are multiples of a quarter, so that sums are exact
 // in whatever order they are made.
 func Runs(seed uint64, n int, end time.Time, span time.Duration) []*run.Run {
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := newRand(seed, 1)
 	runs := make([]*run.Run, n)
 	for i := range runs {
 		runs[i] = makeRun(rng, end.Add(-1-time.Duration(rng.Int64N(int64(span)))))
@@ -37,7 +39,7 @@ func Runs(seed uint64, n int, end time.Time, span time.Duration) []*run.Run {
 // the last agent falls silent at half the span, and there is a new plan and a
 // new app version in the second half.
 func Fleet(seed uint64, end time.Time, span time.Duration) []*run.Run {
-	rng := rand.New(rand.NewPCG(seed, 2))
+	rng := newRand(seed, 2)
 	var runs []*run.Run
 	for job := range 16 {
 		agent, target, cdn := job%4, job/4%2, job/8

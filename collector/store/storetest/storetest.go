@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("exemplars", func(t *testing.T) { exemplars(t, open) })
 	t.Run("last seen and certificates", func(t *testing.T) { ends(t, open) })
 	t.Run("levels", func(t *testing.T) { levels(t, open) })
+	t.Run("pairs", func(t *testing.T) { paired(t, open) })
 	t.Run("only the fleet unless asked", func(t *testing.T) { sources(t, open) })
 	t.Run("limit", func(t *testing.T) { limits(t, open) })
 	t.Run("values", func(t *testing.T) { values(t, open) })

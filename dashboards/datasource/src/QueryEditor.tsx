@@ -17,6 +17,8 @@ const steps = [
   ...['10s', '1m', '5m', '15m', '1h', '1d'].map((v) => option(v)),
 ];
 
+const pairs = ['cdn', 'app', 'app_version', 'player'].map((v) => option(v));
+
 /** Edits a query of a panel, of Explore or of an alert rule. */
 export function QueryEditor({ datasource, query, range, onChange, onRunQuery }: QueryEditorProps<DataSource, Query, Options>) {
   const q: Query = { ...defaultQuery, ...query };
@@ -111,6 +113,17 @@ function How({ q, set }: Part) {
       )}
       <Text label="Limit" tooltip="At most so many series, or rows" placeholder="1000" value={q.limit?.toString()} save={(v) => set({ limit: Number(v) || undefined })} />
       <Text label="Compare" tooltip="The same range so much earlier, beside it: -7d" placeholder="-7d" value={q.compare} save={(v) => set({ compare: v || undefined })} />
+      <InlineField label="Pair by" tooltip="Compare these with each other, run by run of one round; group by it too. For pairs and the …_paired_diff measures">
+        <Select
+          aria-label="Pair by"
+          width={18}
+          placeholder="nothing"
+          isClearable
+          options={pairs}
+          value={q.pair_by ? option(q.pair_by) : null}
+          onChange={(v) => set({ pair_by: v?.value || undefined })}
+        />
+      </InlineField>
       <Text
         label="Exemplars"
         tooltip="Runs to look at, for each point or row: at most 5"

@@ -20,6 +20,8 @@ export interface Query extends DataQuery {
   /** auto, a duration such as 5m, or empty for one bucket: a table. */
   step?: string;
   compare?: string;
+  /** A dimension of group_by whose values are compared with each other within a round. */
+  pair_by?: string;
   exemplars?: number;
   legend?: string;
   /** Set by links from data points: the bucket that begins at these Unix milliseconds. */

@@ -42,6 +42,10 @@ type Query struct {
 
 	// Compare asks for the same range so much earlier too: -7d. Empty means no.
 	Compare string `json:"compare"`
+	// PairBy is the dimension whose values are compared with each other, run
+	// by run of one round: cdn, app, app_version or player. Empty means none.
+	PairBy string `json:"pair_by"`
+
 	// Exemplars is how many runs are named for each row or point.
 	Exemplars int `json:"exemplars"`
 
@@ -94,7 +98,7 @@ func (q *Query) Request(r Range) (*query.Request, error) {
 	req := &query.Request{
 		From: query.At(r.From), To: query.At(r.To),
 		Measures: q.Asked(), GroupBy: q.GroupBy, Where: q.Where, OrderBy: q.OrderBy, Limit: q.Limit,
-		Exemplars: q.Exemplars,
+		PairBy: q.PairBy, Exemplars: q.Exemplars,
 	}
 	if q.Compare != "" {
 		if err := req.Compare.UnmarshalText([]byte(q.Compare)); err != nil {

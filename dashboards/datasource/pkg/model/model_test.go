@@ -29,9 +29,9 @@ func TestRequest(t *testing.T) {
 	}{
 		{"empty", `{"refId":"A","datasource":{"uid":"x"}}`, whole(query.Request{})},
 		{"all", `{"measures":["sli"],"group_by":["cdn"],"where":[{"dim":"country","op":"in","values":["BR"]}],"order_by":{"measure":"sli"},
-			"limit":5,"step":"5m","compare":"-7d","exemplars":2}`,
+			"limit":5,"step":"5m","compare":"-7d","pair_by":"cdn","exemplars":2}`,
 			whole(query.Request{Measures: []string{"sli"}, GroupBy: []string{"cdn"}, Where: []query.Cond{{Dim: "country", Op: query.In, Values: []string{"BR"}}},
-				OrderBy: &query.Order{Measure: "sli"}, Limit: 5, Step: query.Duration(5 * time.Minute), Compare: query.Offset(7 * 24 * time.Hour), Exemplars: 2})},
+				OrderBy: &query.Order{Measure: "sli"}, Limit: 5, Step: query.Duration(5 * time.Minute), Compare: query.Offset(7 * 24 * time.Hour), PairBy: "cdn", Exemplars: 2})},
 		{"automatic step", `{"step":"auto"}`, whole(query.Request{Step: query.Duration(10 * time.Second)})},
 		{"order by time", `{"step":"1m","order_by":{"measure":"time","desc":true}}`, whole(query.Request{Step: query.Duration(time.Minute)})},
 		{"bucket", `{"at":"1795424400000","for":"5m"}`,
