@@ -3,10 +3,11 @@ package board
 // The colours of states, from the palette of Okabe and Ito (Color Universal
 // Design, 2008), which people with any kind of colour blindness tell apart.
 const (
-	Good    = "#009E73" // bluish green
-	Warn    = "#E69F00" // orange
-	Bad     = "#D55E00" // vermilion
-	Neutral = "#56B4E9" // sky blue: a number that is neither good nor bad
+	Good    = "#009E73"     // bluish green
+	Warn    = "#E69F00"     // orange
+	Bad     = "#D55E00"     // vermilion
+	Neutral = "#56B4E9"     // sky blue: a number that is neither good nor bad
+	Plain   = "transparent" // of cells that say nothing
 )
 
 // Palette is for things that have no order, as many as can be told apart: the

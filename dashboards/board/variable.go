@@ -19,6 +19,8 @@ type Variable struct {
 	// number may be chosen, all at first.
 	Single  bool
 	Default string
+
+	Hidden bool // not shown: it only goes along with links
 }
 
 // variables puts the choice of the data source before vs.
@@ -28,9 +30,13 @@ func variables(vs []Variable) []object {
 		"multi": false, "includeAll": false, "refresh": 1, "skipUrlSync": false, "options": []any{}, "current": object{},
 	}}
 	for _, v := range vs {
+		hide := 0
+		if v.Hidden {
+			hide = 2
+		}
 		if v.Dim == "" {
 			list = append(list, object{
-				"name": v.Name, "label": v.Label, "type": "textbox", "query": v.Default, "hide": 0, "skipUrlSync": false,
+				"name": v.Name, "label": v.Label, "type": "textbox", "query": v.Default, "hide": hide, "skipUrlSync": false,
 				"options": []any{object{"selected": true, "text": v.Default, "value": v.Default}},
 				"current": object{"text": v.Default, "value": v.Default},
 			})
@@ -46,7 +52,7 @@ func variables(vs []Variable) []object {
 		}
 		list = append(list, object{
 			"name": v.Name, "label": v.Label, "type": "query", "datasource": sourceRef(), "definition": v.Dim, "query": asked,
-			"multi": !v.Single, "includeAll": !v.Single, "current": current, "options": []any{}, "regex": "", "hide": 0,
+			"multi": !v.Single, "includeAll": !v.Single, "current": current, "options": []any{}, "regex": "", "hide": hide,
 			"refresh":     1, // when the dashboard is opened: not with every refresh, which would double the queries
 			"sort":        1, // by name
 			"skipUrlSync": false,

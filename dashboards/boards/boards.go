@@ -24,7 +24,7 @@ const (
 
 // All are the dashboards, in the order in which they are linked.
 func All() []board.Dashboard {
-	return []board.Dashboard{now()}
+	return []board.Dashboard{now(), country(), cdn(), versions(), slo(), fleet(), run()}
 }
 
 // filters are the dimensions that every dashboard can be narrowed by; each has
@@ -62,7 +62,8 @@ func variables() []board.Variable {
 // links lead to the other dashboards.
 func links() []board.Link {
 	return []board.Link{
-		{Title: "Playback now", UID: UIDNow},
+		{Title: "Playback now", UID: UIDNow}, {Title: "Country", UID: UIDCountry}, {Title: "CDN comparison", UID: UIDCDN},
+		{Title: "App versions", UID: UIDVersions}, {Title: "SLO", UID: UIDSLO}, {Title: "Fleet", UID: UIDFleet}, {Title: "Run", UID: UIDRun},
 	}
 }
 

@@ -12,7 +12,7 @@ func now() board.Dashboard {
 		Description: "Is playback fine, and if not, where: success, time to first frame and error budget by country, CDN and app version.",
 		From:        "now-1h", Refresh: "5s", Variables: variables(), Links: links(),
 		Rows: []board.Row{
-			{Height: 4, Panels: nowTotals()},
+			{Height: 4, Panels: totals()},
 			{Height: 14, Panels: []board.Panel{nowMap(), nowTable(), nowWorst()}},
 			{Title: "Over time", Height: 9, Panels: nowOverTime()},
 			{Height: 9, Panels: nowCauses()},
@@ -20,7 +20,8 @@ func now() board.Dashboard {
 	}
 }
 
-func nowTotals() []board.Panel {
+// totals say how playback is in the whole slice, and what that rests on.
+func totals() []board.Panel {
 	left := total("budget_left")
 	return []board.Panel{
 		{Title: "SLI", Unit: "percentunit", Width: 3, View: board.Stat{}, Query: total("sli"), Scale: ratios, Decimals: 2,

@@ -1,0 +1,46 @@
+package boards
+
+import (
+	"github.com/firstframe/firstframe/dashboards/board"
+)
+
+// cdn is the page to compare CDNs by, which an argument with a vendor survives:
+// side by side, and run against run of the same round.
+func cdn() board.Dashboard {
+	return board.Dashboard{
+		UID: UIDCDN, Title: "CDN comparison",
+		Description: "Which CDN is better, where, and is that more than chance: side by side, and run against run of the same round.",
+		From:        "now-6h", Refresh: "30s", Variables: variables(), Links: links(),
+		Rows: []board.Row{
+			{Height: 7, Panels: []board.Panel{cdnTable()}},
+			{Height: 12, Panels: []board.Panel{cdnCountries()}},
+			{Title: "Over time", Height: 9, Panels: cdnOverTime()},
+			{Height: 6, Panels: []board.Panel{phaseTable("cdn", "CDN")}},
+		},
+	}
+}
+
+func cdnTable() board.Panel {
+	return board.Panel{Title: "CDNs side by side", Unit: "percentunit", Width: 12, View: board.Table{}, Scale: ratios,
+		Query:       table([]string{"cdn"}, "sli", false, 100, "runs", "sli", "availability", "ttff_ms_p50", "ttff_ms_p95", "cache_hit_ratio", "agents"),
+		Description: "Each CDN in the whole slice, the worst first. All of them are asked in each round, so they are comparable.",
+		Fields:      []board.Field{fieldCDN, fieldRuns, fieldSLI, fieldOK, fieldP50, fieldP95, fieldHits, fieldAgents}}
+}
+
+func cdnCountries() board.Panel {
+	return board.Panel{Title: "Country × CDN", Unit: "percentunit", Width: 10, View: board.Table{}, Scale: ratios,
+		Query:       table([]string{"country", "cdn"}, "country", false, 500, "runs", "sli", "ttff_ms_p95", "cache_hit_ratio"),
+		Description: "The CDNs of each country below each other.",
+		Fields:      []board.Field{fieldCountry, linked(fieldCDN, "country", "cdn"), fieldRuns, fieldSLI, fieldP95, fieldHits}}
+}
+
+func cdnOverTime() []board.Panel {
+	return []board.Panel{
+		{Title: "SLI by CDN", Unit: "percentunit", Width: 8, View: board.History{}, Query: series([]string{"cdn"}, "sli"), Scale: ratios, Decimals: 2,
+			Description: "Share of good runs over time, a line for each CDN. A gap is a time without runs: nothing is known about it."},
+		{Title: "Time to first frame, p95, by CDN", Unit: "ms", Width: 8, View: board.Series{Limits: true}, Query: series([]string{"cdn"}, "ttff_ms_p95"), Scale: waits,
+			Description: "95 % of the runs that started took less. The dashed lines are where slow (1.5 s) and bad (2 s) begin."},
+		{Title: "Cache hits by CDN", Unit: "percentunit", Width: 8, View: board.Series{}, Query: series([]string{"cdn"}, "cache_hit_ratio"), Scale: hits, Decimals: 1,
+			Description: "Of the runs whose first segment's cache status is known, those that the CDN served from its caches."},
+	}
+}
