@@ -125,6 +125,20 @@ func TestSpecs(t *testing.T) {
 	}
 }
 
+// Cold and warm follow each other among what to play, so that they are paired.
+func TestConnectionFlag(t *testing.T) {
+	for flag, want := range map[string][]string{"": {"", ""}, "cold": {"cold", "cold"}, "warm": {"warm", "warm"}, "both": {"cold", "warm", "cold", "warm"}} {
+		specs, err := (&probeCmd{Target: []string{"https://h/a.m3u8"}, CDN: []string{"a=a", "b=b"}, Connection: flag}).specs()
+		var got []string
+		for _, s := range specs {
+			got = append(got, s.Target.Connection)
+		}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("--connection %s: %v (-want +got):\n%s", flag, err, diff)
+		}
+	}
+}
+
 func TestChosen(t *testing.T) {
 	jobs := []plan.Job{
 		{Target: run.Target{Name: "news"}, App: run.App{Name: "tv", Version: "1"}},

@@ -1,17 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/firstframe/firstframe/agent/ship"
 	"github.com/firstframe/firstframe/probes"
 	"github.com/firstframe/firstframe/probes/plan"
-	"github.com/firstframe/firstframe/probes/run"
-	"github.com/firstframe/firstframe/probes/trace"
 )
 
 // planned are the plan's jobs that the flags choose.
@@ -68,31 +63,6 @@ func (c chosen) check(jobs []plan.Job) error {
 		if !slices.Contains(known, w) {
 			return usageError{fmt.Errorf("%s %q is not in the plan, which has %s", c.flag, w, strings.Join(known, ", "))}
 		}
-	}
-	return nil
-}
-
-// shipLimit is how long shipping from a laptop may take.
-const shipLimit = time.Minute
-
-// ship sends the runs to a collector and returns once it has them.
-func (c *probeCmd) ship(ctx context.Context, runs []run.Run) error {
-	s, err := ship.New(ship.Config{URL: c.Ship})
-	if err != nil {
-		return usageError{fmt.Errorf("--ship: %w", err)}
-	}
-	bodies := make([][]byte, 0, len(runs))
-	for _, r := range runs {
-		body, err := trace.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("--ship: %w", err)
-		}
-		bodies = append(bodies, body)
-	}
-	ctx, cancel := context.WithTimeout(ctx, shipLimit)
-	defer cancel()
-	if err := s.Once(ctx, bodies...); err != nil {
-		return fmt.Errorf("--ship %s: %w", c.Ship, err)
 	}
 	return nil
 }

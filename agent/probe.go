@@ -1,23 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/firstframe/firstframe/agent/report"
 	"github.com/firstframe/firstframe/probes"
 	"github.com/firstframe/firstframe/probes/player"
 	"github.com/firstframe/firstframe/probes/run"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // probeCmd is agent probe.
@@ -37,10 +31,10 @@ type probeCmd struct {
 	Threshold time.Duration `help:"A run that takes this long or longer is not good." placeholder:"D"`
 	Timeout   time.Duration `help:"When to give up on a run." placeholder:"D"`
 
-	JSON bool   `name:"json" help:"Print one run a line as JSON and nothing else."`
-	Ship string `help:"Send the runs to this collector too." placeholder:"URL"`
+	Connection string `help:"cold makes every connection anew, as the first play does; warm has those to the CDN's hosts already, as a second play does; both plays both in each repetition and pairs them. Left out, as the plan says, else cold." enum:",cold,warm,both" default:"" placeholder:"cold|warm|both"`
 
 	networkFlags `embed:""`
+	outputFlags  `embed:""`
 }
 
 // Validate is called once the flags are read.
@@ -69,40 +63,16 @@ func (c *probeCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(env.stdout)
-	defer out.Flush()
-	var runs []run.Run // that are needed once all are there
-	bad := false
-	progress := c.progress(env.stderr, len(specs)*c.Repeat)
-	err = c.play(env.ctx, specs, func(r run.Run) error {
-		_ = progress.Add(1)
-		bad = bad || !r.Good
-		if !c.JSON || c.Ship != "" {
-			runs = append(runs, r)
-		}
-		if !c.JSON {
-			return nil
-		}
-		if err := json.NewEncoder(out).Encode(r); err != nil {
-			return fmt.Errorf("writing a run: %w", err)
-		}
-		return out.Flush()
-	})
-	_ = progress.Finish()
+	out := newOutput(&c.outputFlags, env, len(specs), c.Repeat)
+	err = c.play(env.ctx, specs, out.take)
+	_ = out.progress.Finish()
 	if err != nil {
 		return err
 	}
-	if !c.JSON {
-		if err := c.show(out, env.stdout, runs); err != nil {
-			return fmt.Errorf("writing the report: %w", err)
-		}
+	if err := out.finish(); err != nil {
+		return err
 	}
-	if c.Ship != "" {
-		if err := c.ship(env.ctx, runs); err != nil {
-			return err
-		}
-	}
-	if bad {
+	if out.bad {
 		return errBad
 	}
 	return env.ctx.Err()
@@ -111,7 +81,7 @@ func (c *probeCmd) Run(env *environment) error {
 // play plays each spec as often as asked for: those of one repetition closely
 // one after another, in random order, with one round's name, so that they can
 // be paired. It ends early, without an error, when ctx does.
-func (c *probeCmd) play(ctx context.Context, specs []probes.Spec, took func(run.Run) error) error {
+func (c *probeCmd) play(ctx context.Context, specs []probes.Spec, took func(repetition, spec int, r run.Run) error) error {
 	start := time.Now()
 	for i := range c.Repeat {
 		if !pause(ctx, start.Add(time.Duration(i)*c.Interval)) {
@@ -125,7 +95,7 @@ func (c *probeCmd) play(ctx context.Context, specs []probes.Spec, took func(run.
 			if ctx.Err() != nil {
 				return nil // cut off, so it says nothing
 			}
-			if err := took(r); err != nil {
+			if err := took(i, k, r); err != nil {
 				return err
 			}
 		}
@@ -145,65 +115,6 @@ func pause(ctx context.Context, t time.Time) bool {
 	}
 }
 
-// show draws the runs: each one when they are few, the slowest when they are
-// many, and the table when there is something to compare.
-func (c *probeCmd) show(out io.Writer, stdout io.Writer, runs []run.Run) error {
-	p := report.New(stdout, columns(stdout)).To(out)
-	if len(runs) == 0 {
-		return nil
-	}
-	if c.Repeat == 1 && len(runs) <= 6 {
-		for i := range runs {
-			if err := p.Waterfall(&runs[i]); err != nil {
-				return err
-			}
-		}
-	} else if err := p.Waterfall(worst(runs)); err != nil {
-		return err
-	}
-	if len(runs) == 1 {
-		return nil
-	}
-	return p.Table(runs)
-}
-
-// worst is the run to look at: the first that failed, else the slowest.
-func worst(runs []run.Run) *run.Run {
-	w := &runs[0]
-	for i := range runs {
-		r := &runs[i]
-		if !r.OK {
-			return r
-		}
-		if *r.TTFFMs > *w.TTFFMs {
-			w = r
-		}
-	}
-	return w
-}
-
-// progress is a bar on stderr where that is a terminal and there is something
-// to wait for.
-func (c *probeCmd) progress(stderr io.Writer, total int) *progressbar.ProgressBar {
-	f, ok := stderr.(*os.File)
-	if !ok || total == 1 || !term.IsTerminal(int(f.Fd())) {
-		return progressbar.DefaultSilent(int64(total))
-	}
-	return progressbar.NewOptions(total, progressbar.OptionSetWriter(stderr), progressbar.OptionSetDescription("playing"),
-		progressbar.OptionShowCount(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(50*time.Millisecond))
-}
-
-// columns is the width of the terminal that w is; 0 when it is none.
-func columns(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return width
-		}
-	}
-	return 0
-}
-
 // specs are what to play in one repetition.
 func (c *probeCmd) specs() ([]probes.Spec, error) {
 	network, err := c.network()
@@ -216,7 +127,8 @@ func (c *probeCmd) specs() ([]probes.Spec, error) {
 	}
 	base := probes.Spec{Network: network, Identity: laptop()}
 	if c.Plan != "" {
-		return c.planned(base)
+		specs, err := c.planned(base)
+		return c.connections(specs), err
 	}
 	cdns, err := c.cdns()
 	if err != nil {
@@ -235,7 +147,28 @@ func (c *probeCmd) specs() ([]probes.Spec, error) {
 			}
 		}
 	}
-	return specs, nil
+	return c.connections(specs), nil
+}
+
+// connections are the specs with the connections that are asked for.
+func (c *probeCmd) connections(specs []probes.Spec) []probes.Spec {
+	var kinds []string
+	switch c.Connection {
+	case "":
+		return specs
+	case "both":
+		kinds = []string{"cold", "warm"}
+	default:
+		kinds = []string{c.Connection}
+	}
+	var all []probes.Spec
+	for _, spec := range specs {
+		for _, kind := range kinds {
+			spec.Target.Connection = kind
+			all = append(all, spec)
+		}
+	}
+	return all
 }
 
 // limits is the target with the limits of the flags.

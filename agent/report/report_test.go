@@ -102,6 +102,8 @@ func TestTable(t *testing.T) {
 	runs := []run.Run{played(), slow, failed(), failed()}
 	golden(t, "table", func(p *Printer) error { return p.Table(runs) }, 160)
 	golden(t, "table-narrow", func(p *Printer) error { return p.Table(runs) }, 80)
+	golden(t, "pairs", func(p *Printer) error { return p.Table(rounds(20)) }, 100)
+	golden(t, "pairs-narrow", func(p *Printer) error { return p.Table(rounds(20)) }, 60)
 }
 
 // A pipe gets no escape sequences; a terminal gets colours.

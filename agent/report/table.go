@@ -10,18 +10,22 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/lipgloss/table"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/mattn/go-runewidth"
 )
 
-// Table compares the runs of each target, CDN and app, side by side: how many were
-// good, the time to first frame, and where its median run spent it. Where the
-// phases do not all fit, the shortest are left out.
+// Table compares the runs of each target, CDN, app and connection, side by side:
+// how many were good, the time to first frame, and where its median run spent
+// it. Where not all fits, the shortest phases are left out, then what matters
+// less.
+//
+// Below it each group is compared with the first, pair by pair: runs are a pair
+// when they are of one round. The groups are in the order in which they come up
+// in runs.
 func (p *Printer) Table(runs []run.Run) error {
 	groups := group(runs)
-	shown := shownColumns(groups)
-	text := p.table(groups, shown)
-	for len(shown) > 0 && lipgloss.Width(text) > p.width {
-		shown = withoutShortest(shown, groups)
-		text = p.table(groups, shown)
+	text := p.fitted(groups)
+	if d := differences(groups); len(d) > 0 && paired(d) {
+		text += "\n\n" + p.paired(d)
 	}
 	for line := range strings.SplitSeq(text, "\n") {
 		if _, err := fmt.Fprintln(p.w, strings.TrimRight(line, " ")); err != nil {
@@ -31,29 +35,96 @@ func (p *Printer) Table(runs []run.Run) error {
 	return nil
 }
 
-// table draws the table with the given phases.
-func (p *Printer) table(groups []*cell, shown []column) string {
-	headers := []string{"target", "cdn", "app", "good", "ttff p50", "p95"}
+// paired tells whether there was more than one round to learn from.
+func paired(list []difference) bool {
+	return slices.ContainsFunc(list, func(d difference) bool { return d.rounds > 1 })
+}
+
+// paired draws the differences, a line each.
+func (p *Printer) paired(list []difference) string {
+	rows := make([][]string, 0, len(list))
+	width := 0
+	for i := range list {
+		pairs, median, interval := list[i].texts()
+		rows = append(rows, []string{list[i].label, pairs, median, interval, list[i].verdict()})
+		rest := 0
+		for _, text := range rows[i][1:] {
+			rest += runewidth.StringWidth(text) + 2
+		}
+		width = max(width, rest)
+	}
+	for _, row := range rows {
+		row[0] = shorten(row[0], max(12, p.width-width-2))
+	}
+	return p.grid([]string{"ttff difference", "pairs", "median", "95 % interval", ""}, rows, func(row, col int) lipgloss.Style {
+		if col < 4 {
+			return lipgloss.NewStyle()
+		}
+		switch rows[row][col] {
+		case "slower":
+			return p.style.warn
+		case "faster":
+			return p.style.good
+		}
+		return p.style.dim
+	})
+}
+
+// fitted draws the table with as much as fits.
+func (p *Printer) fitted(groups []*cell) string {
+	shown := shownColumns(groups)
+	spare := []string{"cache", "pop", "p95"}
+	if oneApp(groups) {
+		spare = append([]string{"app"}, spare...)
+	}
+	for dropped := 0; ; {
+		text := p.table(groups, shown, spare[:dropped], p.width)
+		switch over := lipgloss.Width(text) - p.width; {
+		case over <= 0:
+			return text
+		case len(shown) > 0:
+			shown = withoutShortest(shown, groups)
+		case dropped < len(spare):
+			dropped++
+		default:
+			return p.table(groups, nil, spare, max(10, longestTrouble(groups)-over))
+		}
+	}
+}
+
+// table draws the table with the given phases and without the dropped columns;
+// trouble is so many cells wide at most.
+func (p *Printer) table(groups []*cell, shown []column, dropped []string, trouble int) string {
+	headers := []string{"target", "cdn", "app", "connection", "good", "ttff p50", "p95"}
 	for _, c := range shown {
 		headers = append(headers, c.name)
 	}
 	headers = append(headers, "pop", "cache", "trouble")
 	rows := make([][]string, 0, len(groups))
 	for _, g := range groups {
-		rows = append(rows, g.row(shown))
+		row := g.row(shown)
+		row[len(row)-1] = runewidth.Truncate(row[len(row)-1], trouble, "…")
+		rows = append(rows, row)
 	}
-	headers, rows = dropEmpty(headers, rows)
+	headers, rows = dropEmpty(headers, rows, dropped)
+	return p.grid(headers, rows, func(row, col int) lipgloss.Style {
+		if headers[col] == "good" {
+			return p.style.rate(groups[row])
+		}
+		return lipgloss.NewStyle()
+	})
+}
+
+// grid draws a table with a line below its head and two cells between columns.
+func (p *Printer) grid(headers []string, rows [][]string, styleOf func(row, col int) lipgloss.Style) string {
 	return table.New().
 		Headers(headers...).Rows(rows...).
 		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderColumn(false).
 		Border(lipgloss.NormalBorder()).BorderStyle(p.style.dim).
 		StyleFunc(func(row, col int) lipgloss.Style {
-			style := lipgloss.NewStyle()
-			switch {
-			case row == table.HeaderRow:
-				style = p.style.dim
-			case headers[col] == "good":
-				style = p.style.rate(groups[row])
+			style := p.style.dim
+			if row != table.HeaderRow {
+				style = styleOf(row, col)
 			}
 			if col == len(headers)-1 {
 				return style
@@ -80,6 +151,14 @@ func withoutShortest(shown []column, groups []*cell) []column {
 	return slices.Delete(slices.Clone(shown), at, at+1)
 }
 
+func longestTrouble(groups []*cell) int {
+	n := 0
+	for _, g := range groups {
+		n = max(n, runewidth.StringWidth(g.trouble()))
+	}
+	return n
+}
+
 // rate is the colour of a group's share of good runs.
 func (s *styles) rate(g *cell) lipgloss.Style {
 	switch good := g.good(); {
@@ -91,37 +170,52 @@ func (s *styles) rate(g *cell) lipgloss.Style {
 	return s.warn
 }
 
-// cell is the runs of one target, CDN and app.
+// key is what the runs of one group have in common.
+type key struct{ target, cdn, app, connection string }
+
+// cell is a group of runs. Target and connection are named where there are
+// several.
 type cell struct {
-	target, cdn, app string
-	runs             []run.Run
+	key
+	targetName, connectionName string
+	runs                       []*run.Run
 }
 
-// group sorts runs into cells by name. The target is named where there are
-// several.
+// group sorts runs into cells, in the order in which they come up.
 func group(runs []run.Run) []*cell {
-	several := slices.ContainsFunc(runs, func(r run.Run) bool { return r.Target != runs[0].Target })
-	var cells []*cell
-	for _, r := range runs {
-		key := cell{cdn: r.CDN, app: strings.TrimSuffix(r.App+"@"+r.AppVersion, "@")}
-		if several {
-			key.target = shorten(r.Target, 30)
-		}
-		i := slices.IndexFunc(cells, func(c *cell) bool { return c.same(&key) })
-		if i < 0 {
-			i = len(cells)
-			cells = append(cells, &key)
-		}
-		cells[i].runs = append(cells[i].runs, r)
+	several := func(of func(*run.Run) string) bool {
+		return slices.ContainsFunc(runs, func(r run.Run) bool { return of(&r) != of(&runs[0]) })
 	}
-	slices.SortStableFunc(cells, func(a, b *cell) int {
-		return cmp.Or(strings.Compare(a.target, b.target), strings.Compare(a.cdn, b.cdn), strings.Compare(a.app, b.app))
-	})
+	targets := several(func(r *run.Run) string { return r.Target })
+	connections := several(func(r *run.Run) string { return r.Connection })
+	var cells []*cell
+	at := map[key]*cell{}
+	for i := range runs {
+		r := &runs[i]
+		k := key{r.Target, r.CDN, appOf(r), r.Connection}
+		c := at[k]
+		if c == nil {
+			c = &cell{key: k}
+			if targets {
+				c.targetName = shorten(r.Target, 30)
+			}
+			if connections {
+				c.connectionName = r.Connection
+			}
+			at[k] = c
+			cells = append(cells, c)
+		}
+		c.runs = append(c.runs, r)
+	}
 	return cells
 }
 
-func (c *cell) same(d *cell) bool {
-	return c.target == d.target && c.cdn == d.cdn && c.app == d.app
+// appOf is the run's app with its version.
+func appOf(r *run.Run) string {
+	if r.AppVersion == "" {
+		return r.App
+	}
+	return r.App + "@" + r.AppVersion
 }
 
 func (c *cell) good() int {
@@ -135,14 +229,14 @@ func (c *cell) good() int {
 }
 
 // played are the runs that reached the first frame, fastest first.
-func (c *cell) played() []run.Run {
-	var out []run.Run
+func (c *cell) played() []*run.Run {
+	var out []*run.Run
 	for _, r := range c.runs {
 		if r.OK {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b run.Run) int {
+	slices.SortFunc(out, func(a, b *run.Run) int {
 		return cmp.Compare(*a.TTFFMs, *b.TTFFMs)
 	})
 	return out
@@ -154,15 +248,15 @@ func (c *cell) median() *run.Run {
 	if len(played) == 0 {
 		return nil
 	}
-	return &played[(len(played)-1)/2]
+	return played[(len(played)-1)/2]
 }
 
 func (c *cell) row(shown []column) []string {
 	played := c.played()
-	row := []string{c.target, c.cdn, c.app, fmt.Sprintf("%d/%d", c.good(), len(c.runs)), "–", "–"}
+	row := []string{c.targetName, c.cdn, c.app, c.connectionName, fmt.Sprintf("%d/%d", c.good(), len(c.runs)), "–", "–"}
 	pop, cache := "", ""
 	if middle := c.median(); middle != nil {
-		row[4], row[5] = Millis(*middle.TTFFMs), Millis(*played[rank(0.95, len(played))].TTFFMs)
+		row[5], row[6] = Millis(*middle.TTFFMs), Millis(*played[rank(0.95, len(played))].TTFFMs)
 		for _, col := range shown {
 			row = append(row, Millis(col.value(&middle.Phases)))
 		}
@@ -177,7 +271,7 @@ func (c *cell) row(shown []column) []string {
 func (c *cell) trouble() string {
 	counts := map[string]int{}
 	for i := range c.runs {
-		if r := &c.runs[i]; !r.OK {
+		if r := c.runs[i]; !r.OK {
 			counts[fmt.Sprintf("%s at %s", r.ErrorType, r.ErrorStep)]++
 		}
 	}
@@ -213,11 +307,11 @@ func shownColumns(groups []*cell) []column {
 	return shown
 }
 
-// dropEmpty leaves out the columns that say nothing.
-func dropEmpty(headers []string, rows [][]string) ([]string, [][]string) {
+// dropEmpty leaves out the dropped columns and those that say nothing.
+func dropEmpty(headers []string, rows [][]string, dropped []string) ([]string, [][]string) {
 	var keep []int
 	for i := range headers {
-		if slices.ContainsFunc(rows, func(r []string) bool { return r[i] != "" && r[i] != run.CacheUnknown }) {
+		if !slices.Contains(dropped, headers[i]) && slices.ContainsFunc(rows, func(r []string) bool { return r[i] != "" && r[i] != run.CacheUnknown }) {
 			keep = append(keep, i)
 		}
 	}

@@ -63,8 +63,8 @@ func (p *Printer) Waterfall(r *run.Run) error {
 // head says what was played, as whom, and how it went.
 func (p *Printer) head(b *strings.Builder, r *run.Run) {
 	var who []string
-	for _, s := range []string{r.CDN, strings.TrimSuffix(r.App+"@"+r.AppVersion, "@"), r.Player, strings.TrimSpace(r.Format + " " + r.Mode)} {
-		if s != "" && s != "@" {
+	for _, s := range []string{r.CDN, appOf(r), r.Player, strings.TrimSpace(r.Format + " " + r.Mode)} {
+		if s != "" {
 			who = append(who, s)
 		}
 	}
