@@ -24,11 +24,17 @@ type Finder struct {
 	init   *Init
 	initAt time.Time
 	closed bool
+	sound  bool // looked for, instead of pictures
 	err    error
 }
 
 // NewFinder is a Finder for one segment.
 func NewFinder() *Finder { return &Finder{} }
+
+// NewAudioFinder is a Finder for one segment of sound: what it calls the
+// keyframe is the first frame of the first track of sound. Where [Finder.Close]
+// would say [ErrNoKeyframe], it says [ErrNoAudio].
+func NewAudioFinder() *Finder { return &Finder{sound: true} }
 
 // Feed takes the segment's next piece, whose last byte had arrived at the
 // instant. The container is known from the first bytes. The error is
@@ -47,7 +53,7 @@ func (f *Finder) feed(p []byte, at time.Time) error {
 	n := copy(f.head[f.n:], p)
 	f.n += n
 	f.first.add(int64(f.n), at)
-	dmx, err := sniff(f.head[:f.n])
+	dmx, err := sniff(f.head[:f.n], f.sound)
 	if dmx == nil || err != nil {
 		return err
 	}
@@ -104,6 +110,16 @@ func (f *Finder) Close(time.Time) error {
 	return f.dmx.close()
 }
 
+// Timestamp is the presentation time of the first frame of packed audio, in
+// units of 1/90000 s with 33 bits, as its ID3 tag says (RFC 8216bis section
+// 3.1.4); ok is false where there is none.
+func (f *Finder) Timestamp() (ticks uint64, ok bool) {
+	if a, is := f.dmx.(*packedAudio); is {
+		return a.stamp, a.stamped
+	}
+	return 0, false
+}
+
 // Keyframe is the first video keyframe, once it is known. In MPEG-TS that is
 // when its end is seen: at the next picture or the end of the segment. Its At
 // is the true instant nevertheless.
@@ -117,34 +133,30 @@ func (f *Finder) Keyframe() (Keyframe, bool) {
 const sniffLen = 8
 
 // sniff knows a container by its first bytes; it is nil while they are too few.
-func sniff(head []byte) (demuxer, error) {
+// sound says that sound is looked for.
+func sniff(head []byte, sound bool) (demuxer, error) {
 	switch {
 	case len(head) == 0:
 		return nil, nil
 	case head[0] == syncByte:
-		return newTS(), nil
+		return newTS(sound), nil
 	case len(head) < sniffLen:
 		return nil, nil
 	}
 	switch string(head[4:8]) {
 	case "styp", "ftyp", "moof", "moov", "sidx", "ssix", "emsg", "prft", "mdat", "free", "skip", "uuid":
-		return &fmp4{}, nil
+		return &fmp4{sound: sound}, nil
 	}
 	switch text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"); {
 	case bytes.HasPrefix(text, []byte("#EXT")):
 		return nil, invalid("a playlist in place of a segment")
 	case bytes.HasPrefix(text, []byte("<")):
 		return nil, invalid("HTML or XML in place of a segment")
-	case bytes.HasPrefix(text, []byte("ID3")), head[0] == 0xff && head[1]&0xf0 == 0xf0:
-		return &packedAudio{}, nil
+	case bytes.HasPrefix(head, []byte("ID3")):
+		return &packedAudio{wanted: sound}, nil
+	}
+	if _, ok := parseFrame(head); ok {
+		return &packedAudio{wanted: sound}, nil
 	}
 	return nil, invalid("neither MPEG-TS nor MP4: it begins with %q", head)
 }
-
-// packedAudio is an elementary stream of sound (RFC 8216bis section 3.1.4).
-type packedAudio struct{}
-
-func (packedAudio) feed([]byte, time.Time) error   { return nil }
-func (packedAudio) close() error                   { return fmt.Errorf("%w: packed audio", ErrNoVideo) }
-func (packedAudio) keyframe() *Keyframe            { return nil }
-func (packedAudio) setInit(*Init, time.Time) error { return nil }

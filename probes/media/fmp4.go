@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// fmp4 finds the first sync sample of the video track in fragmented MP4.
+// fmp4 finds the first sync sample of the video track in fragmented MP4, or, where sound is wanted, the first sample of the track of sound.
 type fmp4 struct {
+	sound bool
 	pos   int64 // bytes taken so far
 	start int64 // of the box being read
 	head  [16]byte
@@ -129,12 +130,11 @@ func (m *fmp4) whole(at time.Time) error {
 }
 
 func (m *fmp4) moof(body []byte, start int64) error {
-	video := m.init.Video()
 	want := uint32(0)
-	if video != nil {
-		want = video.ID
+	if t := m.track(); t != nil {
+		want = t.ID
 	}
-	mf, err := parseMoof(body, start, m.init, want)
+	mf, err := parseMoof(body, start, m.init, want, m.sound)
 	if err != nil {
 		return fmt.Errorf("%w in the moof at byte %d", err, start)
 	}
@@ -143,6 +143,14 @@ func (m *fmp4) moof(body []byte, start int64) error {
 		m.want = mf.keyframe
 	}
 	return nil
+}
+
+// track is the one that is wanted, nil if the init segment has none.
+func (m *fmp4) track() *Track {
+	if m.sound {
+		return m.init.Audio()
+	}
+	return m.init.Video()
 }
 
 func (m *fmp4) setInit(init *Init, at time.Time) error {
@@ -164,10 +172,13 @@ func (m *fmp4) look(at time.Time) {
 	if m.key != nil || m.want == 0 || m.pos < m.want {
 		return
 	}
-	v := m.init.Video()
+	t := m.track()
 	m.key = &Keyframe{
-		At: later(at, m.initAt), Offset: m.want, Track: v.ID, Kind: Sync,
-		Codec: v.Codec, Width: v.Width, Height: v.Height,
+		At: later(at, m.initAt), Offset: m.want, Track: t.ID, Kind: Sync,
+		Codec: t.Codec, Width: t.Width, Height: t.Height,
+	}
+	if m.sound {
+		m.key.Kind = Frame
 	}
 }
 
@@ -183,6 +194,12 @@ func (m *fmp4) close() error {
 		return nil
 	case m.init == nil && m.moofs > 0:
 		return ErrNoInit
+	case m.sound && m.init != nil && m.track() == nil:
+		return fmt.Errorf("%w: no track of sound in the init segment", ErrNoAudio)
+	case m.sound && m.moofs > 0:
+		return fmt.Errorf("%w: no sample of track %d among %d movie fragments", ErrNoAudio, m.track().ID, m.moofs)
+	case m.sound:
+		return fmt.Errorf("%w: no movie fragment", ErrNoAudio)
 	case m.init != nil && m.init.Video() == nil:
 		return ErrNoVideo
 	case m.moofs == 0:

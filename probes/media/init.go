@@ -33,9 +33,14 @@ type Track struct {
 }
 
 // Video is the first video track, nil if there is none.
-func (i *Init) Video() *Track {
+func (i *Init) Video() *Track { return i.first("vide") }
+
+// Audio is the first track of sound, nil if there is none.
+func (i *Init) Audio() *Track { return i.first("soun") }
+
+func (i *Init) first(handler string) *Track {
 	for n := range i.Tracks {
-		if i.Tracks[n].Handler == "vide" {
+		if i.Tracks[n].Handler == handler {
 			return &i.Tracks[n]
 		}
 	}
@@ -65,7 +70,7 @@ func (r *InitReader) Feed(p []byte, _ time.Time) error {
 		return invalid("an init segment of more than %d bytes", MaxInit)
 	}
 	r.buf = append(r.buf, p...)
-	_, err := sniff(r.buf[:min(len(r.buf), sniffLen)])
+	_, err := sniff(r.buf[:min(len(r.buf), sniffLen)], false)
 	return err
 }
 
@@ -81,7 +86,7 @@ func (r *InitReader) Init() *Init { return r.init }
 // ParseInit reads an initialization segment in fragmented MP4: its moov box.
 // The error is [ErrInvalid], or [ErrTruncated] if b ends within a box.
 func ParseInit(b []byte) (*Init, error) {
-	if _, err := sniff(b[:min(len(b), sniffLen)]); err != nil {
+	if _, err := sniff(b[:min(len(b), sniffLen)], false); err != nil {
 		return nil, err
 	}
 	for rest := b; len(rest) > 0; {

@@ -4,17 +4,20 @@
 // A [Finder] takes the pieces of one segment, each with the instant at which
 // its last byte had arrived, and answers with the instant at which the last
 // byte of the first video keyframe had: in fragmented MP4 (CMAF) and MPEG-TS,
-// H.264 and H.265. It never holds a segment; see the Max constants for what it
-// does hold. [ParseInit] and [InitReader] read initialization segments, which
+// H.264 and H.265. Made by [NewAudioFinder] it looks for the first frame of
+// sound instead: in fragmented MP4, MPEG-TS and packed audio, so that garbage
+// does not pass for sound. It never holds a segment; see the Max constants for
+// what it does hold. [ParseInit] and [InitReader] read initialization segments, which
 // may arrive before, while or after the segment does. A [Decrypter] in front
-// of either undoes whole-segment AES-128.
+// of either undoes whole-segment AES-128, a [GCMDecrypter] AES-256-GCM.
 //
 // Nothing here waits, reads a clock or starts a goroutine, and no value is safe
 // for concurrent use: the caller owns the order of events.
 //
 // Sources: ISO/IEC 14496-12 (boxes), 14496-15 (codec strings, parameter sets),
 // 13818-1 (MPEG-TS), 14496-10 and 23008-2 (NAL units), RFC 8216bis section
-// 4.4.4.4 (AES-128), RFC 6381 (codec strings).
+// 4.4.4.4 (AES-128, AES-256-GCM) and 3.1.4 (packed audio), RFC 6381 (codec
+// strings); those of sound stand in frames.go.
 package media
 
 import (
@@ -35,6 +38,9 @@ var (
 	ErrNoKeyframe = errors.New("media: no keyframe")
 	// ErrNoVideo is the ErrNoKeyframe of a segment without any video track.
 	ErrNoVideo = fmt.Errorf("%w: no video track", ErrNoKeyframe)
+	// ErrNoAudio is a segment that ended without a frame of sound where one was
+	// looked for.
+	ErrNoAudio = errors.New("media: no audio")
 	// ErrNoInit is a segment that ended before its initialization segment was
 	// there. [Finder.SetInit] still leads to a keyframe.
 	ErrNoInit = errors.New("media: no initialization segment")
@@ -64,9 +70,11 @@ const (
 	IDR           Kind = "idr"            // H.264 NAL unit type 5
 	IRAP          Kind = "irap"           // H.265 NAL unit types 16 to 21
 	RecoveryPoint Kind = "recovery_point" // H.264 recovery point SEI without an IDR: an open GOP
+	Frame         Kind = "frame"          // of sound, where it is looked for: playback can start at each
 )
 
-// Keyframe is the first video keyframe of a segment.
+// Keyframe is the first video keyframe of a segment; where sound is looked for,
+// its first frame.
 type Keyframe struct {
 	// At is when the last byte of it was there, and the init segment and key
 	// that it needs were too.

@@ -23,14 +23,15 @@ const (
 // moof is what a movie fragment says about where samples end, in bytes from
 // the segment's start.
 type moof struct {
+	each     bool  // every sample of the wanted track counts as a sync sample
 	keyframe int64 // end of the first sync sample of the wanted track, 0: none
 	end      int64 // of all samples of all tracks
 }
 
 // parseMoof reads the body of the moof box that began at start. The sizes and
 // flags that it leaves to defaults come from init.
-func parseMoof(body []byte, start int64, init *Init, want uint32) (moof, error) {
-	var m moof
+func parseMoof(body []byte, start int64, init *Init, want uint32, each bool) (moof, error) {
+	m := moof{each: each}
 	next := start // where a track without any offset begins: after the one before
 	for w := (boxes{rest: body}); ; {
 		if !w.next() {
@@ -178,7 +179,7 @@ func (m *moof) uniform(t track, first uint32, count, start int64) (int64, error)
 }
 
 func (m *moof) sample(t track, flags, size uint32, end int64) {
-	if t.wanted && m.keyframe == 0 && flags&nonSync == 0 && size > 0 {
+	if t.wanted && m.keyframe == 0 && (m.each || flags&nonSync == 0) && size > 0 {
 		m.keyframe = end
 	}
 }

@@ -69,6 +69,38 @@ const (
 	streamSampleAES = 0xdb
 )
 
+// isSound tells whether a stream of that type and descriptors is of sound whose
+// frames are known here: MPEG audio, AAC as ADTS and LOAS (clause 2.4.4.10),
+// AC-3 and E-AC-3 (ATSC A/53 part 3; ETSI EN 300 468 annex D in a private
+// stream), and those that Apple's SAMPLE-AES names.
+func isSound(kind byte, descriptors []byte) bool {
+	switch kind {
+	case 0x03, 0x04, 0x0f, 0x11, 0x81, 0x87, 0xc1, 0xc2, 0xcf:
+		return true
+	case 0x06:
+		for d := descriptors; len(d) >= 2 && int(d[1]) <= len(d)-2; d = d[2+int(d[1]):] {
+			if d[0] == 0x6a || d[0] == 0x7a {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// parseSound is the PID of the first stream of sound, noPID if there is none.
+func parseSound(section []byte) int {
+	f := fields{b: content(section, 2)}
+	f.skip(2)
+	f.skip(int(f.u16() & 0x0fff))
+	for !f.short && len(f.b) > 0 {
+		kind, pid := f.u8(), int(f.u16()&0x1fff)
+		if d := f.take(int(f.u16() & 0x0fff)); !f.short && isSound(kind, d) {
+			return pid
+		}
+	}
+	return noPID
+}
+
 // parsePMT is the PID of the first H.264 or H.265 stream, noPID if there is
 // none (clause 2.4.4.9).
 func parsePMT(section []byte) (pid int, c codec) {

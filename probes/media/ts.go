@@ -13,7 +13,8 @@ const (
 	noPID      = -1
 )
 
-// ts finds the first keyframe in MPEG-TS. The random access indicator is not
+// ts finds the first keyframe in MPEG-TS, or where sound is wanted its first
+// frame. The random access indicator is not
 // asked: it is a hint, and the NAL units say it better.
 type ts struct {
 	pkt  [packetSize]byte // a packet that came in pieces
@@ -23,18 +24,26 @@ type ts struct {
 
 	pat, pmt  section
 	pmtPID    int
-	video     int // PID
+	wanted    int // PID of the pictures, or of the sound
 	scrambled bool
-	cc        int // the video PID's last continuity counter
+	cc        int // the wanted PID's last continuity counter
 	last      [packetSize]byte
 	lastLen   int // bytes of its last payload, in last
 
-	pes pes
-	es  picture
-	key *Keyframe
+	pes   pes
+	es    picture
+	sound *sound // nil where pictures are wanted
+	key   *Keyframe
+	err   error
 }
 
-func newTS() *ts { return &ts{pmtPID: noPID, video: noPID, cc: -1} }
+func newTS(ofSound bool) *ts {
+	t := &ts{pmtPID: noPID, wanted: noPID, cc: -1}
+	if ofSound {
+		t.sound = &sound{}
+	}
+	return t
+}
 
 func (t *ts) keyframe() *Keyframe            { return t.key }
 func (t *ts) setInit(*Init, time.Time) error { return nil }
@@ -64,7 +73,7 @@ func (t *ts) feed(p []byte, at time.Time) error {
 			t.packet(t.pkt[:], at)
 		}
 	}
-	return nil
+	return t.err
 }
 
 // resync skips to the next sync byte. Right after the first packet there is
@@ -84,7 +93,7 @@ func (t *ts) resync(p []byte) (int, error) {
 
 // packet takes one packet (ISO/IEC 13818-1 clause 2.4.3.2).
 func (t *ts) packet(p []byte, at time.Time) {
-	if t.key != nil || p[1]&0x80 != 0 { // done, or damaged in transport
+	if t.key != nil || t.err != nil || p[1]&0x80 != 0 { // done, or damaged in transport
 		return
 	}
 	pid := int(p[1]&0x1f)<<8 | int(p[2])
@@ -105,18 +114,22 @@ func (t *ts) packet(p []byte, at time.Time) {
 		if table := t.pat.add(payload, start); table != nil {
 			t.pmtPID = parsePAT(table)
 		}
-	case pid == t.pmtPID && t.video == noPID:
+	case pid == t.pmtPID && t.wanted == noPID:
 		if table := t.pmt.add(payload, start); table != nil {
-			t.video, t.es.codec = parsePMT(table)
+			if t.sound != nil {
+				t.wanted = parseSound(table)
+			} else {
+				t.wanted, t.es.codec = parsePMT(table)
+			}
 		}
-	case pid == t.video && control&0xc0 != 0:
+	case pid == t.wanted && control&0xc0 != 0:
 		t.scrambled = true
-	case pid == t.video && !t.twice(payload, int(control&0x0f)):
+	case pid == t.wanted && !t.twice(payload, int(control&0x0f)):
 		t.elementary(payload, start, at)
 	}
 }
 
-// twice tells whether a packet of the video PID repeats the one before, as it
+// twice tells whether a packet of the wanted PID repeats the one before, as it
 // may once (clause 2.4.3.3).
 func (t *ts) twice(payload []byte, cc int) bool {
 	if cc == t.cc && bytes.Equal(payload, t.last[:t.lastLen]) {
@@ -126,13 +139,20 @@ func (t *ts) twice(payload []byte, cc int) bool {
 	return false
 }
 
-// elementary takes a payload of the video PID.
+// elementary takes a payload of the wanted PID.
 func (t *ts) elementary(p []byte, start bool, at time.Time) {
 	if start {
 		t.pes.begin()
 	}
 	wasOpen := t.pes.open
 	p = t.pes.payload(p)
+	if t.sound != nil {
+		found, err := t.sound.add(p, t.pos, at)
+		if t.err = err; found {
+			t.done(t.sound.keyframe(0, t.sound.last.off))
+		}
+		return
+	}
 	if t.pes.open && !wasOpen && t.pes.timed {
 		t.done(t.es.finish())
 	}
@@ -144,7 +164,7 @@ func (t *ts) elementary(p []byte, start bool, at time.Time) {
 // done takes note of a picture that ended, if it is a keyframe.
 func (t *ts) done(k *Keyframe) {
 	if t.key == nil && k != nil {
-		k.Track = uint32(t.video)
+		k.Track = uint32(t.wanted)
 		t.key = k
 	}
 }
@@ -156,18 +176,33 @@ func (t *ts) close() error {
 	if t.key == nil && t.pes.left > 0 {
 		return truncated("%d bytes of a PES packet are missing", t.pes.left)
 	}
-	t.done(t.es.finish())
+	none := ErrNoKeyframe
+	var why error
+	if t.sound != nil {
+		none = ErrNoAudio
+		if t.wanted != noPID && !t.scrambled && t.key == nil {
+			if why = t.sound.close(); why == nil {
+				t.done(t.sound.keyframe(0, t.sound.last.off))
+			}
+		}
+	} else {
+		t.done(t.es.finish())
+	}
 	switch {
 	case t.key != nil:
 		return nil
 	case t.pmtPID == noPID:
-		return fmt.Errorf("%w: no program association table", ErrNoKeyframe)
+		return fmt.Errorf("%w: no program association table", none)
 	case !t.pmt.whole:
-		return fmt.Errorf("%w: no program map table", ErrNoKeyframe)
-	case t.video == noPID:
+		return fmt.Errorf("%w: no program map table", none)
+	case t.wanted == noPID && t.sound != nil:
+		return fmt.Errorf("%w: no stream of sound", none)
+	case t.wanted == noPID:
 		return ErrNoVideo
 	case t.scrambled:
-		return fmt.Errorf("%w: packets are scrambled", ErrNoKeyframe)
+		return fmt.Errorf("%w: packets are scrambled", none)
+	case t.sound != nil:
+		return why
 	}
-	return fmt.Errorf("%w: %s", ErrNoKeyframe, t.es.why())
+	return fmt.Errorf("%w: %s", none, t.es.why())
 }

@@ -19,3 +19,14 @@ ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=size=320x180:rate=25:duration=
 	-movflags +frag_keyframe+empty_moov+default_base_moof -encryption_scheme cenc-aes-ctr \
 	-encryption_key 00112233445566778899aabbccddeeff -encryption_kid 0123456789abcdef0123456789abcdef \
 	$exact cenc.mp4
+
+# tone.*: 0.25 s of sound as packed audio of each kind, and as MPEG-TS.
+tone="ffmpeg -nostdin -v error -y -f lavfi -i sine=frequency=440:sample_rate=48000:duration=0.25 -ac 2"
+$tone -c:a aac -b:a 48k $exact -f adts tone.aac
+$tone -c:a aac -b:a 48k $exact -f latm tone.latm
+$tone -c:a libmp3lame -b:a 48k -write_xing 0 $exact -f mp3 -id3v2_version 0 tone.mp3
+$tone -c:a ac3 -b:a 64k $exact -f ac3 tone.ac3
+$tone -c:a eac3 -b:a 64k $exact -f eac3 tone.ec3
+for c in aac ac3 eac3; do
+	$tone -c:a $c -b:a 64k $exact -f mpegts tone-$c.ts
+done
