@@ -10,6 +10,7 @@ package dashboards
 import (
 	"path"
 
+	"github.com/firstframe/firstframe/dashboards/alerting"
 	"github.com/firstframe/firstframe/dashboards/boards"
 )
 
@@ -25,6 +26,13 @@ func Files() (map[string][]byte, error) {
 			return nil, err
 		}
 		files[path.Join("json", d.UID+".json")] = text
+	}
+	rules, err := alerting.Files()
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range rules {
+		files[path.Join("alerting", name)] = text
 	}
 	return files, nil
 }

@@ -24,7 +24,7 @@ func TestFilesAreCurrent(t *testing.T) {
 			t.Errorf("%s is not what the code makes; run go generate ./dashboards (-want +got):\n%s", name, d)
 		}
 	}
-	for _, pattern := range []string{"json/*"} {
+	for _, pattern := range []string{"json/*", "alerting/*.yaml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

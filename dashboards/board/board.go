@@ -141,7 +141,7 @@ func (d *Dashboard) layOut() ([]object, error) {
 }
 
 func (p *Panel) json() (object, error) {
-	target, err := target(p.Query)
+	target, err := Target(p.Query, "A", chosen)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (p *Panel) json() (object, error) {
 		overrides[i] = f.override()
 	}
 	made := object{
-		"type": p.View.kind(), "title": p.Title, "description": p.Description, "datasource": sourceRef(),
+		"type": p.View.kind(), "title": p.Title, "description": p.Description, "datasource": sourceRef(chosen),
 		"targets": []any{target}, "options": p.View.options(), "transformations": []any{},
 		"fieldConfig": object{"defaults": defaults, "overrides": overrides},
 	}
@@ -173,14 +173,14 @@ func (p *Panel) json() (object, error) {
 	return made, nil
 }
 
-// sourceRef is the data source that the dashboard's reader has chosen.
-func sourceRef() object {
-	return object{"type": sourceType, "uid": "${" + SourceVariable + "}"}
-}
+// chosen is the data source that the dashboard's reader has chosen.
+const chosen = "${" + SourceVariable + "}"
 
-// target is a query as the data source's editor saves it: only the keys that
-// say something.
-func target(q model.Query) (object, error) {
+func sourceRef(uid string) object { return object{"type": sourceType, "uid": uid} }
+
+// Target is a query as the data source's editor saves it, with only the keys
+// that say something: as the answer ref, asked of the data source uid.
+func Target(q model.Query, ref, uid string) (map[string]any, error) {
 	text, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
@@ -190,22 +190,16 @@ func target(q model.Query) (object, error) {
 		return nil, err
 	}
 	for key, v := range t {
-		switch v := v.(type) {
-		case nil:
+		if v == nil || v == "" || v == 0.0 {
 			delete(t, key)
-		case string:
-			if v == "" {
-				delete(t, key)
-			}
-		case float64:
-			if v == 0 {
-				delete(t, key)
-			}
+		}
+		if n, ok := v.(float64); ok && n != 0 {
+			t[key] = int(n) // there are only counts
 		}
 	}
-	if _, ok := t["queryType"]; !ok {
+	if q.QueryType == "" {
 		t["queryType"] = model.Runs
 	}
-	t["refId"], t["datasource"] = "A", sourceRef()
+	t["refId"], t["datasource"] = ref, sourceRef(uid)
 	return t, nil
 }

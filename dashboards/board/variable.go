@@ -51,7 +51,7 @@ func variables(vs []Variable) []object {
 			current = object{"selected": true, "text": v.Default, "value": v.Default}
 		}
 		list = append(list, object{
-			"name": v.Name, "label": v.Label, "type": "query", "datasource": sourceRef(), "definition": v.Dim, "query": asked,
+			"name": v.Name, "label": v.Label, "type": "query", "datasource": sourceRef(chosen), "definition": v.Dim, "query": asked,
 			"multi": !v.Single, "includeAll": !v.Single, "current": current, "options": []any{}, "regex": "", "hide": hide,
 			"refresh":     1, // when the dashboard is opened: not with every refresh, which would double the queries
 			"sort":        1, // by name

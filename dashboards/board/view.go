@@ -33,7 +33,6 @@ func (b Bars) options() any {
 
 // Series draws an answer with a step over time. What is null is a gap.
 type Series struct {
-	plain
 	Stacked bool // on top of each other, as areas
 	Columns bool // as columns, for counts
 	Limits  bool // draws the scale's steps as lines
@@ -47,7 +46,7 @@ func (Series) options() any {
 	}
 }
 
-func (s Series) colorMode() string { return "palette-classic" }
+func (Series) colorMode() string { return "palette-classic" }
 
 func (s Series) custom() map[string]any {
 	style, fill, stack, limits := "line", 0, "none", "off"

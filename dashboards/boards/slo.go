@@ -42,7 +42,7 @@ func sloPeriod() []board.Panel {
 	}
 }
 
-// Windows are the windows of the burn rates, with the rates from which the
+// windows are the windows of the burn rates, with the rates from which the
 // alerts come, as they follow for 28 days from the SRE Workbook, chapter 5.
 // Page and Ticket are 0 where a window has none.
 var windows = []struct {
