@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 // outputFlags say what becomes of the runs that a person asked for.
 type outputFlags struct {
 	JSON bool   `name:"json" help:"Print one run a line as JSON and nothing else."`
+	HAR  string `name:"har" help:"Write an HTTP archive too, which browsers' developer tools open." placeholder:"FILE"`
 	Ship string `help:"Send the runs to this collector too." placeholder:"URL"`
 }
 
@@ -55,7 +58,7 @@ func newOutput(flags *outputFlags, env *environment, specs, repeat int) *output 
 func (o *output) take(repetition, spec int, r run.Run) error {
 	_ = o.progress.Add(1)
 	o.bad = o.bad || !r.Good
-	if !o.JSON || o.Ship != "" {
+	if !o.JSON || o.HAR != "" || o.Ship != "" {
 		o.played = append(o.played, played{repetition, spec, r})
 	}
 	if !o.JSON {
@@ -67,12 +70,17 @@ func (o *output) take(repetition, spec int, r run.Run) error {
 	return o.stdout.Flush()
 }
 
-// finish shows and sends the runs, once all are there.
+// finish shows, writes and sends the runs, once all are there.
 func (o *output) finish() error {
 	runs := o.inOrder()
 	if !o.JSON {
 		if err := o.show(runs); err != nil {
 			return fmt.Errorf("writing the report: %w", err)
+		}
+	}
+	if o.HAR != "" {
+		if err := writeFile(o.HAR, func(w io.Writer) error { return report.HAR(w, runs) }); err != nil {
+			return fmt.Errorf("--har: %w", err)
 		}
 	}
 	if o.Ship != "" {
@@ -153,6 +161,57 @@ func columns(w io.Writer) int {
 		}
 	}
 	return 0
+}
+
+// writable refuses before the first run what would fail after the last.
+func (f *outputFlags) writable() error {
+	for flag, name := range map[string]string{"--har": f.HAR} {
+		if name == "" {
+			continue
+		}
+		if info, err := os.Stat(filepath.Dir(name)); err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		} else if !info.IsDir() {
+			return fmt.Errorf("%s %s: its folder is none", flag, name)
+		}
+	}
+	return nil
+}
+
+// writeFile writes a file whole or not at all: what was there before stays until
+// the new one is complete. What is no regular file, such as /dev/stdout, is
+// written to as it is.
+func writeFile(name string, write func(io.Writer) error) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return writeTo(f, write)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // of no effect once it is renamed
+	if err := f.Chmod(0o644); err != nil {
+		f.Close()
+		return err
+	}
+	if err := writeTo(f, write); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// writeTo writes f and closes it.
+func writeTo(f *os.File, write func(io.Writer) error) error {
+	w := bufio.NewWriter(f)
+	err := write(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // shipLimit is how long shipping from a laptop may take.

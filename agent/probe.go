@@ -54,7 +54,7 @@ func (c *probeCmd) Validate() error {
 			return err
 		}
 	}
-	return nil
+	return c.writable()
 }
 
 // Run presses play as often as asked for, and shows what came of it.
