@@ -12,8 +12,8 @@ func cdn() board.Dashboard {
 		Description: "Which CDN is better, where, and is that more than chance: side by side, and run against run of the same round.",
 		From:        "now-6h", Refresh: "30s", Variables: variables(), Links: links(),
 		Rows: []board.Row{
-			{Height: 7, Panels: []board.Panel{cdnTable()}},
-			{Height: 12, Panels: []board.Panel{cdnCountries()}},
+			{Height: 7, Panels: []board.Panel{cdnTable(), pairedTable("CDNs, run against run", "cdn", 12, []string{"cdn"})}},
+			{Height: 12, Panels: []board.Panel{cdnCountries(), pairedTable("Country × CDN, run against run", "cdn", 14, []string{"country", "cdn"})}},
 			{Title: "Over time", Height: 9, Panels: cdnOverTime()},
 			{Height: 6, Panels: []board.Panel{phaseTable("cdn", "CDN")}},
 		},
@@ -35,12 +35,16 @@ func cdnCountries() board.Panel {
 }
 
 func cdnOverTime() []board.Panel {
+	difference := series([]string{"cdn"}, "ttff_ms_paired_diff")
+	difference.PairBy = "cdn"
 	return []board.Panel{
-		{Title: "SLI by CDN", Unit: "percentunit", Width: 8, View: board.History{}, Query: series([]string{"cdn"}, "sli"), Scale: ratios, Decimals: 2,
+		{Title: "SLI by CDN", Unit: "percentunit", Width: 6, View: board.History{}, Query: series([]string{"cdn"}, "sli"), Scale: ratios, Decimals: 2,
 			Description: "Share of good runs over time, a line for each CDN. A gap is a time without runs: nothing is known about it."},
-		{Title: "Time to first frame, p95, by CDN", Unit: "ms", Width: 8, View: board.Series{Limits: true}, Query: series([]string{"cdn"}, "ttff_ms_p95"), Scale: waits,
+		{Title: "Time to first frame, p95, by CDN", Unit: "ms", Width: 6, View: board.Series{Limits: true}, Query: series([]string{"cdn"}, "ttff_ms_p95"), Scale: waits,
 			Description: "95 % of the runs that started took less. The dashed lines are where slow (1.5 s) and bad (2 s) begin."},
-		{Title: "Cache hits by CDN", Unit: "percentunit", Width: 8, View: board.Series{}, Query: series([]string{"cdn"}, "cache_hit_ratio"), Scale: hits, Decimals: 1,
+		{Title: "Time to first frame against the other CDNs", Unit: "ms", Width: 6, View: board.Series{}, Query: difference, Scale: neutral,
+			Description: "Median difference to the other CDNs, run against run of the same round: below 0 is faster."},
+		{Title: "Cache hits by CDN", Unit: "percentunit", Width: 6, View: board.Series{}, Query: series([]string{"cdn"}, "cache_hit_ratio"), Scale: hits, Decimals: 1,
 			Description: "Of the runs whose first segment's cache status is known, those that the CDN served from its caches."},
 	}
 }

@@ -12,7 +12,7 @@ func versions() board.Dashboard {
 		Description: "Is the new release as good as the old one: side by side, and run against run of the same round.",
 		From:        "now-6h", Refresh: "30s", Variables: variables(), Links: links(),
 		Rows: []board.Row{
-			{Height: 8, Panels: []board.Panel{versionTable()}},
+			{Height: 8, Panels: []board.Panel{versionTable(), pairedTable("New against old, run against run", "app_version", 12, []string{"app", "app_version"})}},
 			{Height: 9, Panels: []board.Panel{
 				{Title: "SLI by app version", Unit: "percentunit", Width: 12, View: board.History{}, Query: series([]string{"app_version", "app"}, "sli"), Scale: ratios, Decimals: 2,
 					Description: "Share of good runs over time, a line for each app version. A gap is a time without runs: nothing is known about it."},

@@ -13,7 +13,7 @@ import (
 
 func checkHealth(t *testing.T, p running, at *pluginv2.PluginContext, status int32, text string) {
 	t.Helper()
-	res, err := p.health.CheckHealth(t.Context(), &pluginv2.CheckHealthRequest{PluginContext: at})
+	res, err := p.Health.CheckHealth(t.Context(), &pluginv2.CheckHealthRequest{PluginContext: at})
 	if err != nil {
 		t.Fatal(err)
 	}
