@@ -2,8 +2,9 @@ package query
 
 import (
 	"fmt"
-	"slices"
 	"strings"
+
+	"github.com/firstframe/firstframe/probes/run/near"
 )
 
 // The codes of an [Error].
@@ -54,53 +55,8 @@ func UnknownDimension(field, name string) *Error {
 // near, the message lists them all.
 func unknown(code, field, what, name string, valid []string) *Error {
 	e := Errorf(code, field, "%.40q is not a %s", name, what)
-	if e.DidYouMean = nearest(name, valid); len(e.DidYouMean) == 0 {
+	if e.DidYouMean = near.Names(name, valid); len(e.DidYouMean) == 0 {
 		e.Message += "; there are: " + strings.Join(valid, ", ")
 	}
 	return e
-}
-
-// nearest lists at most three of names whose edit distance to name is at most
-// a third of name's length (but two for short ones), best first. It is never nil.
-func nearest(name string, names []string) []string {
-	type near struct {
-		name string
-		dist int
-	}
-	found := []near{}
-	if len(name) > 64 {
-		return []string{}
-	}
-	most := max(2, (len(name)+1)/3)
-	for _, n := range names {
-		if d := distance(name, n); d <= most && d < len(n) {
-			found = append(found, near{n, d})
-		}
-	}
-	slices.SortStableFunc(found, func(a, b near) int { return a.dist - b.dist })
-	best := []string{}
-	for _, f := range found[:min(3, len(found))] {
-		best = append(best, f.name)
-	}
-	return best
-}
-
-// distance is the Levenshtein distance of a and b in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost = min(diag, row[j], row[j+1]) + 1
-			}
-			diag, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -32,13 +32,13 @@ func TestBudget(t *testing.T) {
 		"10% in 3 d": {28, 30_000, 3 * day, 2.8 / 3, 0.9},
 	} {
 		t.Run(name, func(t *testing.T) {
-			near(t, "burn rate", BurnRate(test.bad, test.runs), test.burn)
-			near(t, "budget left", BudgetLeft(test.bad, test.runs, test.elapsed), test.left)
+			closeTo(t, "burn rate", BurnRate(test.bad, test.runs), test.burn)
+			closeTo(t, "budget left", BudgetLeft(test.bad, test.runs, test.elapsed), test.left)
 		})
 	}
 }
 
-func near(t *testing.T, what string, got, want any) {
+func closeTo(t *testing.T, what string, got, want any) {
 	t.Helper()
 	g, isNumber := got.(float64)
 	w, wanted := want.(float64)
@@ -62,7 +62,7 @@ func TestCovered(t *testing.T) {
 		"one, but for the rounding":  {1, 1 - 1e-12, 1.0},
 		"none of one, but as before": {0, 1 - 1e-12, 0.0},
 	} {
-		near(t, name, Covered(test.received, test.expected), test.want)
+		closeTo(t, name, Covered(test.received, test.expected), test.want)
 	}
 }
 

@@ -40,7 +40,8 @@
 //     they hold for null too. A pattern is RE2 syntax, matches the whole value,
 //     as in Prometheus, and its dot matches every character.
 //
-// The package imports nothing but the table of fields.
+// The package imports nothing but the table of fields and the search for near
+// names.
 package query
 
 import "time"

@@ -174,17 +174,6 @@ func TestWriteCSV(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"abc", "", 3}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}, {"same", "same", 0}} {
-		if got := distance(test.a, test.b); got != test.want {
-			t.Errorf("%s to %s: %d, want %d", test.a, test.b, got, test.want)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{full, `{}`, `{"where":[{"dim":"pop","op":"match","values":["(?i)gru.*"]}]}`,
 		`{"from":"2026-01-01T00:00:00.5+02:00","step":"1d12h"}`, `{"order_by":null,"step":""}`, `[]`, `{"where":[null]}`, `{"exemplars":3,"compare":"-1w"}`} {

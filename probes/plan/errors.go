@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/firstframe/firstframe/probes/run/near"
 )
 
 // maxErrors bounds how many errors of one plan are listed.
@@ -63,8 +65,8 @@ func (d *decoder) suggest(name string, names []string) string {
 	if len(d.errs) >= maxErrors {
 		return "" // will not be shown
 	}
-	if near := nearest(name, names); near != "" {
-		return fmt.Sprintf(", did you mean %q?", near)
+	if meant := near.Names(name, names); len(meant) > 0 {
+		return fmt.Sprintf(", did you mean %q?", meant[0])
 	}
 	const most = 20
 	switch {
@@ -74,39 +76,4 @@ func (d *decoder) suggest(name string, names []string) string {
 		return fmt.Sprintf("; there are: %s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
 	return "; there are: " + strings.Join(names, ", ")
-}
-
-// nearest is the name that is the fewest edits away, at most a third of its
-// length (two for a short one); empty when none is that near.
-func nearest(name string, names []string) string {
-	best, least := "", max(2, len(name)/3)+1
-	if len(name) > maxName {
-		return ""
-	}
-	for _, n := range names {
-		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < least && d < len(n) {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance of a and b in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = min(diagonal, row[j], row[j+1]) + 1
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
