@@ -21,6 +21,7 @@
 package alerting
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -93,6 +94,8 @@ func Files() (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("alerting: %s: %w", name, err)
 		}
+		// Grafana puts the environment's value for $NAME in these files; $$ is a $.
+		text = bytes.ReplaceAll(text, []byte("$"), []byte("$$"))
 		files[name] = append([]byte("# Made by go generate ./dashboards: change the code, not this file.\n"), text...)
 	}
 	return files, nil
