@@ -19,9 +19,9 @@ func BenchmarkDo(b *testing.B) {
 		for _, size := range []int{1 << 10, 1 << 20} {
 			b.Run(fmt.Sprintf("%s/%d KiB", p.name, size>>10), func(b *testing.B) {
 				body := make([]byte, size)
-				s, cfg := serve(b, p.tls, p.h2, func(w http.ResponseWriter, r *http.Request) { w.Write(body) })
+				s, cfg := p.serve(b, func(w http.ResponseWriter, r *http.Request) { w.Write(body) })
 				c := open(b, cfg)
-				bare := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: cfg.RootCAs}, ForceAttemptHTTP2: p.h2, DisableCompression: true}
+				bare := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: cfg.RootCAs}, ForceAttemptHTTP2: p.many, DisableCompression: true}
 				defer bare.CloseIdleConnections()
 				do := func() {
 					got := 0

@@ -7,71 +7,16 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/firstframe/firstframe/probes/run"
 )
-
-// attemptDelay is the time that an address has to itself before the next is
-// tried beside it (RFC 8305 section 5, Connection Attempt Delay).
-const attemptDelay = 250 * time.Millisecond
-
-// phase is what a dial is at.
-type phase int
-
-const (
-	phaseDNS phase = iota
-	phaseConnect
-	phaseTLS
-	phaseReady
-)
-
-// The type of a failure in each phase, and what was being done.
-var (
-	phaseErrors = [...]run.ErrorType{run.ErrDNS, run.ErrConnect, run.ErrTLS, run.ErrTimeout}
-	phaseNames  = [...]string{"resolving", "connecting", "TLS handshake", "waiting for a connection"}
-)
-
-// record holds when each phase of one dial began. Exchanges that give up read
-// it while the dial writes.
-type record struct {
-	mu sync.Mutex
-	at [phaseReady + 1]time.Time
-	is phase
-
-	// What the dial came to; set before phaseReady and not read earlier.
-	net *countedConn
-	tls *tls.ConnectionState // nil without TLS
-}
-
-// enter begins phase p. Phases that are left out took no time.
-func (r *record) enter(p phase) {
-	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := r.is; i < p; i++ {
-		r.at[i+1] = now
-	}
-	if p == phaseDNS {
-		r.at[p] = now
-	}
-	r.is = p
-}
-
-// load returns the phase that the dial is at, and the begins of those so far.
-func (r *record) load() (phase, [phaseReady + 1]time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.is, r.at
-}
 
 // recordKey is the context key of the [record] that a dial writes.
 type recordKey struct{}
 
-// dialer makes connections for [http.Transport.NewClientConn].
+// dialer makes connections: for [http.Transport.NewClientConn] over TCP, and
+// over QUIC.
 type dialer struct {
 	cfg      *Config
 	resolver *resolver
@@ -93,25 +38,28 @@ func (c *countedConn) Read(p []byte) (int, error) {
 // dial resolves and connects.
 func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	rec := ctx.Value(recordKey{}).(*record)
-	host, port, err := net.SplitHostPort(d.connectTo(address))
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", address, err)
-	}
-	addrs, err := d.resolver.lookup(ctx, host)
-	if err != nil {
-		return nil, fmt.Errorf("resolve %s: %w", host, err)
-	}
-	addrs, err = d.dialable(host, addrs)
+	host, port, field, err := d.resolve(ctx, address)
 	if err != nil {
 		return nil, err
 	}
 	rec.enter(phaseConnect)
-	conn, err := d.race(ctx, interleave(addrs), port)
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", net.JoinHostPort(host, port), err)
+	r := race[net.Conn]{
+		rec: rec, network: "tcp", port: port, style: d.cfg.Eyeballs, field: field,
+		connect: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			nd := net.Dialer{LocalAddr: localAddr(d.cfg.LocalAddr, "tcp", to.String())}
+			return nd.DialContext(ctx, "tcp", to.String())
+		},
 	}
-	rec.net = &countedConn{Conn: conn}
-	return rec.net, nil
+	conn, err := r.run(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", net.JoinHostPort(host, strconv.Itoa(int(port))), err)
+	}
+	if a, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
+		rec.answered(netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+	}
+	counted := &countedConn{Conn: conn}
+	rec.read = counted.read.Load
+	return counted, nil
 }
 
 // dialTLS resolves, connects and shakes hands for the name in address.
@@ -122,19 +70,14 @@ func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 	}
 	rec := ctx.Value(recordKey{}).(*record)
 	rec.enter(phaseTLS)
-	name, _, err := net.SplitHostPort(address)
+	config, err := d.tlsConfig(address, map[string][]string{"": {"h2", "http/1.1"}, "1.1": {"http/1.1"}, "2": {"h2"}}[d.cfg.HTTP])
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	protos := map[string][]string{"": {"h2", "http/1.1"}, "1.1": {"http/1.1"}, "2": {"h2"}}[d.cfg.HTTP]
-	tc := tls.Client(conn, &tls.Config{
-		ServerName:         name,
-		RootCAs:            d.cfg.RootCAs,
-		InsecureSkipVerify: d.cfg.Insecure,
-		NextProtos:         protos,
-	})
+	tc := tls.Client(conn, config)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		conn.Close() // the handshake's error says more
+		rec.shook(nil, err)
 		return nil, fmt.Errorf("TLS with %s (%s): %w", address, conn.RemoteAddr(), err)
 	}
 	state := tc.ConnectionState()
@@ -142,8 +85,22 @@ func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 		tc.Close() // the handshake's outcome says more
 		return nil, fmt.Errorf("TLS with %s (%s): the server does not offer HTTP/2", address, conn.RemoteAddr())
 	}
-	rec.tls = &state
+	rec.shook(&state, nil)
 	return tc, nil
+}
+
+// tlsConfig is how hands are shaken with the server named in address.
+func (d *dialer) tlsConfig(address string, protos []string) (*tls.Config, error) {
+	name, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		ServerName:         name,
+		RootCAs:            d.cfg.RootCAs,
+		InsecureSkipVerify: d.cfg.Insecure,
+		NextProtos:         protos,
+	}, nil
 }
 
 // connectTo is the HOST:PORT to dial for the HOST:PORT of a URL.
@@ -163,6 +120,43 @@ func (d *dialer) connectTo(address string) string {
 		return to
 	}
 	return net.JoinHostPort(strings.Trim(to, "[]"), port)
+}
+
+// resolve gives the addresses that may be dialled for address, as far as they
+// are known: at least one.
+func (d *dialer) resolve(ctx context.Context, address string) (host string, port uint16, f field, err error) {
+	host, service, err := net.SplitHostPort(d.connectTo(address))
+	if err != nil {
+		return host, 0, f, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	number, err := strconv.ParseUint(service, 10, 16)
+	if err != nil {
+		return host, 0, f, fmt.Errorf("connect to %s: port %q", address, service)
+	}
+	l, err := d.resolver.lookup(ctx, host)
+	if err != nil {
+		return host, 0, f, fmt.Errorf("resolve %s: %w", host, err)
+	}
+	f = field{more: l.done, rest: func() []netip.Addr {
+		list, _ := l.known()
+		allowed, _ := d.dialable(host, list)
+		return allowed
+	}}
+	list, complete := l.known()
+	f.addrs, err = d.dialable(host, list)
+	if err != nil && !complete {
+		select {
+		case <-l.done:
+			list, complete = l.known()
+			f.addrs, err = d.dialable(host, list)
+		case <-ctx.Done():
+			return host, 0, f, context.Cause(ctx)
+		}
+	}
+	if complete {
+		f.more = nil
+	}
+	return host, uint16(number), f, err
 }
 
 // dialable are the addresses that may be dialled: public or allowed, of the
@@ -189,80 +183,4 @@ func (d *dialer) dialable(host string, addrs []netip.Addr) ([]netip.Addr, error)
 		return nil, fmt.Errorf("dial %s at %v: %w", host, family, ErrBlocked)
 	}
 	return allowed, nil
-}
-
-// interleave lets the families take turns, beginning with the first's (RFC 8305
-// section 4).
-func interleave(addrs []netip.Addr) []netip.Addr {
-	var same, other []netip.Addr
-	for _, a := range addrs {
-		if a.Unmap().Is4() == addrs[0].Unmap().Is4() {
-			same = append(same, a)
-		} else {
-			other = append(other, a)
-		}
-	}
-	out := make([]netip.Addr, 0, len(addrs))
-	for len(same)+len(other) > 0 {
-		if len(same) > 0 {
-			out, same = append(out, same[0]), same[1:]
-		}
-		if len(other) > 0 {
-			out, other = append(out, other[0]), other[1:]
-		}
-	}
-	return out
-}
-
-// race connects to the first of addrs that answers: the next is tried when one
-// failed or after attemptDelay (RFC 8305 section 5). It returns when every
-// attempt has ended.
-func (d *dialer) race(ctx context.Context, addrs []netip.Addr, port string) (net.Conn, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	results := make(chan result, len(addrs))
-	delay := time.NewTimer(0)
-	defer delay.Stop()
-	var (
-		won     net.Conn
-		errs    []error
-		running int
-	)
-	for len(addrs) > 0 || running > 0 {
-		select {
-		case <-delay.C:
-			if len(addrs) == 0 || won != nil {
-				continue
-			}
-			address := net.JoinHostPort(addrs[0].String(), port)
-			addrs = addrs[1:]
-			running++
-			delay.Reset(attemptDelay)
-			go func() {
-				nd := net.Dialer{LocalAddr: localAddr(d.cfg.LocalAddr, "tcp", address)}
-				conn, err := nd.DialContext(ctx, "tcp", address)
-				results <- result{conn, err}
-			}()
-		case r := <-results:
-			running--
-			switch {
-			case r.err != nil:
-				errs = append(errs, r.err)
-				delay.Reset(0)
-			case won == nil:
-				won, addrs = r.conn, nil
-				cancel()
-			default:
-				r.conn.Close() // a second that came as well
-			}
-		}
-	}
-	if won == nil {
-		return nil, errors.Join(errs...)
-	}
-	return won, nil
 }

@@ -3,12 +3,12 @@ package fetch
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -22,6 +22,10 @@ import (
 // drainBytes bounds what is read of a body that nobody wants, so that its
 // connection can serve again.
 const drainBytes = 64 << 10
+
+// maxUnsent bounds the connections on which a request is to be made that never
+// goes out.
+const maxUnsent = 3
 
 // exchange is the state of one [Client.Do].
 type exchange struct {
@@ -55,20 +59,18 @@ func (x *exchange) do(parent context.Context, p *pool) {
 		firstByte = time.AfterFunc(d, func() { cancel(ErrFirstByteTimeout) }).Stop
 		defer firstByte()
 	}
-	t := targetOf(x.url)
-	x.lease = p.acquire(ctx, t)
-	if x.lease.err != nil {
-		x.finish(x.noConnection(ctx))
-		return
-	}
-	x.describe()
 	hr = hr.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotFirstResponseByte: func() {
 			x.first.Store(int64(time.Since(x.Start)))
 			firstByte()
 		},
 	}))
-	resp, err := x.lease.conn.RoundTrip(hr)
+	t := targetOf(x.url)
+	resp, err := x.send(ctx, p, t, hr)
+	if x.lease.conn == nil {
+		x.finish(x.noConnection(ctx))
+		return
+	}
 	if err == nil {
 		x.last = time.Now()
 		x.lastByte = x.last
@@ -85,14 +87,31 @@ func (x *exchange) do(parent context.Context, p *pool) {
 	x.finish(failure)
 }
 
+// send gets a connection and makes the request on it. A request that did not
+// go out, because its connection was being closed, is made on another.
+func (x *exchange) send(ctx context.Context, p *pool, t target, r *http.Request) (*http.Response, error) {
+	for tries := 1; ; tries++ {
+		x.lease = p.acquire(ctx, t)
+		if x.lease.err != nil {
+			return nil, x.lease.err
+		}
+		x.describe()
+		resp, err := x.lease.conn.RoundTrip(r)
+		if tries == maxUnsent || !errors.Is(err, errUnsent) || ctx.Err() != nil {
+			return resp, err
+		}
+		p.release(t, x.lease.conn)
+	}
+}
+
 // build makes the request for net/http.
 func (x *exchange) build(ctx context.Context) (*http.Request, error) {
 	u, err := url.Parse(x.req.URL)
 	if err != nil {
 		return nil, err
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, fmt.Errorf("%q is no http or https URL", x.req.URL)
+	if err := x.cfg.speaks(u); err != nil {
+		return nil, err
 	}
 	x.url = u
 	r, err := http.NewRequestWithContext(ctx, x.req.Method, x.req.URL, nil)
@@ -157,20 +176,13 @@ func targetOf(u *url.URL) target {
 func (x *exchange) describe() {
 	rec := x.lease.rec
 	x.Reused = x.lease.reused
-	x.readFrom = rec.net.read.Load()
-	if a, err := netip.ParseAddrPort(rec.net.RemoteAddr().String()); err == nil {
-		x.Remote = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	if rec.read != nil {
+		x.readFrom = rec.read()
 	}
-	x.Proto = "1.1"
-	if x.lease.conn.h2 {
-		x.Proto = "2"
-	}
-	if rec.tls == nil {
-		return
-	}
-	x.TLSVersion = tlsVersions[rec.tls.Version]
-	if certs := rec.tls.PeerCertificates; len(certs) > 0 {
-		x.TLSExpires = certs[0].NotAfter
+	x.Remote, x.TLSExpires = rec.reached()
+	x.Proto = x.lease.conn.proto
+	if rec.tls != nil {
+		x.TLSVersion = tlsVersions[rec.tls.Version]
 	}
 }
 
@@ -178,6 +190,9 @@ func (x *exchange) describe() {
 func (x *exchange) answer(resp *http.Response) error {
 	x.Status = resp.StatusCode
 	x.Header = resp.Header
+	if a := x.cfg.AltSvc; a != nil && x.url.Scheme == "https" {
+		a.learn(targetOf(x.url).address, resp.Header.Values("Alt-Svc"), x.last)
+	}
 	if e := strings.ToLower(resp.Header.Get("Content-Encoding")); e != "identity" {
 		x.Encoding = e
 	}
@@ -228,6 +243,10 @@ func (x *exchange) finish(failure *Error) {
 		x.FirstByte = x.Start.Add(time.Duration(ns))
 	}
 	x.Timing = divide(x.Start, x.End, x.FirstByte, x.lease)
+	if rec := x.lease.rec; rec != nil && !x.lease.reused {
+		x.Attempts = rec.tried()
+		x.Remote, x.TLSExpires = rec.reached()
+	}
 }
 
 // divide partitions start to end. The phases of a dial count as far as they lie

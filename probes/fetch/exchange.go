@@ -21,6 +21,8 @@ var (
 	ErrTooLarge = errors.New("too large")
 	// ErrBlocked: no address of the host may be dialled.
 	ErrBlocked = errors.New("address not allowed")
+	// ErrOvertaken: another address was connected to first.
+	ErrOvertaken = errors.New("another address was first")
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("client closed")
 
@@ -55,8 +57,8 @@ type Timing struct {
 	// the exchange got began to be made, be it for another exchange.
 	Queue   time.Duration
 	DNS     time.Duration // resolving; like Connect and TLS only what lies within the exchange
-	Connect time.Duration // TCP handshakes
-	TLS     time.Duration // TLS handshake
+	Connect time.Duration // TCP handshakes; of QUIC until the server's first packet
+	TLS     time.Duration // TLS handshake; of QUIC from that packet until the handshake is complete
 	Wait    time.Duration // having the connection until the first byte of the answer
 	Receive time.Duration // first byte until the last
 }
@@ -77,11 +79,12 @@ type Exchange struct {
 	Location string // of a 3xx answer, resolved against the request's URL
 	Encoding string // the content coding that was received; "" is identity
 
-	Proto      string         // "1.1", "2"
-	Remote     netip.AddrPort // the server's address
+	Proto      string         // "1.1", "2", "3"
+	Remote     netip.AddrPort // the server's address, also where the handshake with it failed
 	Reused     bool           // the connection was there before the exchange asked for one
 	TLSVersion string         // "1.2", "1.3"; "" without TLS
-	TLSExpires time.Time      // the end of the server's certificate
+	TLSExpires time.Time      // the end of the server's certificate, also of one that was refused
+	Attempts   []Attempt      // to connect, by start; none on a reused connection
 
 	Bytes int64  // of the body as received, before decoding
 	Err   *Error // nil when the answer is 2xx or 3xx and complete

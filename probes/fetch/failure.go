@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -82,7 +83,7 @@ func (x *exchange) failure(ctx context.Context, err error, closed bool) *Error {
 		e.Err = ErrClosed
 	case ctx.Err() != nil:
 		e.Type, e.Err = x.ended(ctx)
-	case x.headTooLarge():
+	case x.headTooLarge(err):
 		e.Type = run.ErrTooLarge
 		e.Err = fmt.Errorf("%w: head of more than %d bytes: %w", ErrTooLarge, x.cfg.MaxHeaderBytes, err)
 	default:
@@ -115,10 +116,17 @@ func canceled(ctx context.Context) bool {
 	return !errors.Is(cause, ErrFirstByteTimeout) && !errors.Is(cause, ErrTimeout) && !errors.Is(cause, ErrStallTimeout)
 }
 
-// headTooLarge says that the answer's head passed its bound. net/http has no
-// error for it that can be told from others.
-func (x *exchange) headTooLarge() bool {
-	return x.Status == 0 && x.lease.rec.net.read.Load()-x.readFrom >= x.cfg.MaxHeaderBytes
+// headTooLarge says that err came of an answer's head that passed its bound.
+// Neither net/http nor http3 has an error for it that can be told from others:
+// of TCP the bytes are counted, of http3 it is the text.
+func (x *exchange) headTooLarge(err error) bool {
+	switch {
+	case x.Status != 0:
+		return false
+	case x.lease.rec.read != nil:
+		return x.lease.rec.read()-x.readFrom >= x.cfg.MaxHeaderBytes
+	}
+	return strings.Contains(err.Error(), "too large")
 }
 
 // what names the request without its query, which may hold a token.

@@ -195,7 +195,7 @@ func TestEndedByCaller(t *testing.T) {
 	mine := errors.New("enough")
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			s, cfg := serve(t, p.tls, p.h2, func(w http.ResponseWriter, r *http.Request) {
+			s, cfg := p.serve(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Write(make([]byte, 300<<10))
 				if r.URL.Path == "/hang" {
 					http.NewResponseController(w).Flush()

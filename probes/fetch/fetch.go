@@ -8,14 +8,22 @@
 // follows no redirect, repeats no request, keeps no cookie and knows no proxy:
 // what a player would do next is the caller's to decide, and to time.
 //
+// HTTP/3 is spoken where it is forced ([Config.HTTP]) and where an answer's
+// Alt-Svc offered it ([Config.AltSvc]). QUIC connects and shakes hands at once;
+// its Connect lasts until the server's first packet, its TLS from there until
+// the handshake is complete. Addresses of both families race as RFC 8305 says,
+// or as Chromium does ([Config.Eyeballs]); each attempt is told
+// ([Exchange.Attempts]).
+//
 // Everything that comes from outside is bounded: the head
 // ([Config.MaxHeaderBytes]), the body before and after content decoding
 // ([Request.MaxBytes]), and where a URL can lead ([Config.AllowPrivate]): each
-// address is checked after resolution, just before it is dialled.
+// address is checked after resolution, just before it is dialled, whatever the
+// protocol. A QUIC server cannot move its client to another address.
 //
-// Connections are those of [http.Transport.NewClientConn]; the pool around them
-// is this package's, because the one of net/http hides retries and whose dial a
-// request waited for.
+// TCP's connections are those of [http.Transport.NewClientConn], QUIC's those of
+// [http3.Transport.NewClientConn]; the pool around them is this package's,
+// because the one of net/http hides retries and whose dial a request waited for.
 package fetch
 
 import (
@@ -38,6 +46,7 @@ const (
 	DefaultMaxHeaderBytes  = 256 << 10 // of an answer's head
 	DefaultMaxBytes        = 256 << 20 // of a body
 	DefaultConnectTimeout  = 30 * time.Second
+	DefaultAltSvcDelay     = 300 * time.Millisecond // as Chromium does before it knows a server's round-trip time
 )
 
 // Config says how a client reaches servers. The zero value resolves by the
@@ -48,7 +57,21 @@ type Config struct {
 	ConnectTo map[string]string // "host" or "host:port" of a URL to ADDR or ADDR:PORT to dial; name and SNI are kept
 	LocalAddr netip.Addr        // source address of connections and of DNS queries; zero leaves it to the kernel
 	IPVersion int               // 4 or 6; 0 is any
-	HTTP      string            // "1.1", "2" (without TLS: prior knowledge); "" negotiates by ALPN, without TLS 1.1
+	HTTP      string            // "1.1", "2" (without TLS: prior knowledge), "3"; "" negotiates by ALPN, without TLS 1.1
+
+	// ClientSubnet is the network that DNS is asked for, where it is not this
+	// machine's own (EDNS client subnet, RFC 7871); the resolver has to pass it
+	// on. Zero says nothing.
+	ClientSubnet netip.Prefix
+
+	// AltSvc is what is known of the servers that also speak HTTP/3, and takes
+	// in what answers say of it. It counts where HTTP is "". A new one is a
+	// browser's first visit, one kept from client to client the visits that
+	// follow; nil ignores Alt-Svc.
+	AltSvc      *AltSvc
+	AltSvcDelay time.Duration // that TCP leaves QUIC for itself where QUIC is known to work; 0 is DefaultAltSvcDelay
+
+	Eyeballs Eyeballs // how addresses race
 
 	RootCAs  *x509.CertPool // nil is the system's
 	Insecure bool           // accept any certificate
@@ -71,6 +94,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxHeaderBytes <= 0 {
 		c.MaxHeaderBytes = DefaultMaxHeaderBytes
+	}
+	if c.AltSvcDelay <= 0 {
+		c.AltSvcDelay = DefaultAltSvcDelay
+	}
+	if c.HTTP != "" {
+		c.AltSvc = nil
 	}
 	if c.ConnectTimeout <= 0 {
 		c.ConnectTimeout = DefaultConnectTimeout
@@ -95,6 +124,17 @@ func canonical(host string) string {
 		return ascii
 	}
 	return host
+}
+
+// speaks says why u cannot be asked for.
+func (c *Config) speaks(u *url.URL) error {
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return fmt.Errorf("%s://%s is no http or https URL", u.Scheme, u.Host)
+	case c.HTTP == "3" && u.Scheme != "https":
+		return fmt.Errorf("%s://%s: HTTP/3 is for https only", u.Scheme, u.Host)
+	}
+	return nil
 }
 
 // Client makes the exchanges of one run. It is safe for concurrent use.
@@ -124,8 +164,8 @@ func (c *Client) Connect(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return fmt.Errorf("%q is no http or https URL", address)
+	if err := c.cfg.speaks(u); err != nil {
+		return err
 	}
 	t := targetOf(u)
 	l := c.pool.acquire(ctx, t)

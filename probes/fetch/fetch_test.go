@@ -23,13 +23,28 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // protocols are the ways to reach the same handler.
-var protocols = []struct {
-	name, proto string
-	tls, h2     bool
-}{
+var protocols = []protocol{
 	{"http 1.1", "1.1", false, false},
 	{"https 1.1", "1.1", true, false},
 	{"https 2", "2", true, true},
+	{"https 3", "3", true, true},
+}
+
+type protocol struct {
+	name, proto string
+	tls, many   bool
+}
+
+// serve starts a server that speaks the protocol; the client's configuration
+// trusts it.
+func (p protocol) serve(t testing.TB, h http.HandlerFunc) (*httptest.Server, fetch.Config) {
+	t.Helper()
+	s, cfg := serve(t, p.tls, p.many, h)
+	if p.proto == "3" {
+		cfg.HTTP = "3"
+		serveQUIC(t, s, s.Listener.Addr().String(), quicOptions{})
+	}
+	return s, cfg
 }
 
 // serve starts a server; the client's configuration trusts it.
@@ -85,7 +100,7 @@ func ok(t testing.TB, x *fetch.Exchange) {
 func TestExchange(t *testing.T) {
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			s, cfg := serve(t, p.tls, p.h2, func(w http.ResponseWriter, r *http.Request) {
+			s, cfg := p.serve(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("X-Saw", r.UserAgent()+"|"+r.Header.Get("Accept-Encoding")+"|"+r.Header.Get("X-A")+"|"+r.Header.Get("Cookie"))
 				w.Header().Set("Set-Cookie", "a=b")
 				io.WriteString(w, "hello")
@@ -133,7 +148,7 @@ func TestParallel(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			var mu sync.Mutex
 			peers := map[string]bool{}
-			s, cfg := serve(t, p.tls, p.h2, func(w http.ResponseWriter, r *http.Request) {
+			s, cfg := p.serve(t, func(w http.ResponseWriter, r *http.Request) {
 				mu.Lock()
 				peers[r.RemoteAddr] = true
 				mu.Unlock()
@@ -152,7 +167,7 @@ func TestParallel(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if want := map[bool]int{false: fetch.DefaultMaxConnsPerHost, true: 1}[p.h2]; len(peers) != want {
+			if want := map[bool]int{false: fetch.DefaultMaxConnsPerHost, true: 1}[p.many]; len(peers) != want {
 				t.Errorf("%d connections, want %d", len(peers), want)
 			}
 		})

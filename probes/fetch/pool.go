@@ -14,6 +14,7 @@ import (
 type pool struct {
 	cfg       *Config
 	transport *http.Transport
+	dialer    *dialer
 	resolver  *resolver
 
 	mu     sync.Mutex
@@ -33,26 +34,43 @@ type host struct {
 	conns   []*conn
 	dials   []*dial   // under way, oldest first
 	waiters []*waiter // oldest first
-	h2      bool      // speaks HTTP/2: one dial at a time will do
-	streams int       // that a connection may have, once an exchange has shown it; a new connection assumes 100
+	many    bool      // a connection serves many at once (HTTP/2, HTTP/3): one dial at a time will do
+	streams int       // that an HTTP/2 connection may have, once an exchange has shown it; a new connection assumes 100
+	hold    bool      // TCP waits for QUIC, which is being dialled
+}
+
+// transport is a connection: [http.ClientConn] or [quicConn].
+type transport interface {
+	RoundTrip(*http.Request) (*http.Response, error)
+	Close() error
+	Err() error     // why it is at its end
+	Available() int // requests more that it takes
+	InFlight() int
 }
 
 // conn is one connection.
 type conn struct {
-	*http.ClientConn
+	transport
 	rec   *record
-	h2    bool
-	users int  // exchanges
-	fresh bool // while it serves those who waited for its dial
+	proto string // "1.1", "2", "3"
+	users int    // exchanges
+	fresh bool   // while it serves those who waited for its dial
 }
 
-// errSpare ends a dial that an HTTP/2 connection to the same host made needless.
+// many says that the connection serves many exchanges at once.
+func (c *conn) many() bool { return c.proto != "1.1" }
+
+// errSpare ends a dial that an HTTP/2 or HTTP/3 connection to the same host made
+// needless.
 var errSpare = errors.New("another connection serves")
 
 // dial is a connection in the making.
 type dial struct {
 	rec    *record
 	cancel context.CancelCauseFunc
+
+	beside bool        // of an alternative: for whoever comes, beside the dials of TCP
+	delay  *time.Timer // until TCP is dialled too; nil where it does not wait
 }
 
 // waiter is an exchange without a connection.
@@ -73,14 +91,14 @@ type lease struct {
 func newPool(cfg Config) *pool {
 	p := &pool{cfg: &cfg, hosts: map[target]*host{}}
 	p.resolver = newResolver(p.cfg)
-	d := &dialer{cfg: p.cfg, resolver: p.resolver}
+	p.dialer = &dialer{cfg: p.cfg, resolver: p.resolver}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(cfg.HTTP != "2")
 	protocols.SetHTTP2(cfg.HTTP != "1.1")
 	protocols.SetUnencryptedHTTP2(cfg.HTTP == "2")
 	p.transport = &http.Transport{
-		DialContext:            d.dial,
-		DialTLSContext:         d.dialTLS,
+		DialContext:            p.dialer.dial,
+		DialTLSContext:         p.dialer.dialTLS,
 		Protocols:              protocols,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: cfg.MaxHeaderBytes,
@@ -98,9 +116,10 @@ func (p *pool) acquire(ctx context.Context, t target) lease {
 	}
 	h := p.hosts[t]
 	if h == nil {
-		h = &host{target: t, h2: p.cfg.HTTP == "2"}
+		h = &host{target: t, many: p.cfg.HTTP == "2" || p.cfg.HTTP == "3"}
 		p.hosts[t] = h
 	}
+	p.alternate(h)
 	if c := h.take(); c != nil {
 		p.mu.Unlock()
 		return lease{conn: c, at: time.Now(), reused: true, rec: c.rec}
@@ -154,9 +173,9 @@ func (p *pool) release(t target, c *conn) {
 func (p *pool) put(h *host, c *conn) {
 	c.users--
 	switch room := c.Available(); {
-	case c.h2 && room > 0:
+	case c.proto == "2" && room > 0:
 		h.streams = room + c.InFlight()
-	case !c.h2 && room == 0:
+	case !c.many() && room == 0:
 		c.Close() // its answer was not read to the end; now there is room for another
 	}
 	p.pump(h)
@@ -174,22 +193,74 @@ func (p *pool) pump(h *host) {
 		h.waiters = h.waiters[1:]
 	}
 	h.prune()
-	room := p.cfg.MaxConnsPerHost - len(h.conns)
-	if h.h2 {
+	if h.hold {
+		return
+	}
+	room := p.cfg.MaxConnsPerHost - h.count()
+	if h.many {
 		room = min(room, 1)
 	}
 	for _, w := range h.waiters {
-		if p.closed || len(h.dials) >= min(room, len(h.waiters)) {
+		if p.closed || h.dialling() >= min(room, len(h.waiters)) {
 			return
 		}
 		if w.own == nil {
-			w.own = p.startDial(h)
+			w.own = p.startDial(h, p.cfg.HTTP == "3", h.address)
 		}
 	}
 }
 
-// startDial begins a dial that ends with the pool or the limit.
-func (p *pool) startDial(h *host) *dial {
+// count is the number of connections that count against the limit: of those
+// over QUIC there is one beside.
+func (h *host) count() (n int) {
+	for _, c := range h.conns {
+		if c.proto != "3" {
+			n++
+		}
+	}
+	return n
+}
+
+// dialling is the number of dials that exchanges have of their own.
+func (h *host) dialling() (n int) {
+	for _, d := range h.dials {
+		if !d.beside {
+			n++
+		}
+	}
+	return n
+}
+
+// alternate begins a connection over QUIC where h's server is known to speak
+// HTTP/3 and there is none. Exchanges that find no connection wait for it for a
+// while where QUIC has worked before, else they have TCP dialled at once; one
+// that finds a connection over TCP takes that (Chromium's
+// HttpStreamFactory::JobController with its defaults).
+func (p *pool) alternate(h *host) {
+	if p.cfg.AltSvc == nil || h.scheme != "https" || p.closed {
+		return
+	}
+	isQUIC := func(c *conn) bool { return c.proto == "3" && c.room(0) }
+	beside := func(d *dial) bool { return d.beside }
+	address, proven := p.cfg.AltSvc.of(h.address, time.Now())
+	if address == "" || slices.ContainsFunc(h.conns, isQUIC) || slices.ContainsFunc(h.dials, beside) {
+		return
+	}
+	d := p.startDial(h, true, address)
+	d.beside = true
+	if h.hold = proven; !proven {
+		return
+	}
+	d.delay = time.AfterFunc(p.cfg.AltSvcDelay, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		h.hold = false
+		p.pump(h)
+	})
+}
+
+// startDial begins a dial of address that ends with the pool or the limit.
+func (p *pool) startDial(h *host, quic bool, address string) *dial {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	d := &dial{rec: &record{}, cancel: cancel}
 	h.dials = append(h.dials, d)
@@ -198,7 +269,13 @@ func (p *pool) startDial(h *host) *dial {
 		defer cancel(nil)
 		limit := time.AfterFunc(p.cfg.ConnectTimeout, func() { cancel(ErrConnectTimeout) })
 		defer limit.Stop()
-		c, err := p.connect(ctx, h.target, d.rec)
+		var c *conn
+		var err error
+		if quic {
+			c, err = p.connectQUIC(ctx, h.target, address, d.rec)
+		} else {
+			c, err = p.connect(ctx, h.target, d.rec)
+		}
 		if err != nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -207,15 +284,28 @@ func (p *pool) startDial(h *host) *dial {
 	return d
 }
 
-// connect makes one connection and records its phases in rec.
+// connect makes one connection over TCP and records its phases in rec.
 func (p *pool) connect(ctx context.Context, t target, rec *record) (*conn, error) {
 	cc, err := p.transport.NewClientConn(context.WithValue(ctx, recordKey{}, rec), t.scheme, t.address)
 	if err != nil {
 		return nil, err
 	}
 	rec.enter(phaseReady)
-	h2 := p.cfg.HTTP == "2" || rec.tls != nil && rec.tls.NegotiatedProtocol == "h2"
-	return &conn{ClientConn: cc, rec: rec, h2: h2}, nil
+	proto := "1.1"
+	if p.cfg.HTTP == "2" || rec.tls != nil && rec.tls.NegotiatedProtocol == "h2" {
+		proto = "2"
+	}
+	return &conn{transport: cc, rec: rec, proto: proto}, nil
+}
+
+// connectQUIC makes one connection over QUIC and records its phases in rec.
+func (p *pool) connectQUIC(ctx context.Context, t target, address string, rec *record) (*conn, error) {
+	qc, err := p.dialer.dialQUIC(ctx, t.address, address, rec)
+	if err != nil {
+		return nil, err
+	}
+	rec.enter(phaseReady)
+	return &conn{transport: qc, rec: rec, proto: "3"}, nil
 }
 
 // dialed ends d: c serves those who wait, or err the one that d was begun for.
@@ -223,6 +313,15 @@ func (p *pool) dialed(h *host, d *dial, c *conn, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h.dials = slices.DeleteFunc(h.dials, func(o *dial) bool { return o == d })
+	if d.beside {
+		h.hold = false
+		if d.delay != nil {
+			d.delay.Stop()
+		}
+		if !p.closed {
+			p.cfg.AltSvc.tried(h.address, err == nil, time.Now())
+		}
+	}
 	if err != nil {
 		if i := slices.IndexFunc(h.waiters, func(w *waiter) bool { return w.own == d }); i >= 0 {
 			w := h.waiters[i]
@@ -238,10 +337,12 @@ func (p *pool) dialed(h *host, d *dial, c *conn, err error) {
 	if p.closed {
 		return // close, which waits for the dials, closes it
 	}
-	if c.h2 {
-		h.h2 = true
+	if c.many() {
+		h.many = h.many || c.proto != "3" || p.cfg.HTTP == "3"
 		for _, other := range h.dials {
-			other.cancel(errSpare)
+			if !other.beside { // which is for those who come later
+				other.cancel(errSpare)
+			}
 		}
 	}
 	c.fresh = true
@@ -252,21 +353,24 @@ func (p *pool) dialed(h *host, d *dial, c *conn, err error) {
 // take returns a connection with room, now used by one exchange more, or nil.
 func (h *host) take() *conn {
 	h.prune()
+	var best *conn
 	for _, c := range slices.Backward(h.conns) {
-		if c.room(h.streams) {
-			c.users++
-			return c
+		if c.room(h.streams) && (best == nil || c.proto == "3" && best.proto != "3") {
+			best = c
 		}
 	}
-	return nil
+	if best != nil {
+		best.users++
+	}
+	return best
 }
 
 // room says whether c can serve one exchange more; streams is as in [host].
 func (c *conn) room(streams int) bool {
-	if !c.h2 {
+	if !c.many() {
 		return c.users == 0 && c.Available() > 0
 	}
-	if streams > 0 && c.users >= streams {
+	if c.proto == "2" && streams > 0 && c.users >= streams {
 		return false
 	}
 	// Users that are not in flight have yet to send their request. They are
@@ -281,6 +385,7 @@ func (c *conn) room(streams int) bool {
 func (h *host) prune() {
 	h.conns = slices.DeleteFunc(h.conns, func(c *conn) bool {
 		if c.Err() != nil {
+			c.Close() // frees what a connection over QUIC holds
 			return true
 		}
 		if c.users > 0 || c.InFlight()+c.Available() > 0 {

@@ -3,11 +3,12 @@ package fetch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // resolver resolves each name once in a client's life, as a browser's host
@@ -23,11 +24,35 @@ type resolver struct {
 	wg      sync.WaitGroup        // look-ups and sockets
 }
 
+// resolutionDelay is how long the addresses of one family wait for the answer
+// about IPv6, which usually goes first (RFC 8305 section 8).
+const resolutionDelay = 50 * time.Millisecond
+
+// maxAddresses bounds the addresses taken of one family: more are of no use to
+// anyone who waits for a picture.
+const maxAddresses = 32
+
+// lookup is one name's look-up.
 type lookup struct {
 	cancel context.CancelFunc
-	done   chan struct{} // closed when addrs and err are there
-	addrs  []netip.Addr
-	err    error
+	ready  chan struct{} // closed when there is enough to begin with
+	done   chan struct{} // closed when all is there
+
+	mu    sync.Mutex
+	addrs []netip.Addr // IPv6 first
+	err   error        // why there are none
+}
+
+// known are the addresses so far, and whether these are all.
+func (l *lookup) known() (addrs []netip.Addr, complete bool) {
+	select {
+	case <-l.done:
+		complete = true
+	default:
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.addrs), complete
 }
 
 func newResolver(cfg *Config) *resolver {
@@ -36,19 +61,26 @@ func newResolver(cfg *Config) *resolver {
 	return r
 }
 
-// lookup returns the addresses of host, or the cause of ctx's end: the look-up
-// itself goes on for others.
-func (r *resolver) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+// literal is the look-up of an address, which needs none.
+func literal(a netip.Addr) *lookup {
+	l := &lookup{addrs: []netip.Addr{a}, done: make(chan struct{})}
+	close(l.done)
+	return l
+}
+
+// lookup returns the look-up of host once it has brought an address, or why it
+// did not; or the cause of ctx's end: the look-up itself goes on for others.
+func (r *resolver) lookup(ctx context.Context, host string) (*lookup, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{a}, nil
+		return literal(a), nil
 	}
 	l, err := r.start(host)
 	if err != nil {
 		return nil, err
 	}
 	select {
-	case <-l.done:
-		return l.addrs, l.err
+	case <-l.ready:
+		return l, l.err // is not written once ready is closed
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -65,7 +97,7 @@ func (r *resolver) start(host string) (*lookup, error) {
 		return nil, ErrClosed
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &lookup{cancel: cancel, done: make(chan struct{})}
+	l := &lookup{cancel: cancel, ready: make(chan struct{}), done: make(chan struct{})}
 	r.lookups[host] = l
 	r.wg.Go(func() {
 		defer cancel()
@@ -74,23 +106,86 @@ func (r *resolver) start(host string) (*lookup, error) {
 	return l, nil
 }
 
-// resolve fills l. A failure is not kept: the next connection asks again.
+// answer is what DNS says of one family.
+type answer struct {
+	family family
+	addrs  []netip.Addr
+	err    error
+}
+
+// resolve fills l: both families are asked at once, and l is ready with the
+// first IPv6 address, or a little after the first IPv4 address (RFC 8305
+// section 3). A failure is not kept: the next connection asks again.
 func (r *resolver) resolve(ctx context.Context, host string, l *lookup) {
-	network := "ip"
-	if r.cfg.IPVersion != 0 {
-		network = fmt.Sprintf("ip%d", r.cfg.IPVersion)
-	}
 	name := host
 	if r.cfg.Resolver != "" && strings.Contains(name, ".") && !strings.HasSuffix(name, ".") {
 		name += "." // the system's search list is not the given server's
 	}
-	l.addrs, l.err = r.net.LookupNetIP(ctx, network, name)
-	if l.err != nil {
+	ask := map[int][]family{0: {six, four}, 4: {four}, 6: {six}}[r.cfg.IPVersion]
+	answers := make(chan answer, len(ask))
+	for _, f := range ask {
+		r.wg.Go(func() {
+			addrs, err := r.net.LookupNetIP(ctx, map[family]string{four: "ip4", six: "ip6"}[f], name)
+			answers <- answer{f, addrs[:min(len(addrs), maxAddresses)], err}
+		})
+	}
+	ready := sync.OnceFunc(func() { close(l.ready) })
+	var errs []error
+	var delay <-chan time.Time
+	for left := len(ask); left > 0; {
+		select {
+		case <-delay:
+			ready()
+		case a := <-answers:
+			left--
+			if a.err != nil {
+				errs = append(errs, a.err)
+			}
+			l.add(a)
+			switch {
+			case len(a.addrs) > 0 && a.family == six:
+				ready()
+			case len(a.addrs) > 0 && delay == nil:
+				timer := time.NewTimer(resolutionDelay)
+				defer timer.Stop()
+				delay = timer.C
+			}
+		}
+	}
+	if len(l.addrs) == 0 {
+		l.err = reason(errs)
 		r.mu.Lock()
 		delete(r.lookups, host)
 		r.mu.Unlock()
 	}
 	close(l.done)
+	ready()
+}
+
+// add puts what DNS says of a family in its place.
+func (l *lookup) add(a answer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a.family == six {
+		l.addrs = append(a.addrs, l.addrs...)
+	} else {
+		l.addrs = append(l.addrs, a.addrs...)
+	}
+}
+
+// reason is the error of a name without addresses: that it has none only where
+// no family says more.
+func reason(errs []error) error {
+	for _, err := range errs {
+		var e *net.DNSError
+		if !errors.As(err, &e) || !e.IsNotFound {
+			return err
+		}
+	}
+	if len(errs) == 0 {
+		return errors.New("no addresses")
+	}
+	return errs[0]
 }
 
 // udpQuery and tcpQuery are the socket of one query; end takes it off the

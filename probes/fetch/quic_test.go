@@ -1,0 +1,97 @@
+package fetch_test
+
+import (
+	"crypto/tls"
+	"net"
+
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+)
+
+// quicOptions are what a server over QUIC does beside serving.
+type quicOptions struct {
+	connect time.Duration // before it takes up a client's first packet
+	retry   bool          // has clients prove their address first, which costs a round trip (RFC 9000 section 8.1.2)
+	tls     time.Duration // before it answers the client's hello
+}
+
+// quicServer notes what its delays truly took, and how many connections there
+// were.
+type quicServer struct {
+	addr         string
+	connect, tls atomic.Int64
+	conns        atomic.Int64
+}
+
+// serveQUIC serves s's handler with s's certificate over HTTP/3, at a UDP
+// address of its own.
+func serveQUIC(t testing.TB, s *httptest.Server, addr string, o quicOptions) *quicServer {
+	t.Helper()
+	pc, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &quicServer{addr: pc.LocalAddr().String()}
+	config := http3.ConfigureTLSConfig(&tls.Config{
+		Certificates: s.TLS.Certificates,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			q.conns.Add(1)
+			q.tls.Store(int64(slept(o.tls)))
+			return nil, nil
+		},
+	})
+	transport := &quic.Transport{
+		Conn:                &slowPackets{PacketConn: pc, q: q, delay: o.connect, seen: map[string]bool{}},
+		VerifySourceAddress: func(net.Addr) bool { return o.retry },
+	}
+	l, err := transport.ListenEarly(config, &quic.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http3.Server{Handler: s.Config.Handler}
+	var wg sync.WaitGroup
+	wg.Go(func() { server.ServeListener(l) })
+	t.Cleanup(func() {
+		server.Close()
+		l.Close()
+		transport.Close()
+		pc.Close()
+		wg.Wait()
+	})
+	return q
+}
+
+// slept waits and returns how long that truly took.
+func slept(d time.Duration) time.Duration {
+	begin := time.Now()
+	time.Sleep(d)
+	return time.Since(begin)
+}
+
+// slowPackets waits before it hands over the first packet of each client.
+type slowPackets struct {
+	net.PacketConn
+	q     *quicServer
+	delay time.Duration
+	seen  map[string]bool
+}
+
+// ReadFrom reads one packet.
+func (c *slowPackets) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, addr, err := c.PacketConn.ReadFrom(p)
+	if err == nil && !c.seen[addr.String()] {
+		c.seen[addr.String()] = true
+		c.q.connect.Store(int64(slept(c.delay)))
+	}
+	return n, addr, err
+}
+
+// SetReadBuffer and SetWriteBuffer keep quic-go quiet.
+func (c *slowPackets) SetReadBuffer(int) error  { return nil }
+func (c *slowPackets) SetWriteBuffer(int) error { return nil }
