@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // seeds are playlists to begin from: those of testdata and some that are ill.
@@ -79,6 +80,27 @@ func checkMedia(t *testing.T, m *Media) {
 		t.Fatal("SegmentAt", got)
 	}
 	m.EndTime()
+	for _, at := range []time.Duration{-time.Hour, 0, m.Duration() / 2, m.Duration(), 1 << 62} {
+		segment, part := m.PartAt(at)
+		parts := m.Parts
+		if segment < len(m.Segments) && len(m.Segments) > 0 {
+			parts = m.Segments[max(segment, 0)].Parts
+		}
+		if segment < 0 || segment > len(m.Segments) || part >= len(parts) {
+			t.Fatalf("PartAt(%v) is segment %d of %d, part %d of %d", at, segment, len(m.Segments), part, len(parts))
+		}
+	}
+	if d, ok := m.TuneIn(time.Hour); ok && (d.MSN < 0 || d.Part < 0) {
+		t.Fatalf("%+v", d)
+	}
+	if m.ReloadAfter(true) < 0 || m.StaleAfter() < 0 {
+		t.Fatal("negative waits")
+	}
+	if m.Skipped == 0 {
+		if advanced, err := m.Follow(m); advanced || err != nil {
+			t.Fatalf("it does not follow itself: %v %v", advanced, err)
+		}
+	}
 }
 
 func checkMultivariant(t *testing.T, m *Multivariant) {

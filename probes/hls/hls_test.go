@@ -107,6 +107,9 @@ func TestMediaLowLatency(t *testing.T) {
 		},
 		Parts: []Part{{URI: dir + "268.0.mp4", Duration: 5e8, Independent: true, Gap: true}},
 		Hints: []PreloadHint{{Type: "PART", URI: dir + "268.1.mp4"}},
+		Partial: &Segment{Sequence: 268, Map: init, Parts: []Part{{URI: dir + "268.0.mp4", Duration: 5e8, Independent: true, Gap: true}},
+			ProgramDateTime: at.Add(8000080 * time.Microsecond)},
+		Reports: []Report{{URI: "https://cdn.example/live/1M/index.m3u8", LastMSN: 267, LastPart: 1}},
 	}
 	if d := cmp.Diff(want, m); d != "" {
 		t.Error(d)

@@ -71,7 +71,9 @@ func (p *parser) mediaPlaylistTag(name, value string) (known bool, err error) {
 			}
 			return nil
 		})
-	case "EXT-X-DATERANGE", "EXT-X-RENDITION-REPORT", "EXT-X-ALLOW-CACHE":
+	case "EXT-X-RENDITION-REPORT":
+		err = p.addReport(value)
+	case "EXT-X-DATERANGE", "EXT-X-ALLOW-CACHE":
 	default:
 		return false, nil
 	}
@@ -183,7 +185,7 @@ func (p *parser) setKey(value string) error {
 	}
 	n := &p.next
 	if k == nil {
-		n.keys, n.key = nil, nil
+		n.keys, n.key = []*Key{}, nil
 		return nil
 	}
 	keys := slices.Clone(n.keys)
@@ -280,15 +282,26 @@ func (p *parser) finishMedia() (*Playlist, error) {
 		p.fault(FaultOrphan, "the last EXTINF has no URI")
 	}
 	m.Version, m.IndependentSegments, m.Start = p.version, p.independent, p.start
-	m.Parts = n.parts
+	if m.Parts = n.parts; len(m.Parts) > 0 {
+		m.Partial = &Segment{
+			Map: n.initMap, Key: n.key, Keys: n.keys, Parts: n.parts,
+			Discontinuity: n.discontinuity, ProgramDateTime: n.clock,
+		}
+		if !n.date.IsZero() {
+			m.Partial.ProgramDateTime = n.date
+		}
+	}
 	m.MediaSequence = max(m.MediaSequence, 0)
 	var longest time.Duration
-	playable := len(m.Parts) > 0
+	playable := slices.ContainsFunc(m.Parts, func(p Part) bool { return !p.Gap })
 	for i := range m.Segments {
 		s := &m.Segments[i]
 		s.Sequence = m.MediaSequence + m.Skipped + int64(i)
 		longest = max(longest, s.Duration)
 		playable = playable || !s.Gap
+	}
+	if m.Partial != nil {
+		m.Partial.Sequence = m.MediaSequence + m.Skipped + int64(len(m.Segments))
 	}
 	for i := n.firstDated; i > 0; i-- {
 		m.Segments[i-1].ProgramDateTime = m.Segments[i].ProgramDateTime.Add(-m.Segments[i-1].Duration)

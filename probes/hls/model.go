@@ -178,7 +178,7 @@ type Segment struct {
 	ByteRange ByteRange
 	Map       *Map   // nil when there is none; shared between segments
 	Key       *Key   // of Keys the identity one, else the first; nil when clear
-	Keys      []*Key // all in force, one per KEYFORMAT; shared between segments
+	Keys      []*Key // all in force, one per KEYFORMAT; shared between segments; empty but not nil after METHOD=NONE
 	Parts     []Part // EXT-X-PART, where still listed
 
 	Discontinuity bool // comes after EXT-X-DISCONTINUITY
@@ -227,6 +227,14 @@ type PreloadHint struct {
 	ByteRange ByteRange
 }
 
+// Report is EXT-X-RENDITION-REPORT (4.4.5.4): how far another playlist of the
+// same presentation has come, so that its first request can be for what is new.
+type Report struct {
+	URI      string
+	LastMSN  int64
+	LastPart int64 // -1 when it has no parts
+}
+
 // Media is a media playlist.
 type Media struct {
 	Version               int           // EXT-X-VERSION, 1 when absent
@@ -243,8 +251,10 @@ type Media struct {
 	Skipped               int64         // EXT-X-SKIP: segments left out before the first listed
 
 	Segments []Segment
-	Parts    []Part // of the segment that is not complete yet
+	Parts    []Part   // of the segment that is not complete yet
+	Partial  *Segment // that segment: what holds for its parts, without URI and duration; nil when it has none
 	Hints    []PreloadHint
+	Reports  []Report // of other playlists
 
 	Faults Faults
 }
@@ -288,6 +298,45 @@ func (m *Media) SegmentAt(offset time.Duration) int {
 		}
 	}
 	return len(m.Segments) - 1
+}
+
+// PartAt is the part that plays at offset from the start of the playlist, of
+// those of its segment at which playback can start: the last that begins at or
+// before offset, else the first; where none says that it is independent, the
+// segment's first. segment is an index of Segments, their number where the part
+// is in Partial; part is -1 where the segment has no parts to start with, and is
+// to be loaded whole.
+func (m *Media) PartAt(offset time.Duration) (segment, part int) {
+	segment = m.SegmentAt(offset)
+	var start time.Duration
+	for i := range segment {
+		start += m.Segments[i].Duration
+	}
+	parts := m.Parts
+	if segment >= 0 {
+		if end := start + m.Segments[segment].Duration; offset < end || len(parts) == 0 {
+			parts = m.Segments[segment].Parts
+		} else {
+			segment, start = segment+1, end
+		}
+	} else {
+		segment = 0
+	}
+	part = -1
+	for i := range parts {
+		p := &parts[i]
+		if part >= 0 && start > offset {
+			break
+		}
+		if !p.Gap && (p.Independent || i == 0 && m.IndependentSegments) {
+			part = i
+		}
+		start += p.Duration
+	}
+	if part < 0 && len(parts) > 0 && !parts[0].Gap {
+		part = 0
+	}
+	return segment, part
 }
 
 // EndTime is the wall clock time of the end of the last segment or trailing

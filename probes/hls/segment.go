@@ -123,3 +123,27 @@ func (p *parser) addHint(value string) error {
 	p.media.Hints = append(p.media.Hints, h)
 	return nil
 }
+
+func (p *parser) addReport(value string) error {
+	r := Report{LastPart: -1}
+	err := p.eachAttribute(value, func(a attribute) (err error) {
+		switch a.name {
+		case "URI":
+			r.URI, err = p.absolute(a.value)
+		case "LAST-MSN":
+			r.LastMSN = p.integer(a.name, a.value)
+		case "LAST-PART":
+			r.LastPart = p.integer(a.name, a.value)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if r.URI == "" || len(p.media.Reports) == MaxVariants {
+		p.fault(FaultValue, "EXT-X-RENDITION-REPORT without URI, or too many of them")
+		return nil
+	}
+	p.media.Reports = append(p.media.Reports, r)
+	return nil
+}
