@@ -41,7 +41,7 @@ func arguments(dir string, more ...string) []string {
 		"--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0"}, more...)
 }
 
-func readAddresses(t *testing.T, r io.Reader) (a addresses) {
+func readAddresses(t testing.TB, r io.Reader) (a addresses) {
 	t.Helper()
 	line, err := bufio.NewReader(r).ReadBytes('\n')
 	if err != nil {
@@ -54,7 +54,7 @@ func readAddresses(t *testing.T, r io.Reader) (a addresses) {
 }
 
 // serveIn runs a collector in this process; stop ends it as a signal would.
-func serveIn(t *testing.T, dir string, more ...string) (a addresses, stop func()) {
+func serveIn(t testing.TB, dir string, more ...string) (a addresses, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
@@ -76,7 +76,7 @@ func serveIn(t *testing.T, dir string, more ...string) (a addresses, stop func()
 }
 
 // process runs a collector as a process of its own.
-func process(t *testing.T, dir string) (*exec.Cmd, addresses) {
+func process(t testing.TB, dir string) (*exec.Cmd, addresses) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -107,7 +107,7 @@ func process(t *testing.T, dir string) (*exec.Cmd, addresses) {
 
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 
-func do(t *testing.T, method, url string, body []byte, headers ...string) (int, http.Header, []byte) {
+func do(t testing.TB, method, url string, body []byte, headers ...string) (int, http.Header, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
 	if err != nil {
@@ -140,7 +140,7 @@ func makeRun(cdn string, good bool) probe.Run {
 		Steps: []probe.Step{{Name: probe.StepManifest, URL: "https://b.example/m.m3u8", Attempt: 1, EndMs: 100, Status: 200}}}
 }
 
-func marshal(t *testing.T, runs ...probe.Run) []byte {
+func marshal(t testing.TB, runs ...probe.Run) []byte {
 	t.Helper()
 	var all []byte
 	for _, r := range runs {
@@ -153,7 +153,7 @@ func marshal(t *testing.T, runs ...probe.Run) []byte {
 	return all
 }
 
-func ship(t *testing.T, a addresses, body []byte) {
+func ship(t testing.TB, a addresses, body []byte) {
 	t.Helper()
 	code, _, text := do(t, "POST", "http://"+a.OTLPHTTP+"/v1/traces", body, "Content-Type", "application/x-protobuf")
 	if code != http.StatusOK {
@@ -162,7 +162,7 @@ func ship(t *testing.T, a addresses, body []byte) {
 }
 
 // ask asks for runs and good by group, and gives the rows.
-func ask(t *testing.T, a addresses, group string) [][]any {
+func ask(t testing.TB, a addresses, group string) [][]any {
 	t.Helper()
 	code, _, text := do(t, "POST", "http://"+a.HTTP+"/api/v1/query",
 		fmt.Appendf(nil, `{"measures":["runs","good"],"group_by":[%s],"limit":10000}`, group), "Content-Type", "application/json")
@@ -173,7 +173,7 @@ func ask(t *testing.T, a addresses, group string) [][]any {
 	return answer.Rows
 }
 
-func until(t *testing.T, what string, ok func() bool) {
+func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); {
 		if time.Now().After(deadline) {

@@ -41,11 +41,18 @@ type Answer struct {
 
 // Meta says how far an answer can be trusted.
 type Meta struct {
-	Source        string     `json:"source"`         // what was read: raw (the runs themselves)
-	MaxError      float64    `json:"max_error"`      // highest relative error of a percentile; 0: exact
-	CompleteUntil *time.Time `json:"complete_until"` // newest received_at that is counted; null: no runs yet
-	TookMs        float64    `json:"took_ms"`        // in the engine
-	Truncated     bool       `json:"truncated"`      // the limit left out rows or series
+	Source   string  `json:"source"`    // what was read: raw (the runs themselves)
+	MaxError float64 `json:"max_error"` // highest relative error of a percentile; 0: exact
+
+	// CompleteUntil is how far the answer is known to be complete: every run
+	// that was received before it, and is asked for, is counted. It is the
+	// received_at of the newest run that the engine holds, whatever was asked
+	// for, or, when that is earlier, the time since which acknowledged runs have
+	// waited for the engine. Null: no run was ever stored.
+	CompleteUntil *time.Time `json:"complete_until"`
+
+	TookMs    float64 `json:"took_ms"`   // in the engine
+	Truncated bool    `json:"truncated"` // the limit left out rows or series
 }
 
 // SourceRaw is the Meta.Source of answers computed from the runs themselves.

@@ -58,7 +58,7 @@ const (
 	MaxWhere    = 20                   // conditions
 	MaxValues   = 1000                 // of one condition
 	MaxValueLen = 1000                 // bytes of one value or pattern
-	MaxCells    = 500_000              // rows of an answer with a step: series over the bound are left out
+	MaxCells    = 2_000_000            // rows times columns of an answer with a step: series over the bound are left out, but the first
 	MaxExemplar = 5                    // run ids of one row
 )
 

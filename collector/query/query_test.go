@@ -123,6 +123,27 @@ func TestResolveBounds(t *testing.T) {
 	}
 }
 
+// TestCells: the series of an answer with many buckets are so few that rows
+// times columns stay within the bound.
+func TestCells(t *testing.T) {
+	for _, test := range []struct {
+		r    Request
+		want int
+	}{
+		{Request{From: Ago(time.Hour), Step: Duration(time.Minute), GroupBy: []string{"cdn"}, Limit: 9}, 9},
+		{Request{From: Ago(2 * time.Hour), Step: Duration(time.Second), GroupBy: []string{"cdn"}, Limit: 9000}, MaxCells / 7200 / 3},
+		{Request{From: Ago(2 * time.Hour), Step: Duration(time.Second), GroupBy: []string{"cdn"}, Measures: []string{"sli"}, Compare: Offset(time.Hour), Exemplars: 1}, MaxCells / 7200 / 7},
+	} {
+		q, err := test.r.Resolve(now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q.Limit != test.want || q.Limit*q.Buckets*len(q.Columns) > MaxCells {
+			t.Errorf("%d buckets of %d columns: %d series, want %d", q.Buckets, len(q.Columns), q.Limit, test.want)
+		}
+	}
+}
+
 func TestDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"5m": 5 * time.Minute, "24h": 24 * time.Hour, "1d12h": 36 * time.Hour, "2w": 14 * 24 * time.Hour,

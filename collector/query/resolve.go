@@ -81,7 +81,7 @@ func (r *Request) Resolve(now time.Time) (*Resolved, error) {
 			return nil, Errorf(CodeBounds, "step", "a step of %s gives %d buckets, at most %d are allowed", r.Step, n, MaxBuckets)
 		}
 		q.Buckets = int(n)
-		q.Limit = max(1, min(q.Limit, MaxCells/q.Buckets))
+		q.Limit = max(1, min(q.Limit, MaxCells/q.Buckets/len(q.Columns)))
 	}
 	return q, nil
 }
