@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -71,7 +70,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (code
 		kong.Name("agent"),
 		kong.Description("Firstframe's agent: press play, everywhere, through every CDN."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Vars{"version": "firstframe agent " + theVersion(), "players": strings.Join(player.Names(), ", "), "data": dataDir()},
+		kong.Vars{"version": "firstframe agent " + theVersion(), "players": player.Summary(), "data": dataDir()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(c int) { exited, code = true, c }),
 	)

@@ -19,7 +19,7 @@ type probeCmd struct {
 	Target []string `arg:"" optional:"" name:"url" help:"Streams to play: URLs of HLS playlists or DASH MPDs, or with --plan names of its targets."`
 
 	CDN    []string `name:"cdn" help:"Play through this host too; with --plan a NAME of the plan. Repeatable." placeholder:"NAME=HOST" sep:"none"`
-	Player string   `help:"Player to play as, NAME or NAME@VERSION: ${players}. Left out: hlsjs for HLS, ideal for DASH." placeholder:"NAME"`
+	Player string   `help:"Player to play as, NAME or NAME@VERSION: ${players}. Left out: hlsjs for HLS, dashjs for DASH." placeholder:"NAME"`
 	App    []string `help:"App to play as, which the run then names; with --plan an app of the plan. Repeatable." placeholder:"NAME@VERSION" sep:"none"`
 	Plan   string   `help:"Plan whose targets, CDNs and apps to use." type:"existingfile" placeholder:"FILE"`
 

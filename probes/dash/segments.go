@@ -148,6 +148,10 @@ func (r *Representation) Index() (ref Ref, ok bool) {
 	return Ref{URL: r.BaseURLs[0].URL, ByteRange: r.seg.index}, true
 }
 
+// Listed says whether the segments are listed in a SegmentTimeline (5.3.9.6),
+// not counted by a duration nor read from an index.
+func (r *Representation) Listed() bool { return r.seg.kind == timeline && r.seg.sized == nil }
+
 // First is the first segment. Of a dynamic presentation whose segments are
 // numbered by duration that is the first there ever was: see [Representation.At]
 // and [MPD.Window] for what is still to be had. It fails with ErrNoSegment or
@@ -215,9 +219,16 @@ func addTicks(a, b int64) int64 {
 // by availabilityTimeOffset. Of a static presentation it is the last. It fails
 // with ErrNoSegment when none is available yet, and with ErrIndexed.
 func (r *Representation) LiveEdge(now time.Time) (Ref, error) {
-	early := addOffsets(r.BaseURLs[0].AvailabilityTimeOffset, r.seg.offset)
-	if !r.mpd.Dynamic || early == Inf {
+	early := r.early()
+	switch over := r.mpd.AvailabilityEnd; {
+	case !r.mpd.Dynamic:
 		return r.Last()
+	case !over.IsZero() && now.After(over):
+		return Ref{}, r.none("the presentation is over since %s", over.UTC().Format(time.RFC3339))
+	case early == Inf && r.count() < open:
+		return r.Last()
+	case early == Inf:
+		early = 0 // all there ever will be is available: the edge is what is made by now
 	}
 	rel := now.Sub(r.mpd.AvailabilityStart) - r.at().Start
 	if rel = time.Duration(addTicks(int64(rel), int64(early))); rel < 0 {
@@ -235,6 +246,11 @@ func (r *Representation) LiveEdge(now time.Time) (Ref, error) {
 		return Ref{}, r.none("none is available at %s", now.UTC().Format(time.RFC3339Nano))
 	}
 	return r.segment(k)
+}
+
+// early is the availabilityTimeOffset, of the base URL and the segments together.
+func (r *Representation) early() time.Duration {
+	return addOffsets(r.BaseURLs[0].AvailabilityTimeOffset, r.seg.offset)
 }
 
 // ended is the index of the last segment that has ended at rel ticks of the

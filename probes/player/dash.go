@@ -16,54 +16,14 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
-// playDASH goes on from an MPD: through its clock, where it is live, to the
-// first segments of video and audio.
-func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body []byte) error {
-	mpd, err := dash.Parse(m.url, body)
-	if err != nil {
-		return manifestFailure(run.StepManifest, err, m.Moment)
-	}
-	at, clock := m.Moment, clock{}
-	p.mode = "vod"
-	if mpd.Dynamic {
-		p.mode = "live"
-		if at, clock, err = s.dashClock(ctx, mpd, m); err != nil {
-			return err
-		}
-	}
-	here := scene{mpd: mpd, period: mpd.PeriodAt(0), at: at}
-	if mpd.Dynamic {
-		if err := s.joinLive(p, &here, clock.at(at.At)); err != nil {
-			return s.segmentFailure(err, at)
-		}
-	}
-	video, err := s.chooseRepresentation(p, here.period, at)
-	if err != nil {
-		return err
-	}
-	videoParts, err := s.dashParts(&here, video, run.TrackVideo)
-	if err != nil {
-		return s.segmentFailure(err, at)
-	}
-	if mpd.Dynamic {
-		behind := here.now.Sub(mpd.AvailabilityStart) - videoParts.start
-		p.behind, p.edgeAt = &behind, at.At
-	}
-	loadVideo := func(ctx context.Context) error { return s.load(ctx, &p.video, videoParts, at) }
-	sets := here.period.Sets("audio")
-	if len(sets) == 0 {
-		return loadVideo(ctx)
-	}
-	audio := mainAudio(sets, s.cfg.App.Codecs)
-	if audio == nil {
-		return failed(run.ErrUnsupported, run.StepManifest, fmt.Sprintf("no audio fits the app (codecs %v)", s.cfg.App.Codecs), at)
-	}
-	p.separate = true
-	audioParts, err := s.dashParts(&here, audio, run.TrackAudio)
-	if err != nil {
-		return s.segmentFailure(err, at)
-	}
-	return s.tracks(ctx, p, loadVideo, func(ctx context.Context) error { return s.load(ctx, &p.audio, audioParts, at) })
+// dashTitle is an MPD, and where in it playback starts.
+type dashTitle struct {
+	*session
+	scene
+	p      *presentation
+	videos []*dash.Representation // that the app can play
+	audios []*dash.Representation // of one adaptation set; empty when there is none
+	audio  int                    // of audios, the one that plays
 }
 
 // scene is where in a presentation playback starts.
@@ -75,70 +35,183 @@ type scene struct {
 	position time.Duration // on the MPD timeline, when it is live
 }
 
-// chooseRepresentation picks the video representation that the model starts
-// with.
-func (s *session) chooseRepresentation(p *presentation, period *dash.Period, at Moment) (*dash.Representation, error) {
+// playDASH goes on from an MPD: through its clock, where it is live, to the
+// first segments of video and audio.
+func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body []byte) error {
+	mpd, err := dash.Parse(m.url, body)
+	if err != nil {
+		return manifestFailure(run.StepManifest, err, m.Moment)
+	}
+	at, clock := m.Moment, clock{}
+	p.mode = "vod"
+	if mpd.Dynamic {
+		p.mode = "live"
+		if !s.model.ListedNeedsNoClock || !listed(mpd) {
+			if at, clock, err = s.dashClock(ctx, mpd, m); err != nil {
+				return err
+			}
+		}
+	}
+	d := &dashTitle{session: s, p: p, scene: scene{mpd: mpd, period: mpd.PeriodAt(0), at: at}}
+	if mpd.Dynamic {
+		if err := d.joinLive(clock.at(at.At)); err != nil {
+			return d.segmentFailure(err, at)
+		}
+	}
+	sets := d.period.Sets("audio")
+	if len(sets) > 0 {
+		if d.audios, d.audio = mainAudio(sets, s.cfg.App.Codecs); d.audios == nil {
+			return failed(run.ErrUnsupported, run.StepManifest, fmt.Sprintf("no audio fits the app (codecs %v)", s.cfg.App.Codecs), at)
+		}
+	}
+	renditions, err := d.choosable()
+	if err != nil {
+		return err
+	}
+	return s.playTitle(ctx, p, &title{renditions: renditions, separate: d.audios != nil, at: at, find: d.find})
+}
+
+// listed tells whether the segments of a presentation are listed in a
+// SegmentTimeline.
+func listed(mpd *dash.MPD) bool {
+	for i := range mpd.Periods {
+		for _, set := range mpd.Periods[i].Sets("video") {
+			if len(set.Representations) > 0 {
+				return set.Representations[0].Listed()
+			}
+		}
+	}
+	return false
+}
+
+// choosable are the renditions that the app can play, beside their
+// representations.
+func (d *dashTitle) choosable() ([]Rendition, error) {
 	var all []*dash.Representation
 	var renditions []Rendition
-	for _, set := range period.Sets("video") {
+	beside := 0.0
+	if d.model.AudioCounts && d.audios != nil {
+		beside = float64(d.audios[d.audio].Bandwidth) / 1000
+	}
+	for _, set := range d.period.Sets("video") {
 		for i := range set.Representations {
 			r := &set.Representations[i]
 			all = append(all, r)
-			renditions = append(renditions, Rendition{Kbps: float64(r.Bandwidth) / 1000, Width: r.Width, Height: r.Height, Codecs: r.Codecs})
+			renditions = append(renditions, Rendition{Kbps: float64(r.Bandwidth)/1000 + beside, Width: r.Width, Height: r.Height, Codecs: r.Codecs})
 		}
 	}
 	if len(all) == 0 {
-		return nil, failed(run.ErrUnsupported, run.StepManifest, "only audio: there is no frame to show", at)
+		return nil, failed(run.ErrUnsupported, run.StepManifest, "only audio: there is no frame to show", d.at)
 	}
-	i, err := s.choose(renditions, at)
+	can, err := d.playable(renditions, d.at)
 	if err != nil {
 		return nil, err
 	}
-	p.rendition = renditions[i]
-	return all[i], nil
+	some := make([]Rendition, len(can))
+	for i, c := range can {
+		some[i] = renditions[c]
+		d.videos = append(d.videos, all[c])
+	}
+	return some, nil
+}
+
+// find gets a track's index, where it has one, and finds the segment at which
+// the model starts.
+func (d *dashTitle) find(ctx context.Context, track string, rendition int, after Moment, _ bool) (found, error) {
+	of, i := d.videos, rendition
+	if track == run.TrackAudio {
+		of, i = d.audios, d.audio
+	}
+	r, q := of[i], parts{track: track}
+	at := after
+	if _, ok := r.Index(); ok {
+		x, err := d.index(ctx, track, of, i, after)
+		if err != nil {
+			return found{}, err
+		}
+		r, at, q.initBody, q.initAt = x.rep, x.at, x.init, x.at
+	}
+	f, err := d.segments(r, q)
+	if err != nil {
+		return found{}, d.segmentFailure(err, at)
+	}
+	f.at = at
+	if track == run.TrackVideo && d.mpd.Dynamic {
+		behind := d.now.Sub(d.mpd.AvailabilityStart) - f.start
+		d.p.behind, d.p.edgeAt = &behind, d.at.At
+	}
+	return f, nil
 }
 
 // mainAudio is the audio that plays without preferences: of what can be played
 // the adaptation set with role main, else the first; of that the representation
-// with the least bandwidth. It is nil when none can be played.
-func mainAudio(sets []*dash.AdaptationSet, codecs []string) (best *dash.Representation) {
+// with the least bandwidth. It is an index of the set's representations, which
+// are nil when none can be played.
+func mainAudio(sets []*dash.AdaptationSet, codecs []string) (of []*dash.Representation, best int) {
 	main := false
 	for _, set := range sets {
 		isMain := slices.Contains(set.Roles, "main")
-		if best != nil && (main || !isMain) {
+		if of != nil && (main || !isMain) {
 			continue
 		}
-		var lowest *dash.Representation
+		lowest := -1
+		all := make([]*dash.Representation, len(set.Representations))
 		for i := range set.Representations {
-			if r := &set.Representations[i]; plays(codecs, r.Codecs) && (lowest == nil || r.Bandwidth < lowest.Bandwidth) {
-				lowest = r
+			all[i] = &set.Representations[i]
+			if plays(codecs, all[i].Codecs) && (lowest < 0 || all[i].Bandwidth < all[lowest].Bandwidth) {
+				lowest = i
 			}
 		}
-		if lowest != nil {
-			best, main = lowest, isMain
+		if lowest >= 0 {
+			of, best, main = all, lowest, isMain
 		}
 	}
-	return best
+	return of, best
 }
 
-// dashParts is what the segment consists of at which playback starts.
-func (s *session) dashParts(c *scene, r *dash.Representation, track string) (parts, error) {
+// segments finds what there is to load of a representation; q is filled in.
+func (d *dashTitle) segments(r *dash.Representation, q parts) (found, error) {
 	init, hasInit := r.Init()
-	q := s.think(parts{track: track}, hasInit)
+	q = d.thinking(q, hasInit)
 	seg, err := r.First()
-	if err == nil && c.mpd.Dynamic {
-		seg, err = c.segment(r)
+	if err == nil && d.mpd.Dynamic {
+		seg, err = d.segment(r)
 	}
 	if err != nil {
-		return q, err
+		return found{}, err
 	}
 	q.start = seg.Start
-	q.media = s.dashRef(seg)
+	q.media = d.dashRef(seg)
+	q.lead = d.lead(r, seg)
 	if hasInit {
-		ref := s.dashRef(init)
+		ref := d.dashRef(init)
 		q.init = &ref
 	}
-	return q, nil
+	f := found{parts: q, live: d.mpd.Dynamic}
+	f.ahead = Ahead{DASH: true, Listed: r.Listed(), Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
+	if next, err := r.Next(seg); err == nil {
+		ref := d.dashRef(next)
+		f.next = &ref
+	}
+	return f, nil
+}
+
+// maxLead bounds the segments that a model loads before the one that it shows.
+const maxLead = 10
+
+// lead are the segments before seg with which the model begins to load a dynamic
+// presentation, because it loads from earlier than it plays.
+func (d *dashTitle) lead(r *dash.Representation, seg dash.Ref) (lead []ref) {
+	if !d.mpd.Dynamic || d.model.Earlier == 0 {
+		return nil
+	}
+	first, _ := d.mpd.Window(d.now)
+	from, err := r.At(max(d.position-d.model.Earlier, first, d.period.Start))
+	for err == nil && from.Start < seg.Start && len(lead) < maxLead {
+		lead = append(lead, d.dashRef(from))
+		from, err = r.Next(from)
+	}
+	return lead
 }
 
 // segment is the one at which playback of a dynamic presentation starts: that
@@ -159,30 +232,33 @@ func (c *scene) segment(r *dash.Representation) (dash.Ref, error) {
 // presentation delay before now, but not before the time shift buffer; with a
 // delay that the model derives from the newest segment where the MPD has none.
 // The error is a fault when a timeline that should grow has stopped.
-func (s *session) joinLive(p *presentation, c *scene, now time.Time) error {
-	c.now = now
-	start, end := c.mpd.Window(now)
-	edge, err := newest(c.mpd, now, end)
+func (d *dashTitle) joinLive(now time.Time) error {
+	d.now = now
+	start, end := d.mpd.Window(now)
+	edge, err := newest(d.mpd, now, end)
 	if err != nil {
 		return err
 	}
-	age := max(0, now.Sub(c.mpd.AvailabilityStart.Add(edge.Start+edge.Duration)))
-	p.age = &age
-	if c.mpd.MinimumUpdatePeriod != nil {
+	age := max(0, now.Sub(d.mpd.AvailabilityStart.Add(edge.Start+edge.Duration)))
+	d.p.age = &age
+	if d.mpd.MinimumUpdatePeriod != nil {
 		if err := stale(age, edge.Duration); err != nil {
 			return err
 		}
 	}
-	var asked time.Duration
-	switch {
-	case c.mpd.LatencyTarget != nil:
-		asked = *c.mpd.LatencyTarget
-	case c.mpd.SuggestedPresentationDelay != nil:
-		asked = *c.mpd.SuggestedPresentationDelay
+	l := Live{
+		DASH: true, Target: edge.Duration, Longest: max(d.mpd.MaxSegmentDuration, edge.Duration),
+		Buffer: d.mpd.MinBufferTime, Listed: listed(d.mpd), SinceEnd: age,
 	}
-	live := now.Sub(c.mpd.AvailabilityStart)
-	c.position = min(max(live-s.model.LiveDelay(asked, edge.Duration), start), edge.Start)
-	c.period = c.mpd.PeriodAt(c.position)
+	switch {
+	case d.mpd.LatencyTarget != nil:
+		l.Asked = *d.mpd.LatencyTarget
+	case d.mpd.SuggestedPresentationDelay != nil:
+		l.Asked = *d.mpd.SuggestedPresentationDelay
+	}
+	live := now.Sub(d.mpd.AvailabilityStart)
+	d.position = min(max(live-d.model.LiveDelay(l), start), edge.Start+edge.Duration-1)
+	d.period = d.mpd.PeriodAt(d.position)
 	return nil
 }
 
@@ -218,7 +294,7 @@ func (s *session) segmentFailure(err error, at Moment) error {
 	case errors.As(err, &f):
 		return failed(f.typ, run.StepManifest, f.Error(), at)
 	case errors.Is(err, dash.ErrIndexed):
-		return failed(run.ErrUnsupported, run.StepManifest, "segments in an index (SegmentBase) cannot be played yet: "+err.Error(), at)
+		return failed(run.ErrUnsupported, run.StepManifest, "live segments in an index (SegmentBase): "+err.Error(), at)
 	case errors.Is(err, dash.ErrNoSegment):
 		return failed(run.ErrManifestEmpty, run.StepManifest, err.Error(), at)
 	}
@@ -287,7 +363,7 @@ func (s *session) askClock(ctx context.Context, scheme, where string, after Mome
 	var body bytes.Buffer
 	var told time.Time
 	got, err := s.request(ctx, ask{
-		name: run.StepClock, method: method, url: s.cfg.rewrite(where), after: after, think: s.model.Think.Playlist,
+		name: run.StepClock, method: method, url: s.cfg.rewrite(where), after: after, think: s.think.Clock,
 		maxBytes: maxClock, reset: body.Reset, body: collect(&body),
 		done: func(x *fetch.Exchange) (err error) {
 			if scheme == "http-head" {

@@ -66,19 +66,15 @@ func plays(prefixes, codecs []string) bool {
 	return true
 }
 
-// choose is the rendition that the model starts with for this app; an index of
-// renditions.
-func (s *session) choose(renditions []Rendition, at Moment) (int, error) {
+// playable are the indexes of the renditions that the app can play. The error is
+// a failure when there are none.
+func (s *session) playable(renditions []Rendition, at Moment) ([]int, error) {
 	can := playable(renditions, s.cfg.App)
 	if len(can) == 0 {
-		return 0, failed(run.ErrUnsupported, run.StepManifest,
+		return nil, failed(run.ErrUnsupported, run.StepManifest,
 			fmt.Sprintf("none of %d video renditions fits the app (codecs %v, at most %d lines)", len(renditions), s.cfg.App.Codecs, s.cfg.App.MaxHeight), at)
 	}
-	some := make([]Rendition, len(can))
-	for i, c := range can {
-		some[i] = renditions[c]
-	}
-	return can[s.model.startAt(some, s.cfg.App.Set)], nil
+	return can, nil
 }
 
 // serverTime is the server's clock when the answer was made, by its Date and

@@ -13,6 +13,22 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
+// hlsTitle is a multivariant playlist, or a media playlist alone.
+type hlsTitle struct {
+	*session
+	p        *presentation
+	multi    *hls.Multivariant
+	variants []*hls.Variant // that the app can play
+	audio    *hls.Rendition // nil when it is inside the variants
+
+	// alone is the playlist that is there already: the media playlist without a
+	// multivariant one, or that of the variant listed first. Its URI is empty
+	// where there is none.
+	alone    answer
+	media    *hls.Media
+	aloneURI string
+}
+
 // playHLS goes on from a playlist: through a variant's and its audio's media
 // playlists to their first segments.
 func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body []byte) error {
@@ -20,40 +36,36 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 	if err != nil {
 		return manifestFailure(run.StepManifest, err, m.Moment)
 	}
+	h := &hlsTitle{session: s, p: p, multi: list.Multivariant}
 	if list.Media != nil {
-		return s.hlsSegments(ctx, p, &p.video, run.TrackVideo, m, list.Media, nil)
+		h.alone, h.media = m, list.Media
+		return s.playTitle(ctx, p, &title{renditions: []Rendition{{}}, at: m.Moment, find: h.find})
 	}
-	multi := list.Multivariant
-	variant, err := s.chooseVariant(p, multi, m.Moment)
+	renditions, err := h.choosable(m.Moment)
 	if err != nil {
 		return err
 	}
-	audio := multi.AudioFor(variant)
-	if audio == nil {
-		return s.hlsTrack(ctx, p, &p.video, run.TrackVideo, multi, variant.URI, m.Moment, nil)
-	}
-	p.separate = true
-	gate := make(chan Moment, 1) // the first video segment is complete; closed without a moment where it failed
-	return s.tracks(ctx, p,
-		func(ctx context.Context) error {
-			defer close(gate)
-			err := s.hlsTrack(ctx, p, &p.video, run.TrackVideo, multi, variant.URI, m.Moment, nil)
-			if p.video.segment != nil {
-				gate <- *p.video.segment
-			}
+	t := &title{renditions: renditions, captions: h.captionsUnknown(), at: m.Moment, find: h.find}
+	// The audio is that of the variant that the model starts with: those of a
+	// presentation have it in common.
+	first := h.variants[s.model.Start(renditions, s.model.estimate(renditions, s.cfg.App.Set))]
+	h.audio = h.multi.AudioFor(first)
+	t.separate = h.audio != nil
+	p.separate = t.separate
+	if s.model.PrimaryFirst {
+		if t.at, err = h.primary(ctx, m.Moment); err != nil {
 			return err
-		},
-		func(ctx context.Context) error {
-			return s.hlsTrack(ctx, p, &p.audio, run.TrackAudio, multi, audio.URI, m.Moment, gate)
-		})
+		}
+	}
+	return s.playTitle(ctx, p, t)
 }
 
-// chooseVariant picks the variant that the model starts with.
-func (s *session) chooseVariant(p *presentation, multi *hls.Multivariant, at Moment) (*hls.Variant, error) {
+// choosable are the renditions that the app can play, beside their variants.
+func (h *hlsTitle) choosable(at Moment) ([]Rendition, error) {
 	var variants []*hls.Variant
 	var renditions []Rendition
-	for i := range multi.Variants {
-		v := &multi.Variants[i]
+	for i := range h.multi.Variants {
+		v := &h.multi.Variants[i]
 		if v.AudioOnly() {
 			continue
 		}
@@ -63,109 +75,193 @@ func (s *session) chooseVariant(p *presentation, multi *hls.Multivariant, at Mom
 	if len(variants) == 0 {
 		return nil, failed(run.ErrUnsupported, run.StepManifest, "only audio: there is no frame to show", at)
 	}
-	i, err := s.choose(renditions, at)
+	can, err := h.playable(renditions, at)
 	if err != nil {
 		return nil, err
 	}
-	p.rendition = renditions[i]
-	return variants[i], nil
+	some := make([]Rendition, len(can))
+	for i, c := range can {
+		some[i] = renditions[c]
+		h.variants = append(h.variants, variants[c])
+	}
+	return some, nil
 }
 
-// hlsTrack loads a media playlist and the first segment of it. With a gate, a
-// live stream's segment waits for what comes through it, where the model says
-// so.
-func (s *session) hlsTrack(ctx context.Context, p *presentation, to *loaded, track string, multi *hls.Multivariant, uri string, after Moment, gate <-chan Moment) error {
-	think := s.model.Think.Playlist
-	switch {
-	case track == run.TrackAudio:
-		think = s.model.Think.AudioPlaylist
-	case p.separate:
-		think = s.model.Think.PlaylistBeside
+// captionsUnknown tells whether the playlist leaves open whether there are
+// closed captions (4.4.6.1, 4.4.6.2).
+func (h *hlsTitle) captionsUnknown() bool {
+	for i := range h.multi.Renditions {
+		if h.multi.Renditions[i].Type == "CLOSED-CAPTIONS" {
+			return false
+		}
 	}
+	for _, v := range h.variants {
+		if v.ClosedCaptions == "NONE" {
+			return false
+		}
+	}
+	return true
+}
+
+// primary asks for the playlist of the variant listed first.
+func (h *hlsTitle) primary(ctx context.Context, after Moment) (Moment, error) {
+	uri := h.variants[0].URI
+	list, media, err := h.playlist(ctx, run.TrackVideo, uri, after, h.think.Playlist)
+	if err != nil {
+		return after, err
+	}
+	h.alone, h.media, h.aloneURI = list, media, uri
+	return list.Moment, nil
+}
+
+// find gets a track's media playlist, and finds in it the segment at which the
+// model starts.
+func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after Moment, again bool) (found, error) {
+	think := h.think.Playlist
+	switch {
+	case again:
+		think = h.think.SwitchPlaylist
+	case track == run.TrackAudio:
+		think = h.think.AudioPlaylist
+	case h.p.separate:
+		think = h.think.PlaylistBeside
+	}
+	uri := ""
+	switch {
+	case h.multi == nil:
+	case track == run.TrackAudio:
+		uri = h.audio.URI
+	default:
+		uri = h.variants[rendition].URI
+	}
+	list, media, step := h.alone, h.media, run.StepManifest
+	if h.multi != nil {
+		step = run.StepPlaylist
+	}
+	if media == nil || uri != h.aloneURI || again {
+		var err error
+		if list, media, err = h.playlist(ctx, track, uri, after, think); err != nil {
+			return found{}, err
+		}
+	}
+	return h.segments(track, step, list, media)
+}
+
+// playlist asks for a media playlist.
+func (h *hlsTitle) playlist(ctx context.Context, track, uri string, after Moment, think time.Duration) (answer, *hls.Media, error) {
 	var body bytes.Buffer
-	list, err := s.request(ctx, ask{
-		name: run.StepPlaylist, track: track, url: s.cfg.rewrite(uri), after: after, think: think,
+	list, err := h.request(ctx, ask{
+		name: run.StepPlaylist, track: track, url: h.cfg.rewrite(uri), after: after, think: think,
 		maxBytes: maxManifest, compress: true, reset: body.Reset, body: collect(&body),
 		done: func(x *fetch.Exchange) error {
 			if track == run.TrackVideo {
-				p.tickFrom = x.Start
+				h.p.tickFrom = x.Start
 			}
 			return nil
 		},
 	})
 	if err != nil {
-		return err
+		return list, nil, err
 	}
-	media, err := multi.ParseMedia(list.url, body.Bytes())
+	media, err := h.multi.ParseMedia(list.url, body.Bytes())
 	if err != nil {
-		return manifestFailure(run.StepPlaylist, err, list.Moment)
+		return list, nil, manifestFailure(run.StepPlaylist, err, list.Moment)
 	}
-	return s.hlsSegments(ctx, p, to, track, list, media, gate)
+	return list, media, nil
 }
 
-// hlsSegments loads the segment at which the model starts.
-func (s *session) hlsSegments(ctx context.Context, p *presentation, to *loaded, track string, list answer, media *hls.Media, gate <-chan Moment) error {
-	step := run.StepPlaylist
-	if s.node(list.Step).Name == run.StepManifest {
-		step = run.StepManifest
-	}
-	seg, behind, err := s.hlsStart(media, ageOf(list.Header))
+// segments finds in a media playlist what there is to load.
+func (h *hlsTitle) segments(track string, step run.StepName, list answer, media *hls.Media) (found, error) {
+	from, at, behind, err := h.hlsStart(media, ageOf(list.Header))
 	if err != nil {
-		return manifestFailure(step, err, list.Moment)
+		return found{}, manifestFailure(step, err, list.Moment)
 	}
 	if track == run.TrackVideo {
-		if err := p.hlsLive(list, media, behind); err != nil {
+		if err := h.p.hlsLive(list, media, behind); err != nil {
 			f := asFailure(step, err)
 			f.at = list.Moment
-			return f
+			return found{}, f
 		}
 	}
-	parts, err := s.hlsParts(seg, track)
+	seg := &media.Segments[at]
+	q, err := h.hlsParts(seg, track)
 	if err != nil {
-		return failed(run.ErrUnsupported, step, err.Error(), list.Moment)
+		return found{}, failed(run.ErrUnsupported, step, err.Error(), list.Moment)
 	}
-	after := list.Moment
-	if gate != nil && media.Live() && s.model.LiveAudioLast {
-		select {
-		case complete, ok := <-gate:
-			if !ok {
-				return errGivenUp
-			}
-			after = after.Later(complete)
-			parts.thinkInit, parts.thinkMedia = s.model.Think.LiveAudio, s.model.Think.LiveAudio
-		case <-ctx.Done():
-			return errGivenUp
+	for i := from; i < at; i++ {
+		if s := &media.Segments[i]; !s.Gap {
+			q.lead = append(q.lead, h.hlsRef(s.URI, s.ByteRange))
 		}
 	}
-	return s.load(ctx, to, parts, after)
+	f := found{parts: q, at: list.Moment, live: media.Live()}
+	if at+1 < len(media.Segments) {
+		next := h.hlsRef(media.Segments[at+1].URI, media.Segments[at+1].ByteRange)
+		f.next = &next
+	}
+	f.ahead.Audio = seg.Duration
+	for i := range media.Segments {
+		f.ahead.Longest = max(f.ahead.Longest, media.Segments[i].Duration)
+	}
+	for _, i := range probed(len(media.Segments), at, media.Live()) {
+		f.probes = append(f.probes, h.hlsRef(media.Segments[i].URI, media.Segments[i].ByteRange))
+	}
+	return f, nil
 }
 
-// hlsStart is the segment at which playback starts, and how far its start is
-// from the playlist's end: by EXT-X-START, else of a live playlist the model's
-// distance from its edge, which has moved on while a cache held the playlist,
-// but a target duration from the end at least; else the first. Never a gap.
-func (s *session) hlsStart(media *hls.Media, age time.Duration) (*hls.Segment, time.Duration, error) {
-	length, at := media.Duration(), 0
+// probed are the segments, of n, in which Shaka looks for captions beside the
+// one at first (getClosedCaptionProbeSegments_ in hls/hls_parser.js).
+func probed(n, first int, live bool) []int {
+	last := n - 1
+	at := []int{last / 2, last}
+	if live {
+		at = []int{last * 3 / 4, last / 4}
+	}
+	taken := map[int]bool{first: true}
+	var probes []int
+	for _, want := range at {
+		best := -1
+		for i := range n {
+			if !taken[i] && (best < 0 || distance(i, want) < distance(best, want)) {
+				best = i
+			}
+		}
+		if best >= 0 {
+			taken[best] = true
+			probes = append(probes, best)
+		}
+	}
+	return probes
+}
+
+func distance(a, b int) int { return max(a-b, b-a) }
+
+// hlsStart is the segment at which playback starts, the one with which loading
+// does, and how far the first's start is from the playlist's end. It is where
+// EXT-X-START says, else of a live playlist the model's distance from its edge,
+// which has moved on while a cache held the playlist, but a target duration from
+// the end at least; else the first. Never a gap.
+func (s *session) hlsStart(media *hls.Media, age time.Duration) (from, at int, behind time.Duration, err error) {
+	length, offset := media.Duration(), time.Duration(0)
 	switch {
 	case media.Start != nil:
-		offset := media.Start.TimeOffset
+		offset = media.Start.TimeOffset
 		if offset < 0 {
 			offset += length
 		}
-		at = media.SegmentAt(offset)
 	case media.Live():
-		delay := s.model.LiveDelay(media.ServerControl.HoldBack, media.TargetDuration)
-		at = media.SegmentAt(min(length+age-delay, length-media.TargetDuration))
+		delay := s.model.LiveDelay(Live{Asked: media.ServerControl.HoldBack, Target: media.TargetDuration})
+		offset = min(length+age-delay, length-media.TargetDuration)
 	}
-	behind := length
+	at = media.SegmentAt(offset)
+	from = media.SegmentAt(max(offset-s.model.Earlier, 0))
+	behind = length
 	for i := range media.Segments {
-		seg := &media.Segments[i]
-		if i >= at && !seg.Gap {
-			return seg, behind, nil
+		if i >= at && !media.Segments[i].Gap {
+			return from, i, behind, nil
 		}
-		behind -= seg.Duration
+		behind -= media.Segments[i].Duration
 	}
-	return nil, 0, fmt.Errorf("no segment to start with: %w", hls.ErrEmpty)
+	return 0, 0, 0, fmt.Errorf("no segment to start with: %w", hls.ErrEmpty)
 }
 
 // hlsLive notes the mode and, of a live playlist, how old it is, and how far
@@ -192,7 +288,7 @@ func (p *presentation) hlsLive(list answer, media *hls.Media, behind time.Durati
 
 // hlsParts is what the segment consists of.
 func (s *session) hlsParts(seg *hls.Segment, track string) (parts, error) {
-	q := s.think(parts{track: track, media: s.hlsRef(seg.URI, seg.ByteRange)}, seg.Map != nil || seg.Key != nil)
+	q := s.thinking(parts{track: track, media: s.hlsRef(seg.URI, seg.ByteRange)}, seg.Map != nil || seg.Key != nil)
 	var err error
 	if q.key, err = s.hlsKey(seg.Key, seg.IV()); err != nil {
 		return q, err

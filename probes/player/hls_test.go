@@ -182,12 +182,15 @@ func TestHLSOrder(t *testing.T) {
 		}
 		o := newOrigin(t, map[string]string{"/cmaf/v360/index.m3u8": live, "/cmaf/a48/index.m3u8": strings.ReplaceAll(live, "v360", "a48")},
 			map[string]rule{"/cmaf/v360/0.m4s": func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+				time.Sleep(60 * ms) // the init segment is there
 				w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 				w.Write(body[:len(body)-100])
 				http.NewResponseController(w).Flush()
 				panic(http.ErrAbortHandler)
 			}})
-		r := bad(t, press(t, o, "/cmaf/master.m3u8", quick(hlsjs), run.App{}), run.ErrSegmentTruncated, run.StepSegment)
+		m := patient()
+		m.Failover = nil
+		r := bad(t, press(t, o, "/cmaf/master.m3u8", m, run.App{}), run.ErrSegmentTruncated, run.StepSegment)
 		if d := r.End.Sub(r.Start); d > 5*time.Second || r.Keyframe == nil {
 			t.Errorf("it took %v, keyframe %v", d, r.Keyframe)
 		}

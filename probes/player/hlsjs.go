@@ -11,20 +11,12 @@ import (
 // 0.5 and 5 Mbit/s (abrEwmaDefaultEstimate, abrEwmaDefaultEstimateMax); init
 // and first segment in parallel since 1.7.
 var hlsjs = &Model{
-	Name:    "hlsjs",
-	Version: "1.7.4",
-	Source:  "requests, think times and timer measured in Chromium against hls.js 1.7.4; retries from its src/config.ts",
-	HLS:     true,
+	Name:     "hlsjs",
+	Version:  "1.7.4",
+	Source:   "requests, think times and timer measured in Chromium; retries from src/config.ts and controller/error-controller.ts",
+	Measured: true,
 
-	EstimateKbps: func(r []Rendition) float64 { return max(500, min(r[0].Kbps, 5000)) },
-	Start:        highestWithin,
-
-	LiveDelay: holdBack, // liveSyncDurationCount is 3
-
-	RangesInTurn:  true,
-	LiveAudioLast: true,
-
-	Think: Think{
+	HLS: &Think{
 		Manifest:         7 * time.Millisecond,
 		Playlist:         9 * time.Millisecond,
 		PlaylistBeside:   10 * time.Millisecond,
@@ -36,23 +28,72 @@ var hlsjs = &Model{
 		SegmentAfterInit: 2 * time.Millisecond,
 		AudioInit:        5 * time.Millisecond,
 		AudioSegment:     6 * time.Millisecond,
+		AudioAfterInit:   2 * time.Millisecond,
 		LiveAudio:        42 * time.Millisecond,
+		SwitchPlaylist:   5 * time.Millisecond,
+		SwitchSegment:    10 * time.Millisecond,
 	},
+
+	EstimateKbps: func(r []Rendition) float64 { return max(500, min(r[0].Kbps, 5000)) },
+	Start:        highestWithin,
+	Failover:     &Failover{Next: nextLower, Playlists: true, Timeouts: true},
+
+	LiveDelay: holdBack, // liveSyncDurationCount is 3
+
+	RangesInTurn:  true,
+	LiveAudioLast: true,
 
 	WholeSegment: true,
 	FrameAudio:   AudioSegment, // it holds the audio's init back with its segment
 	Tick:         &Tick{Period: 100 * time.Millisecond, Offset: 11 * time.Millisecond, After: 14 * time.Millisecond},
-	RenderTS:     30 * time.Millisecond,
-	RenderFMP4:   5 * time.Millisecond,
+	RenderTS:     Cost{Base: 30 * time.Millisecond},
+	RenderFMP4:   Cost{Base: 5 * time.Millisecond},
 
 	// A 4xx and a broken connection (status 0) are not tried again
-	// (retryForHttpStatus). The failures of keys, init segments and segments of
-	// all tracks count together (getFragRetryOrSwitchAction).
+	// (retryForHttpStatus): the level is left. Where there is no other they are
+	// (onFragmentOrKeyLoadError, noAlternate). The failures of keys, init
+	// segments and segments of all tracks count together
+	// (getFragRetryOrSwitchAction).
 	Retry: map[run.StepName]Policy{
 		run.StepManifest: {Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 1, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
 		run.StepPlaylist: {FirstByte: 10 * time.Second, Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 2, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
-		run.StepKey:      {FirstByte: 8 * time.Second, Total: 20 * time.Second, TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 8, ErrorDelay: time.Second, Together: true},
-		run.StepInit:     {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true},
-		run.StepSegment:  {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true},
+		run.StepKey:      {FirstByte: 8 * time.Second, Total: 20 * time.Second, TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 8, ErrorDelay: time.Second, Together: true, Alone: true},
+		run.StepInit:     {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true, Alone: true},
+		run.StepSegment:  {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true, Alone: true},
 	},
+}
+
+// hlsjs16 is hls.js 1.6 with its default settings. What it does otherwise than
+// 1.7 on the way to the first frame is to load the init segment before the
+// segment (doLoadFragInitSegment, then the next tick in
+// controller/base-stream-controller.ts); its other times are taken over from 1.7.4.
+var hlsjs16 = func() *Model {
+	m := *hlsjs
+	m.Version = "1.6.19"
+	m.Source = "as 1.7.4, whose order of requests was changed by what src/controller/base-stream-controller.ts of 1.6.19 does otherwise"
+	m.Measured = false
+	m.InitFirst = true
+	return &m
+}()
+
+// nextLower is the rendition below the one that failed, and below the lowest
+// the highest, of those that have not failed (getLevelSwitchAction in
+// controller/error-controller.ts).
+func nextLower(renditions []Rendition, failed []bool, at int, _ float64) int {
+	below, highest := -1, -1
+	for i, r := range renditions {
+		if i == at || failed[i] {
+			continue
+		}
+		if r.Kbps < renditions[at].Kbps && (below < 0 || r.Kbps > renditions[below].Kbps) {
+			below = i
+		}
+		if highest < 0 || r.Kbps > renditions[highest].Kbps {
+			highest = i
+		}
+	}
+	if below >= 0 {
+		return below
+	}
+	return highest
 }

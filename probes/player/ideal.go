@@ -7,10 +7,10 @@ package player
 var ideal = &Model{
 	Name:   "ideal",
 	Source: "the floor by definition",
-	HLS:    true,
-	DASH:   true,
+	HLS:    &Think{},
+	DASH:   &Think{},
 
-	EstimateKbps: func([]Rendition) float64 { return 0 },
+	EstimateKbps: always(0),
 	Start:        highestWithin,
 	LiveDelay:    holdBack,
 }

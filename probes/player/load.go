@@ -32,16 +32,24 @@ type parts struct {
 	start   time.Duration // of media, on the timeline of its manifest; 0 when not known
 	init    *ref          // nil: the segment initializes itself
 	initKey *keyRef       // what encrypts init
+	lead    []ref         // segments that come before media, because the model starts earlier
 	media   ref
 	key     *keyRef // what encrypts media
+
+	// initBody is the initialization segment where it came along with an index,
+	// and initAt when.
+	initBody []byte
+	initAt   Moment
+
+	unmetered bool // the model's meter does not count it
 
 	thinkInit, thinkMedia, thinkKey time.Duration
 }
 
-// think fills in the model's own time before each part; beside: the segment is
-// not asked for alone.
-func (s *session) think(q parts, beside bool) parts {
-	t := &s.model.Think
+// thinking fills in the model's own time before each part; beside: the segment
+// is not asked for alone.
+func (s *session) thinking(q parts, beside bool) parts {
+	t := s.think
 	q.thinkInit, q.thinkMedia, q.thinkKey = t.Init, t.Segment, t.Key
 	switch {
 	case q.track == run.TrackAudio:
@@ -59,6 +67,7 @@ type loaded struct {
 	segment  *Moment // complete, and its key there
 	keyframe *Moment // the first video keyframe complete, and all that it needs
 
+	bytes         int64 // of the segment, as received
 	fmp4          bool
 	codec         string
 	width, height int
@@ -69,7 +78,8 @@ type loaded struct {
 func (s *session) load(ctx context.Context, to *loaded, q parts, after Moment) error {
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	w := &watch{session: s, parts: q, initThere: make(chan struct{})}
+	w := &watch{session: s, parts: q, initThere: make(chan struct{}), mediaThere: make(chan struct{})}
+	w.askKey = sync.OnceFunc(func() { close(w.mediaThere) })
 	w.mediaKey = w.need(q.key)
 	w.initKey = w.need(q.initKey)
 
@@ -100,7 +110,10 @@ func (s *session) load(ctx context.Context, to *loaded, q parts, after Moment) e
 	for _, k := range w.keys {
 		begin(func(ctx context.Context, after Moment, asked func()) error { return w.loadKey(ctx, k, after, asked) })
 	}
-	if q.init != nil {
+	switch {
+	case q.initBody != nil:
+		begin(w.readInit)
+	case q.init != nil:
 		begin(w.loadInit)
 	}
 	begin(w.loadMedia)
@@ -119,12 +132,16 @@ type watch struct {
 	keys              []*key        // to load
 	mediaKey, initKey *key          // of them; nil where that part is clear
 	initThere         chan struct{} // closed when the initialization segment is there
+	mediaThere        chan struct{} // closed when the first segment is there, for keys that come last
+	askKey            func()        // closes mediaThere
+	firstAt           Moment        // of mediaThere
 
 	mu        sync.Mutex
 	init      *media.Init
-	initAt    Moment
+	initCame  Moment
 	mediaAt   Moment // complete
 	mediaStep int    // the segment's last attempt
+	bytes     int64
 	finder    *media.Finder
 	decrypter *media.Decrypter // nil when the segment is clear
 	ended     bool             // the segment's bytes are all there
@@ -166,6 +183,15 @@ func (w *watch) need(r *keyRef) *key {
 
 // loadKey gets a key.
 func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func()) error {
+	if w.model.Key == KeyLast && k != w.initKey {
+		asked()
+		select {
+		case <-w.mediaThere:
+			after = w.first()
+		case <-ctx.Done():
+			return errGivenUp
+		}
+	}
 	var b []byte
 	got, err := w.request(ctx, ask{
 		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey, asked: asked,
@@ -199,18 +225,13 @@ func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func())
 func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error {
 	var reader *media.InitReader
 	var sink media.Sink
-	if w.initKey != nil {
-		// It cannot be read without its key, and is small.
-		asked()
-		select {
-		case <-w.initKey.there:
-			after = after.Later(w.initKey.at)
-		case <-ctx.Done():
-			return errGivenUp
-		}
+	// It cannot be read without its key, and is small.
+	after, think, err := w.afterKeys(ctx, after, w.thinkInit, w.initKey, asked)
+	if err != nil {
+		return err
 	}
 	got, err := w.request(ctx, ask{
-		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, after: after, think: w.thinkInit, maxBytes: maxInit, asked: asked,
+		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered,
 		reset: func() {
 			reader = new(media.InitReader)
 			sink = reader
@@ -226,30 +247,77 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 	if err != nil {
 		return err
 	}
+	return w.initIs(reader.Init(), got.Moment)
+}
+
+// readInit takes the initialization segment from what came along with an index.
+func (w *watch) readInit(context.Context, Moment, func()) error {
+	reader := new(media.InitReader)
+	at := w.parts.initAt
+	if err := reader.Feed(w.initBody, at.At); err != nil {
+		return w.failure(run.StepInit, err, at)
+	}
+	if err := reader.Close(at.At); err != nil {
+		return w.failure(run.StepInit, err, at)
+	}
+	return w.initIs(reader.Init(), at)
+}
+
+// initIs notes the initialization segment.
+func (w *watch) initIs(init *media.Init, at Moment) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.initAt = got.Moment
-	w.init = reader.Init()
+	w.init, w.initCame = init, at
 	close(w.initThere)
 	if w.finder != nil {
-		return w.failure(run.StepSegment, w.finder.SetInit(w.init, got.At), got.Moment)
+		return w.failure(run.StepSegment, w.finder.SetInit(init, at.At), at)
 	}
 	return nil
+}
+
+// afterKeys is when a part can be asked for that needs the key own at once, or
+// any where the model asks for keys first; nil: none.
+func (w *watch) afterKeys(ctx context.Context, after Moment, think time.Duration, own *key, asked func()) (Moment, time.Duration, error) {
+	for _, k := range w.keys {
+		if k != own && w.model.Key != KeyFirst {
+			continue
+		}
+		asked()
+		select {
+		case <-k.there:
+			after = after.Later(k.at)
+			if w.model.Key == KeyFirst {
+				think = w.think.SegmentAfterKey
+			}
+		case <-ctx.Done():
+			return after, think, errGivenUp
+		}
+	}
+	return after, think, nil
 }
 
 // loadMedia gets the media segment and searches it for the keyframe as it
 // arrives. Audio is only received.
 func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error {
-	think := w.thinkMedia
+	after, think, err := w.afterKeys(ctx, after, w.thinkMedia, nil, asked)
+	if err != nil {
+		return err
+	}
 	if w.parts.init != nil && (w.model.InitFirst || w.model.RangesInTurn && w.oneResource()) {
 		select {
 		case <-w.initThere:
-			after, think = w.initAt, w.model.Think.SegmentAfterInit
+			after, think = after.Later(w.initMoment()), w.think.SegmentAfterInit
+			if w.track == run.TrackAudio {
+				think = w.think.AudioAfterInit
+			}
 		case <-ctx.Done():
 			return errGivenUp
 		}
 	}
-	a := ask{name: run.StepSegment, track: w.track, url: w.media.url, rng: w.media.rng, after: after, think: think, maxBytes: maxSegment, asked: asked}
+	if after, think, err = w.loadLead(ctx, after, think, asked); err != nil {
+		return err
+	}
+	a := ask{name: run.StepSegment, track: w.track, url: w.media.url, rng: w.media.rng, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered}
 	if w.track == run.TrackVideo {
 		a.reset = w.reset
 		a.body = func(p []byte, at time.Time) error { return w.feed(ctx, p, at) }
@@ -260,7 +328,11 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 	defer w.mu.Unlock()
 	w.mediaStep = got.Step
 	if err == nil {
-		w.mediaAt = got.Moment
+		w.mediaAt, w.bytes = got.Moment, got.Bytes
+		if w.firstAt.At.IsZero() {
+			w.firstAt = got.Moment
+		}
+		w.askKey()
 		return nil
 	}
 	w.mediaStep = PressPlay
@@ -271,138 +343,49 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 	return err
 }
 
+// loadLead gets the segments that come before the one that is shown, and answers
+// when that can be asked for.
+func (w *watch) loadLead(ctx context.Context, after Moment, think time.Duration, asked func()) (Moment, time.Duration, error) {
+	for _, r := range w.lead {
+		got, err := w.request(ctx, ask{
+			name: run.StepSegment, track: w.track, url: r.url, rng: r.rng, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered,
+		})
+		if err != nil {
+			return after, think, err
+		}
+		w.mu.Lock()
+		if w.firstAt.At.IsZero() {
+			w.firstAt = got.Moment
+		}
+		w.mu.Unlock()
+		w.askKey()
+		after, think = got.Moment, w.think.NextSegment
+		if w.track == run.TrackAudio {
+			think = w.think.NextAudio
+		}
+	}
+	return after, think, nil
+}
+
+// first is when the first segment was there; where its key had to be asked for
+// earlier, that is now.
+func (w *watch) first() Moment {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.firstAt.At.IsZero() {
+		return Moment{time.Now(), w.mediaStep}
+	}
+	return w.firstAt
+}
+
+// initMoment is when the initialization segment came.
+func (w *watch) initMoment() Moment {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.initCame
+}
+
 // oneResource tells whether init and media are ranges of one resource.
 func (w *watch) oneResource() bool {
 	return w.parts.init.rng != nil && w.media.rng != nil && w.parts.init.url == w.media.url
-}
-
-// reset starts the search anew, for another attempt.
-func (w *watch) reset() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.finder, w.decrypter, w.ended = media.NewFinder(), nil, false
-	if w.init != nil {
-		_ = w.finder.SetInit(w.init, w.initAt.At) // nothing is there that it could not fit
-	}
-	if w.mediaKey != nil {
-		w.decrypter = media.NewDecrypter(w.finder)
-		if w.mediaKey.ready() {
-			_ = w.decrypter.SetKey(w.mediaKey.bytes, w.parts.key.iv[:], w.mediaKey.at.At) // of 16 bytes, and nothing is held yet
-		}
-	}
-}
-
-// sink is where the segment's bytes go.
-func (w *watch) sink() media.Sink {
-	if w.decrypter != nil {
-		return w.decrypter
-	}
-	return w.finder
-}
-
-// feed passes on what has arrived. Where no more ciphertext can be held it
-// waits for the key, and the sender with it.
-func (w *watch) feed(ctx context.Context, p []byte, at time.Time) error {
-	w.mu.Lock()
-	err := w.sink().Feed(p, at)
-	w.mu.Unlock()
-	if !errors.Is(err, media.ErrFull) {
-		return mediaFault(err)
-	}
-	select {
-	case <-w.mediaKey.there:
-	case <-ctx.Done():
-		return errGivenUp
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return mediaFault(w.sink().Feed(p, at))
-}
-
-// close ends the segment.
-func (w *watch) close(at time.Time) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ended = true
-	return mediaFault(w.search(at))
-}
-
-// search ends the search for the keyframe: all bytes are there. What is still
-// to come is no failure yet.
-func (w *watch) search(at time.Time) error {
-	err := w.sink().Close(at)
-	if errors.Is(err, media.ErrNoInit) && w.parts.init != nil || errors.Is(err, media.ErrNoKey) {
-		return nil
-	}
-	return err
-}
-
-// outcome says what has come of the segment; err is what ended it.
-func (w *watch) outcome(to *loaded, err error) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.init != nil {
-		at := w.initAt
-		to.init = &at
-	}
-	if !w.mediaAt.At.IsZero() {
-		at := w.mediaAt
-		if w.mediaKey != nil && w.mediaKey.ready() {
-			at = at.Later(w.mediaKey.at)
-		}
-		to.segment = &at
-		if w.parts.init == nil {
-			to.init = &at
-		}
-	}
-	if w.track != run.TrackVideo || w.finder == nil {
-		return err
-	}
-	k, ok := w.finder.Keyframe()
-	if !ok {
-		if err == nil {
-			err = failed(run.ErrNoKeyframe, run.StepSegment, "no keyframe with this initialization segment", w.mediaAt)
-		}
-		return err
-	}
-	at := Moment{k.At, w.mediaStep}
-	if w.init != nil && !w.initAt.At.Before(k.At) {
-		at = w.initAt
-	}
-	if k := w.mediaKey; k != nil && k.ready() && !k.at.At.Before(at.At) {
-		at = k.at
-	}
-	to.keyframe = &at
-	to.codec, to.width, to.height = k.Codec, k.Width, k.Height
-	to.fmp4 = k.Kind == media.Sync
-	return err
-}
-
-// failure is a failure that another part of the segment brought to light.
-func (w *watch) failure(step run.StepName, err error, at Moment) error {
-	if err = mediaFault(err); err == nil {
-		return nil
-	}
-	f := asFailure(step, err)
-	f.at = at
-	return f
-}
-
-// mediaFault is the fault that an error of package media means.
-func mediaFault(err error) error {
-	if err == nil {
-		return nil
-	}
-	typ := run.ErrInternal
-	switch {
-	case errors.Is(err, media.ErrTruncated):
-		typ = run.ErrSegmentTruncated
-	case errors.Is(err, media.ErrNoKeyframe):
-		typ = run.ErrNoKeyframe
-	case errors.Is(err, media.ErrDecrypt):
-		typ = run.ErrDecrypt
-	case errors.Is(err, media.ErrInvalid), errors.Is(err, media.ErrNoInit):
-		typ = run.ErrMediaInvalid
-	}
-	return &fault{typ, err}
 }

@@ -1,9 +1,6 @@
 package player
 
 import (
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -14,11 +11,14 @@ import (
 // with, when it shows the first frame, and how it retries. To add a player is
 // to add a file with one Model and its name to the list in [Models].
 type Model struct {
-	Name    string
-	Version string // of the player that is modelled; empty where there is no such thing
-	Source  string // where its numbers come from, for documentation
+	Name     string
+	Version  string // of the player that is modelled; empty where there is no such thing
+	Source   string // where its numbers come from, for documentation
+	Measured bool   // against the real player; false: modelled from its source or documentation alone
 
-	HLS, DASH bool // the formats that it plays
+	// HLS and DASH are the formats that it plays, and its own time before each
+	// request of it; nil: it does not play that format.
+	HLS, DASH *Think
 
 	// Start chooses among the renditions that the app can play, in the order
 	// listed, given the player's estimate of the bandwidth in kbit/s; it
@@ -27,23 +27,54 @@ type Model struct {
 	// EstimateKbps is the bandwidth that the player assumes before it has
 	// measured any, given the renditions. App parameter: start_kbps.
 	EstimateKbps func(renditions []Rendition) float64
+	// AudioCounts: of DASH a rendition's bandwidth is that of video and audio
+	// together, as it always is in HLS.
+	AudioCounts bool
+	// Meter measures the bandwidth from the first byte on, so that the player
+	// may change the rendition before anything is shown; nil: it does not.
+	Meter *Meter
+	// Failover is what it does about a rendition that fails for good; nil: the
+	// run fails.
+	Failover *Failover
 
-	// LiveDelay is how far behind the live edge playback starts, given what the
-	// manifest asks for (0 where it does not) and the target duration, with DASH
-	// the last segment's.
-	LiveDelay func(asked, target time.Duration) time.Duration
+	// LiveDelay is how far behind the live edge playback starts.
+	LiveDelay func(Live) time.Duration
+	// Earlier is by how much earlier it starts to load than to play: of a live
+	// stream, or one with EXT-X-START, the segments between come first.
+	Earlier time.Duration
+	// ListedNeedsNoClock: of a live DASH presentation whose segments are listed
+	// in a SegmentTimeline it does not ask for the time.
+	ListedNeedsNoClock bool
 
+	// PrimaryFirst: the playlist of the variant listed first is asked for
+	// before any other, whichever is to be played.
+	PrimaryFirst bool
+	// Join: media is asked for only when what is needed to find it, playlists or
+	// indexes, is there of both tracks.
+	Join bool
+	// IndexAll: of DASH with an index in the resource it reads that of every
+	// representation of a track before it asks for media.
+	IndexAll bool
+	// IndexWithInit: it asks for an index together with the initialization
+	// segment where one follows the other.
+	IndexWithInit bool
 	// InitFirst: media waits for its initialization segment. Otherwise both
 	// are asked for at once.
 	InitFirst bool
+	// Key says when the key of encrypted media is asked for.
+	Key KeyOrder
 	// RangesInTurn: of two byte ranges of one URL the second waits for the
 	// first, as Chromium's cache does it.
 	RangesInTurn bool
 	// LiveAudioLast: of a live stream, audio is asked for only after the first
 	// video segment is complete.
 	LiveAudioLast bool
-
-	Think Think
+	// AudioAhead says whether audio's second segment is asked for while the
+	// video's first is still on its way; nil: never.
+	AudioAhead func(Ahead) bool
+	// Captions: of HLS that does not say whether there are closed captions it
+	// looks for them in the media first.
+	Captions bool
 
 	// WholeSegment: the first frame shows only once its segment is complete;
 	// otherwise as soon as the keyframe is.
@@ -56,7 +87,7 @@ type Model struct {
 	Tick *Tick
 	// RenderTS and RenderFMP4 are the time from the last byte needed to the
 	// picture. App parameter: render_ms.
-	RenderTS, RenderFMP4 time.Duration
+	RenderTS, RenderFMP4 Cost
 
 	// Retry says how long to wait for each kind of answer and how often to try
 	// again. A kind without a policy is tried once, without a limit but the
@@ -75,16 +106,25 @@ type Rendition struct {
 // the request waits for. Beside means that another request goes out with it.
 type Think struct {
 	Manifest         time.Duration
+	Clock            time.Duration
 	Playlist         time.Duration
 	PlaylistBeside   time.Duration // of the video, beside the audio's
 	AudioPlaylist    time.Duration
+	Index            time.Duration
 	Key, Init        time.Duration
 	Segment          time.Duration
 	SegmentBeside    time.Duration // beside a key or an initialization segment
 	SegmentAfterInit time.Duration
+	SegmentAfterKey  time.Duration
+	NextSegment      time.Duration // of video, after the one before
 	AudioInit        time.Duration
 	AudioSegment     time.Duration
+	AudioAfterInit   time.Duration // the audio segment, where it waits for its init
+	NextAudio        time.Duration // segment, after the one before
 	LiveAudio        time.Duration // after the first video segment, see LiveAudioLast
+	AfterCaptions    time.Duration // audio, see Captions
+	SwitchPlaylist   time.Duration // of another rendition, from the decision
+	SwitchSegment    time.Duration // of another rendition, and its init
 }
 
 // AudioNeed is what must be there of a separate audio track.
@@ -97,6 +137,27 @@ const (
 	AudioSegment
 )
 
+// KeyOrder is when a key is asked for.
+type KeyOrder int
+
+// The orders.
+const (
+	KeyBeside KeyOrder = iota // with the media
+	KeyFirst                  // all else waits for it
+	KeyLast                   // when the media is complete
+)
+
+// Cost is a time that grows with the segment's size.
+type Cost struct {
+	Base  time.Duration
+	PerMB time.Duration // 10^6 bytes
+}
+
+// of is the cost of a segment of so many bytes.
+func (c Cost) of(bytes int64) time.Duration {
+	return c.Base + time.Duration(float64(c.PerMB)*float64(bytes)/1e6)
+}
+
 // Tick is a timer of the player that starts with the video playlist's request:
 // the frame shows Offset after the first beat that comes After or more later
 // than the last byte of the video. App parameter: render_ms, in place of Offset.
@@ -104,9 +165,29 @@ type Tick struct {
 	Period, Offset, After time.Duration
 }
 
+// Live is what a manifest says about where to start a live stream.
+type Live struct {
+	DASH     bool
+	Asked    time.Duration // HOLD-BACK; of DASH the latency target or suggestedPresentationDelay; 0: not said
+	Target   time.Duration // target duration; of DASH the newest segment's
+	Longest  time.Duration // DASH: maxSegmentDuration, else as Target
+	Buffer   time.Duration // DASH: minBufferTime
+	Listed   bool          // DASH: the segments are listed in a SegmentTimeline
+	SinceEnd time.Duration // DASH: how long ago the newest segment ended
+}
+
+// Ahead is what a player goes by when it considers audio's second segment.
+type Ahead struct {
+	DASH    bool
+	Listed  bool          // see [Live]
+	Audio   time.Duration // that the first segment holds, as the manifest says
+	Longest time.Duration // of all segments of both tracks, as far as they are known
+}
+
 // Policy is how a player waits and tries again.
 type Policy struct {
 	FirstByte time.Duration // until the answer begins; 0: no limit
+	Stall     time.Duration // between two pieces of it; 0: no limit
 	Total     time.Duration // until the answer is complete; 0: no limit
 
 	// Another try follows while fewer tries than this have failed before, for
@@ -117,55 +198,43 @@ type Policy struct {
 	TimeoutDelay time.Duration // before a try after a limit was passed
 	ErrorDelay   time.Duration // before the first try after another failure
 	MaxDelay     time.Duration // it doubles with each failed try up to here; 0: it stays
+	Step         time.Duration // it grows by this with each failed try, up to MaxDelay, in place of doubling
+	Fuzz         float64       // each delay is drawn from within this share of itself: 0.5 is ±50 %
 	Together     bool          // failed tries count for all requests whose policy says so, of all tracks
 	Retry4xx     bool          // whether a 4xx is worth another try
 	RetryBroken  bool          // whether a broken connection is
+	Final        []int64       // statuses that never are
+	// Alone: where there is no other rendition to go to, every failure is worth
+	// another try.
+	Alone bool
 }
 
-// Models lists the models there are, the default of each format first.
-func Models() []*Model { return []*Model{hlsjs, ideal} }
-
-// Names lists what [Lookup] knows, for a plan's check.
-func Names() []string {
-	var names []string
-	for _, m := range Models() {
-		names = append(names, m.Name)
-	}
-	return names
-}
-
-// Lookup finds a model by NAME or NAME@VERSION, where the version may leave
-// out its end: hlsjs@1.7. The error names the models there are.
-func Lookup(name string) (*Model, error) {
-	base, version, _ := strings.Cut(name, "@")
-	i := slices.IndexFunc(Models(), func(m *Model) bool { return m.Name == base })
-	if i < 0 {
-		return nil, fmt.Errorf("player: no model %q; there are %s", name, strings.Join(Names(), ", "))
-	}
-	m := Models()[i]
-	if version != "" && version != m.Version && !strings.HasPrefix(m.Version, version+".") {
-		if m.Version == "" {
-			return nil, fmt.Errorf("player: model %s has no versions, got %q", base, name)
-		}
-		return nil, fmt.Errorf("player: no version %q of model %s; there is %s", version, base, m.Version)
-	}
-	return m, nil
-}
-
-// Default is the model for a format when none is asked for: the most used web
-// player that is built for it.
-func Default(format string) *Model {
-	for _, m := range Models() {
-		if m.Plays(format) {
-			return m
-		}
-	}
-	return ideal
+// Failover is how a player goes on with another rendition when one has failed
+// for good.
+type Failover struct {
+	// Next is an index of the renditions: what to take when the one at index at
+	// failed; -1: nothing. Those that failed before are marked.
+	Next func(renditions []Rendition, failed []bool, at int, estimateKbps float64) int
+	// Delay and Fuzz are as in [Policy], before the next rendition.
+	Delay time.Duration
+	Fuzz  float64
+	// Playlists: a rendition whose playlist fails is left too, not only one
+	// whose media does. Timeouts: also one that passed a limit.
+	Playlists, Timeouts bool
 }
 
 // Plays tells whether the model plays the format, hls or dash.
-func (m *Model) Plays(format string) bool {
-	return format == "hls" && m.HLS || format == "dash" && m.DASH
+func (m *Model) Plays(format string) bool { return m.think(format) != nil }
+
+// think is the model's own time with a format; nil when it does not play it.
+func (m *Model) think(format string) *Think {
+	switch format {
+	case "hls":
+		return m.HLS
+	case "dash":
+		return m.DASH
+	}
+	return nil
 }
 
 // String is NAME or NAME@VERSION.
@@ -176,47 +245,41 @@ func (m *Model) String() string {
 	return m.Name + "@" + m.Version
 }
 
-const (
-	paramStart  = "start_kbps"
-	paramRender = "render_ms"
-)
-
-// Params are the parameters that an app may set, with their meaning.
-var Params = map[string]string{
-	paramStart:  "the bandwidth that the player assumes before it has measured any, kbit/s",
-	paramRender: "from the last byte needed to the picture, milliseconds",
-}
-
 // policy is the policy for a kind of request.
 func (m *Model) policy(step run.StepName) Policy { return m.Retry[step] }
 
-// startAt is the index of the rendition that the player starts with.
-func (m *Model) startAt(renditions []Rendition, set map[string]float64) int {
-	estimate, ok := set[paramStart]
-	if !ok {
-		estimate = m.EstimateKbps(renditions)
+// estimate is the bandwidth that the player assumes before it has measured any.
+func (m *Model) estimate(renditions []Rendition, set map[string]float64) float64 {
+	if v, ok := set[paramStart]; ok {
+		return v
 	}
-	return m.Start(renditions, estimate)
+	return m.EstimateKbps(renditions)
 }
 
-// render is the time from the last byte needed to the picture.
-func (m *Model) render(fmp4 bool, set map[string]float64) time.Duration {
+// render is the time from the last byte needed to the picture, of a segment of
+// so many bytes.
+func (m *Model) render(fmp4 bool, bytes int64, set map[string]float64) time.Duration {
 	if v, ok := set[paramRender]; ok {
 		return time.Duration(v * float64(time.Millisecond))
 	}
 	if fmp4 {
-		return m.RenderFMP4
+		return m.RenderFMP4.of(bytes)
 	}
-	return m.RenderTS
+	return m.RenderTS.of(bytes)
 }
 
 // holdBack is the usual delay: as the manifest asks, else three target durations
 // (RFC 8216bis, 4.4.3.8).
-func holdBack(asked, target time.Duration) time.Duration {
-	if asked > 0 {
-		return asked
+func holdBack(l Live) time.Duration {
+	if l.Asked > 0 {
+		return l.Asked
 	}
-	return 3 * target
+	return 3 * l.Target
+}
+
+// always is the estimate of a player that assumes the same of every stream.
+func always(kbps float64) func([]Rendition) float64 {
+	return func([]Rendition) float64 { return kbps }
 }
 
 // highestWithin is the usual choice: the highest rendition that the estimate
@@ -229,6 +292,11 @@ func highestWithin(renditions []Rendition, estimateKbps float64) int {
 		}
 	}
 	return best
+}
+
+// highestWithinShare is highestWithin of a share of the estimate.
+func highestWithinShare(share float64) func([]Rendition, float64) int {
+	return func(r []Rendition, kbps float64) int { return highestWithin(r, kbps*share) }
 }
 
 // lowest is the rendition with the least bandwidth, of equals the first.

@@ -6,7 +6,7 @@
 // behaviour as data.
 //
 // Bounds: a manifest or playlist has at most 16 MiB, a key or a clock 1 KiB, an
-// initialization segment 4 MiB, a media segment 256 MiB (never held), a request
+// segment index 1 MiB, an initialization segment 4 MiB, a media segment 256 MiB (never held), a request
 // 20 redirects, a run 500 requests.
 package player
 
@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/fetch"
@@ -29,6 +28,7 @@ const (
 	maxManifest = 16 << 20
 	maxKey      = 1 << 10
 	maxClock    = 1 << 10
+	maxIndex    = 1 << 20 // 65535 references of 12 bytes, and what stands before them
 	maxInit     = 4 << 20
 	maxSegment  = 256 << 20
 )
@@ -88,6 +88,7 @@ type presentation struct {
 	separate     bool // audio is a track of its own
 
 	video, audio loaded
+	keyframe     *Moment // the first that was complete, of a rendition that was left too
 
 	tickFrom time.Time      // when the video playlist was asked for; zero where there is none
 	age      *time.Duration // of the live manifest's end, by the server's clock; nil when not known
@@ -106,6 +107,9 @@ func Play(ctx context.Context, cfg Config) *Result {
 	if s.model == nil {
 		s.model = Default(formatOfURL(cfg.URL))
 	}
+	if s.think = s.model.think(formatOfURL(cfg.URL)); s.think == nil {
+		s.think = &Think{}
+	}
 	var p presentation
 	err := s.run(ctx, &p)
 	return s.result(&p, err)
@@ -115,7 +119,7 @@ func Play(ctx context.Context, cfg Config) *Result {
 func (s *session) run(ctx context.Context, p *presentation) error {
 	var body bytes.Buffer
 	m, err := s.request(ctx, ask{
-		name: run.StepManifest, url: s.cfg.URL, after: s.pressed(), think: s.model.Think.Manifest,
+		name: run.StepManifest, url: s.cfg.URL, after: s.pressed(), think: s.think.Manifest,
 		maxBytes: maxManifest, compress: true, reset: body.Reset, body: collect(&body),
 		done: func(*fetch.Exchange) error {
 			var err error
@@ -129,7 +133,7 @@ func (s *session) run(ctx context.Context, p *presentation) error {
 	if s.cfg.Model == nil {
 		s.model = Default(p.format)
 	}
-	if !s.model.Plays(p.format) {
+	if s.think = s.model.think(p.format); s.think == nil {
 		return failed(run.ErrUnsupported, run.StepManifest, fmt.Sprintf("%s does not play %s", s.model, p.format), m.Moment)
 	}
 	if p.format == "hls" {
@@ -138,35 +142,10 @@ func (s *session) run(ctx context.Context, p *presentation) error {
 	return s.playDASH(ctx, p, m, body.Bytes())
 }
 
-// tracks loads video and audio beside each other. Video's failure ends both
-// when there can be no first frame any more; audio's only where the model's
-// first frame needs audio.
-func (s *session) tracks(ctx context.Context, p *presentation, video, audio func(context.Context) error) error {
-	ctx, giveUp := context.WithCancel(ctx)
-	defer giveUp()
-	var audioErr error
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if audioErr = audio(ctx); audioErr != nil && s.model.FrameAudio != NoAudio {
-			giveUp()
-		}
-	})
-	videoErr := video(ctx)
-	if videoErr != nil && (p.video.keyframe == nil || s.model.WholeSegment) {
-		giveUp()
-	}
-	wg.Wait()
-	var f *failure
-	if errors.As(videoErr, &f) || audioErr == nil || s.model.FrameAudio == NoAudio {
-		return videoErr
-	}
-	return audioErr
-}
-
 // result judges the run and puts together what there is to know of it.
 func (s *session) result(p *presentation, err error) *Result {
 	r := &Result{Start: s.start, Model: s.model, Format: p.format, Mode: p.mode, PlaylistAge: p.age}
-	if k := p.video.keyframe; k != nil {
+	if k := p.keyframe; k != nil {
 		r.Keyframe = &k.At
 	}
 	if frame, ok := s.firstFrame(p); ok {
@@ -241,7 +220,7 @@ func (s *session) firstFrame(p *presentation) (Moment, bool) {
 	if s.model.WholeSegment {
 		picture = p.video.segment.Later(picture)
 	}
-	work := s.model.render(p.video.fmp4, s.cfg.App.Set)
+	work := s.model.render(p.video.fmp4, p.video.bytes, s.cfg.App.Set)
 	if !p.separate || s.model.FrameAudio == NoAudio {
 		return s.render(picture, work), true
 	}

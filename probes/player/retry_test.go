@@ -9,16 +9,22 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
-// What hls.js tries again, how often and after which delay; the figures are its
-// own (src/config.ts) by a hundred.
+// oneOf is a multivariant playlist with one variant.
+func oneOf(uri string) string {
+	return "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS=\"avc1.4d401e,mp4a.40.2\",CLOSED-CAPTIONS=NONE\n" + uri + "\n"
+}
+
+// What hls.js tries again, how often and after which delay, where there is no
+// other level to go to; the figures are its own (src/config.ts) by a hundred.
 func TestHlsjsRetries(t *testing.T) {
 	const (
-		master   = "/ts/master.m3u8"
+		master   = "/one.m3u8"
 		playlist = "/ts/360p/index.m3u8"
 		segment  = "/ts/360p/0.ts"
-		aes      = "/aes/master.m3u8"
+		aes      = "/aes/360p/index.m3u8"
 		key      = "/aes/key.bin"
 	)
+	exponential := []float64{10, 20, 40, 80, 80, 80}
 	for _, tt := range []struct {
 		name, manifest string
 		path           string
@@ -33,17 +39,17 @@ func TestHlsjsRetries(t *testing.T) {
 		{"a manifest's 404", master, master, status(404, 9), 1, nil, run.ErrHTTP4xx, run.StepManifest},
 		{"a playlist's 503", master, playlist, status(503, 9), 3, []float64{10, 20}, run.ErrHTTP5xx, run.StepPlaylist},
 		{"a playlist late", master, playlist, hang(9), 3, nil, run.ErrTimeout, run.StepPlaylist},
-		{"a segment's 503", master, segment, status(503, 9), 7, []float64{10, 20, 40, 80, 80, 80}, run.ErrHTTP5xx, run.StepSegment},
+		{"a segment's 503", master, segment, status(503, 9), 7, exponential, run.ErrHTTP5xx, run.StepSegment},
 		{"a segment late", master, segment, hang(9), 5, nil, run.ErrTimeout, run.StepSegment},
 		{"a segment late twice", master, segment, hang(2), 3, nil, "", ""},
-		{"a segment cut short", master, segment, cut(9), 1, nil, run.ErrSegmentTruncated, run.StepSegment},
-		{"a segment's 404", master, segment, status(404, 9), 1, nil, run.ErrHTTP4xx, run.StepSegment},
+		{"a segment cut short", master, segment, cut(9), 7, exponential, run.ErrSegmentTruncated, run.StepSegment},
+		{"a segment's 404", master, segment, status(404, 9), 7, exponential, run.ErrHTTP4xx, run.StepSegment},
 		{"a key's 503", aes, key, status(503, 3), 4, []float64{10, 10, 10}, "", ""},
 		{"a key late", aes, key, hang(9), 2, []float64{10}, run.ErrTimeout, run.StepKey},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			o := newOrigin(t, nil, map[string]rule{tt.path: tt.rule})
+			o := newOrigin(t, map[string]string{master: oneOf(playlist)}, map[string]rule{tt.path: tt.rule})
 			r := press(t, o, tt.manifest, quick(hlsjs), run.App{})
 			if tt.typ == "" {
 				good(t, r)
@@ -131,7 +137,7 @@ func TestAgain(t *testing.T) {
 
 // The limits of a policy hold for a try with all its redirects.
 func TestLimitsSpanRedirects(t *testing.T) {
-	o := newOrigin(t, nil, map[string]rule{
+	o := newOrigin(t, map[string]string{"/one.m3u8": oneOf("/ts/360p/index.m3u8")}, map[string]rule{
 		"/ts/360p/index.m3u8": func(w http.ResponseWriter, r *http.Request, n int) bool {
 			time.Sleep(150 * time.Millisecond)
 			return redirect("/slow.m3u8")(w, r, n)
@@ -140,7 +146,7 @@ func TestLimitsSpanRedirects(t *testing.T) {
 	})
 	m := quick(hlsjs)
 	m.Retry[run.StepPlaylist] = Policy{Total: 300 * time.Millisecond}
-	r := bad(t, press(t, o, "/ts/master.m3u8", m, run.App{}), run.ErrTimeout, run.StepPlaylist)
+	r := bad(t, press(t, o, "/one.m3u8", m, run.App{}), run.ErrTimeout, run.StepPlaylist)
 	var asked, gaveUp float64
 	for i, s := range r.Steps {
 		if s.Name == run.StepPlaylist && asked == 0 {

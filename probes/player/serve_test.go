@@ -172,15 +172,26 @@ func redirect(to string) rule {
 	}
 }
 
-// quick is a copy of a model without think times, tick and render, with delays
-// a hundredth as long, and limits a twentieth.
+// quick is a copy of a model without think times, tick, render and fuzz, with
+// delays a hundredth as long, and limits a twentieth.
 func quick(m *Model) *Model {
 	q := *m
-	q.Think, q.Tick, q.RenderTS, q.RenderFMP4 = Think{}, nil, 0, 0
+	q.Tick, q.RenderTS, q.RenderFMP4 = nil, Cost{}, Cost{}
+	if q.HLS != nil {
+		q.HLS = &Think{}
+	}
+	if q.DASH != nil {
+		q.DASH = &Think{}
+	}
+	if m.Failover != nil {
+		f := *m.Failover
+		f.Delay, f.Fuzz = f.Delay/100, 0
+		q.Failover = &f
+	}
 	q.Retry = map[run.StepName]Policy{}
 	for step, p := range m.Retry {
-		p.FirstByte, p.Total = p.FirstByte/20, p.Total/20
-		p.TimeoutDelay, p.ErrorDelay, p.MaxDelay = p.TimeoutDelay/100, p.ErrorDelay/100, p.MaxDelay/100
+		p.FirstByte, p.Stall, p.Total, p.Fuzz = p.FirstByte/20, p.Stall/20, p.Total/20, 0
+		p.TimeoutDelay, p.ErrorDelay, p.MaxDelay, p.Step = p.TimeoutDelay/100, p.ErrorDelay/100, p.MaxDelay/100, p.Step/100
 		q.Retry[step] = p
 	}
 	return &q

@@ -29,6 +29,7 @@ type failure struct {
 	// timedOut: the request passed one of the player's limits, wherever it was
 	// then: a player does not know of name, connection and handshake.
 	timedOut bool
+	status   int64 // of the answer; 0 when there was none
 }
 
 // failed is a failure of the type at the step and moment.
@@ -44,9 +45,12 @@ var errGivenUp = errors.New("given up")
 
 // session is one run under way: its steps, and the client that makes them.
 type session struct {
-	cfg   Config
-	model *Model
-	start time.Time
+	cfg    Config
+	model  *Model
+	think  *Think // of the model, for the format
+	start  time.Time
+	ladder *ladder // nil before the renditions are known
+	gauge  *gauge  // nil when the model measures nothing
 
 	mu     sync.Mutex
 	nodes  []*node
@@ -67,6 +71,7 @@ type ask struct {
 	think    time.Duration
 	maxBytes int64
 	compress bool
+	metered  bool // the model's meter counts it
 
 	// body is called with each piece of a good answer. reset is called before
 	// each attempt, so that a retry starts with nothing. done is called at the
@@ -118,6 +123,9 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 			before = s.countFailure()
 		}
 		delay, again := p.again(fail, before)
+		if !again && p.Alone && !fail.timedOut && network(fail.typ) && before < p.ErrorRetries && s.alone(a.track) {
+			delay, again = p.delay(before), true
+		}
 		if !again {
 			return answer{}, err
 		}
@@ -131,52 +139,6 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 			}
 		}
 	}
-}
-
-// countFailure counts one failed try more, and answers how many there were
-// before it.
-func (s *session) countFailure() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failed++
-	return s.failed - 1
-}
-
-// again tells whether a failure is worth another try, and after which delay,
-// when so many tries have failed before it.
-func (p Policy) again(fail *failure, before int) (delay time.Duration, ok bool) {
-	switch {
-	case fail.timedOut:
-		return p.TimeoutDelay, before < p.TimeoutRetries
-	case p.retries(fail.typ):
-		return p.delay(before), before < p.ErrorRetries
-	}
-	return 0, false
-}
-
-// retries tells whether a failure of that type is worth another try.
-func (p Policy) retries(t run.ErrorType) bool {
-	switch t {
-	case run.ErrHTTP4xx:
-		return p.Retry4xx
-	case run.ErrHTTP5xx:
-		return true
-	case run.ErrDNS, run.ErrConnect, run.ErrTLS, run.ErrReset, run.ErrSegmentTruncated:
-		return p.RetryBroken
-	}
-	return false // another try gives the same
-}
-
-// delay is the time before another try, when so many have failed before the
-// last.
-func (p Policy) delay(before int) time.Duration {
-	d := p.ErrorDelay
-	for range before {
-		if d *= 2; d > p.MaxDelay {
-			return max(p.MaxDelay, p.ErrorDelay)
-		}
-	}
-	return d
 }
 
 // attempt makes one try: the request and the redirects it leads to. The limits
@@ -206,17 +168,6 @@ func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, af
 	}
 }
 
-// since is what the limits leave of themselves after begun.
-func (p Policy) since(begun time.Time) Policy {
-	gone := time.Since(begun)
-	for _, limit := range []*time.Duration{&p.FirstByte, &p.Total} {
-		if *limit > 0 {
-			*limit = max(*limit-gone, 1)
-		}
-	}
-	return p
-}
-
 // exchange makes one exchange and keeps it as a step.
 func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, number int64, after Moment) (answer, error) {
 	if s.count() >= maxSteps {
@@ -224,7 +175,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	}
 	req := fetch.Request{
 		Method: a.method, URL: target, Header: s.cfg.Header, Range: a.rng, Compress: a.compress,
-		FirstByteTimeout: p.FirstByte, Timeout: p.Total, MaxBytes: a.maxBytes, Body: a.body,
+		FirstByteTimeout: p.FirstByte, StallTimeout: p.Stall, Timeout: p.Total, MaxBytes: a.maxBytes, Body: a.body,
 	}
 	n := &node{after: after, start: time.Now()}
 	n.Step = run.Step{Name: a.name, Track: a.track, URL: target, Attempt: number}
@@ -232,8 +183,19 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	if a.asked != nil {
 		a.asked()
 	}
+	var measured *reading
+	if a.metered && s.gauge != nil {
+		measured = &reading{gauge: s.gauge, step: index, last: n.start}
+		req.Body = func(p []byte, at time.Time) error {
+			measured.read(len(p), at)
+			return body(a.body, p, at)
+		}
+	}
 	x := s.cfg.Client.Do(ctx, req)
 	at := Moment{x.End, index}
+	if x.Err == nil && x.Location == "" {
+		measured.end(x.End)
+	}
 
 	fail := s.judge(ctx, a, x)
 	s.finish(n, x, fail)
@@ -242,6 +204,14 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 		return answer{}, s.ended(ctx, fail)
 	}
 	return answer{Moment: at, Exchange: x, url: target}, nil
+}
+
+// body passes a piece of an answer on to whom it is for; nil: to nobody.
+func body(to func([]byte, time.Time) error, p []byte, at time.Time) error {
+	if to == nil {
+		return nil
+	}
+	return to(p, at)
 }
 
 // judge says what was wrong with an exchange; nil when it was good.
@@ -277,7 +247,7 @@ func (s *session) judge(ctx context.Context, a ask, x *fetch.Exchange) *failure 
 	case errors.Is(x.Err, fetch.ErrEncoding):
 		typ = run.ErrManifestInvalid
 	}
-	return &failure{typ: typ, step: a.name, detail: x.Err.Detail, timedOut: timedOut(x.Err)}
+	return &failure{typ: typ, step: a.name, detail: x.Err.Detail, timedOut: timedOut(x.Err), status: int64(x.Status)}
 }
 
 // timedOut tells whether an exchange ended because a limit was passed.

@@ -1,0 +1,66 @@
+package player
+
+import (
+	"time"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// dashjs is dash.js with its default settings. It keeps the rendition that it
+// starts with until the first frame, and never leaves one that fails.
+var dashjs = &Model{
+	Name:     "dashjs",
+	Version:  "5.2.1",
+	Source:   "requests and think times measured in Chromium; retries and live delay from Settings, PlaybackController and HTTPLoader",
+	Measured: true,
+
+	DASH: &Think{
+		Manifest:         20 * time.Millisecond,
+		Clock:            12 * time.Millisecond,
+		Index:            20 * time.Millisecond,
+		Init:             28 * time.Millisecond,
+		Segment:          28 * time.Millisecond,
+		SegmentBeside:    28 * time.Millisecond,
+		SegmentAfterInit: 11 * time.Millisecond,
+		AudioInit:        29 * time.Millisecond,
+		AudioSegment:     29 * time.Millisecond,
+		AudioAfterInit:   10 * time.Millisecond,
+		NextAudio:        7 * time.Millisecond,
+	},
+
+	EstimateKbps: always(1000), // DEFAULT_VIDEO_BITRATE in AbrController
+	Start:        highestWithin,
+
+	LiveDelay: func(l Live) time.Duration { // computeAndSetLiveDelay in PlaybackController
+		if l.Asked > 0 {
+			return l.Asked
+		}
+		return 4 * l.Target
+	},
+
+	IndexAll:     true, // updateData in RepresentationController
+	InitFirst:    true,
+	RangesInTurn: true,
+	// Audio goes on while it holds less than a nominal segment, which an encoder's
+	// priming makes it do (_getBufferTargetForAudio in ScheduleController); a
+	// SegmentTimeline has no nominal one.
+	AudioAhead: func(a Ahead) bool { return !a.Listed },
+
+	WholeSegment: true,
+	FrameAudio:   AudioInit,
+	RenderTS:     Cost{Base: 5 * time.Millisecond},
+	RenderFMP4:   Cost{Base: 5 * time.Millisecond},
+
+	// retryAttempts, retryIntervals, fragmentRequestTimeout and
+	// manifestRequestTimeout in Settings: whatever failed is tried again.
+	Retry: map[run.StepName]Policy{
+		run.StepManifest: dashjsRetry(10*time.Second, 500*time.Millisecond),
+		run.StepIndex:    dashjsRetry(20*time.Second, time.Second),
+		run.StepInit:     dashjsRetry(20*time.Second, time.Second),
+		run.StepSegment:  dashjsRetry(20*time.Second, time.Second),
+	},
+}
+
+func dashjsRetry(limit, interval time.Duration) Policy {
+	return Policy{Total: limit, TimeoutRetries: 3, TimeoutDelay: interval, ErrorRetries: 3, ErrorDelay: interval, Retry4xx: true, RetryBroken: true}
+}

@@ -1,0 +1,115 @@
+package player
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// ladder is the video renditions of a run, the one that is played, and what has
+// become of the others. It is safe for concurrent use.
+type ladder struct {
+	renditions []Rendition
+	estimate   float64 // kbit/s, before anything is measured
+
+	mu     sync.Mutex
+	at     int // the one that is played
+	failed []bool
+	leave  func()  // ends what is under way of it; nil while nothing can be thrown away
+	turned *Moment // when another one was taken meanwhile
+}
+
+// current is the rendition that is played. From here on, until [ladder.settle],
+// leave is called when another one is taken.
+func (l *ladder) current(leave func()) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leave, l.turned = leave, nil
+	return l.at
+}
+
+// take leaves the rendition that is played for another, where that is still to
+// any purpose.
+func (l *ladder) take(to int, at Moment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if to == l.at || l.leave == nil {
+		return
+	}
+	l.at, l.turned = to, &at
+	l.leave()
+	l.leave = nil
+}
+
+// settle ends what current began: what is under way is complete or has failed.
+// It answers when another rendition was taken before; nil when none was.
+func (l *ladder) settle() *Moment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leave = nil
+	return l.turned
+}
+
+// alone tells whether the model has no other rendition to go to when this track
+// fails.
+func (s *session) alone(track string) bool {
+	f := s.model.Failover
+	if track != run.TrackVideo || f == nil || s.ladder == nil {
+		return true
+	}
+	l := s.ladder
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return f.Next(l.renditions, l.failed, l.at, l.estimate) < 0
+}
+
+// failOver goes to another rendition after err, where the model does. It answers
+// from when on; ok is false when err is final.
+func (s *session) failOver(ctx context.Context, err error) (after Moment, ok bool) {
+	f := s.model.Failover
+	var fail *failure
+	if f == nil || !errors.As(err, &fail) || ctx.Err() != nil || !network(fail.typ) || fail.timedOut && !f.Timeouts {
+		return Moment{}, false
+	}
+	switch fail.step {
+	case run.StepManifest, run.StepIndex:
+		return Moment{}, false
+	case run.StepPlaylist:
+		if !f.Playlists {
+			return Moment{}, false
+		}
+	}
+	estimate := s.ladder.estimate
+	if s.gauge != nil {
+		if kbps, known := s.gauge.kbps(); known {
+			estimate = kbps
+		}
+	}
+	if !s.ladder.giveUp(f, estimate) {
+		return Moment{}, false
+	}
+	after = fail.at
+	if f.Delay > 0 {
+		if after, err = s.wait(ctx, run.WaitRetry, run.TrackVideo, after, fuzz(f.Delay, f.Fuzz)); err != nil {
+			fail.at = after
+			return Moment{}, false
+		}
+	}
+	return after, true
+}
+
+// giveUp marks the rendition that is played as failed, and takes the next. It is
+// false when there is none.
+func (l *ladder) giveUp(f *Failover, estimate float64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed[l.at] = true
+	next := f.Next(l.renditions, l.failed, l.at, estimate)
+	if next < 0 {
+		return false
+	}
+	l.at = next
+	return true
+}

@@ -1,0 +1,124 @@
+package player
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Meter is how a player measures its bandwidth while it starts. Of each answer
+// with media it takes a sample at every piece that comes more than Every after
+// the sample before, the first after the request, and holds MinBytes; and one at
+// the end. Of those, the ones shorter than MinTime (from a cache) or smaller than
+// MinBytes do not count. When Enough bytes are counted, the rendition is chosen
+// anew, and then not again for Interval. The bandwidth is the lowest of several
+// averages of the samples weighted by their time, one for each half-life.
+type Meter struct {
+	Every     time.Duration
+	MinBytes  int64
+	MinTime   time.Duration
+	Enough    int64
+	HalfLives []time.Duration
+	Interval  time.Duration
+}
+
+// gauge is a meter at work in one run. It is safe for concurrent use.
+type gauge struct {
+	Meter
+	choose func(kbps float64, at Moment) // called where the rendition is to be chosen anew, and nothing else is counted
+
+	mu       sync.Mutex
+	bytes    int64     // counted
+	averages []average // one for each half-life
+	chosen   time.Time // the last choice by measured bandwidth
+}
+
+func (m Meter) gauge(choose func(kbps float64, at Moment)) *gauge {
+	return &gauge{Meter: m, choose: choose, averages: make([]average, len(m.HalfLives))}
+}
+
+// average is an exponentially weighted one: estimate is low by what the weights
+// lack of one.
+type average struct {
+	estimate, weight float64 // kbit/s; seconds
+}
+
+func (a *average) add(kbps, seconds float64, halfLife time.Duration) {
+	keep := math.Exp2(-seconds / halfLife.Seconds())
+	a.estimate = kbps*(1-keep) + a.estimate*keep
+	a.weight += seconds
+}
+
+func (a *average) value(halfLife time.Duration) float64 {
+	return a.estimate / (1 - math.Exp2(-a.weight/halfLife.Seconds()))
+}
+
+// kbps is the bandwidth as measured; ok is false before enough was counted.
+func (g *gauge) kbps() (kbps float64, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.value()
+}
+
+func (g *gauge) value() (kbps float64, ok bool) {
+	if g.bytes < g.Enough {
+		return 0, false
+	}
+	var all []float64
+	for i, h := range g.HalfLives {
+		all = append(all, g.averages[i].value(h))
+	}
+	return slices.Min(all), true
+}
+
+// sample counts bytes that took d, and has the rendition chosen where it is time
+// to.
+func (g *gauge) sample(bytes int64, d time.Duration, at Moment) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if d >= g.MinTime && d > 0 && bytes >= g.MinBytes {
+		g.bytes += bytes
+		for i, h := range g.HalfLives {
+			g.averages[i].add(float64(bytes)*8/ms(d), d.Seconds(), h)
+		}
+	}
+	kbps, ok := g.value()
+	if !ok || !g.chosen.IsZero() && at.At.Sub(g.chosen) < g.Interval {
+		return
+	}
+	g.chosen = at.At
+	g.choose(kbps, at)
+}
+
+// reading is one answer under measurement; its step is known from the start. A
+// nil reading measures nothing.
+type reading struct {
+	gauge *gauge
+	step  int
+	last  time.Time // the sample before, at first the request
+	bytes int64     // since
+}
+
+// read takes note of a piece.
+func (r *reading) read(n int, at time.Time) {
+	if r == nil {
+		return
+	}
+	r.bytes += int64(n)
+	if d := at.Sub(r.last); d > r.gauge.Every && r.bytes >= r.gauge.MinBytes {
+		r.take(d, at)
+	}
+}
+
+// end takes note of the end of a complete answer.
+func (r *reading) end(at time.Time) {
+	if r != nil {
+		r.take(at.Sub(r.last), at)
+	}
+}
+
+func (r *reading) take(d time.Duration, at time.Time) {
+	r.gauge.sample(r.bytes, d, Moment{at, r.step})
+	r.last, r.bytes = at, 0
+}

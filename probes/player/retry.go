@@ -1,0 +1,89 @@
+package player
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// countFailure counts one failed try more, and answers how many there were
+// before it.
+func (s *session) countFailure() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed++
+	return s.failed - 1
+}
+
+// again tells whether a failure is worth another try, and after which delay,
+// when so many tries have failed before it.
+func (p Policy) again(fail *failure, before int) (delay time.Duration, ok bool) {
+	switch {
+	case fail.timedOut:
+		return fuzz(p.TimeoutDelay, p.Fuzz), before < p.TimeoutRetries
+	case p.retries(fail.typ) && !slices.Contains(p.Final, fail.status):
+		return p.delay(before), before < p.ErrorRetries
+	}
+	return 0, false
+}
+
+// retries tells whether a failure of that type is worth another try.
+func (p Policy) retries(t run.ErrorType) bool {
+	switch t {
+	case run.ErrHTTP4xx:
+		return p.Retry4xx
+	case run.ErrHTTP5xx:
+		return true
+	case run.ErrDNS, run.ErrConnect, run.ErrTLS, run.ErrReset, run.ErrSegmentTruncated:
+		return p.RetryBroken
+	}
+	return false // another try gives the same
+}
+
+// network tells whether a failure of that type is one of the way to the server
+// or of the server, not of what was received.
+func network(t run.ErrorType) bool {
+	switch t {
+	case run.ErrDNS, run.ErrConnect, run.ErrTLS, run.ErrReset, run.ErrSegmentTruncated,
+		run.ErrTimeout, run.ErrStalled, run.ErrHTTP4xx, run.ErrHTTP5xx:
+		return true
+	}
+	return false
+}
+
+// delay is the time before another try, when so many have failed before the
+// last.
+func (p Policy) delay(before int) time.Duration {
+	d := p.ErrorDelay
+	if p.Step > 0 {
+		return min(d+time.Duration(before)*p.Step, p.MaxDelay)
+	}
+	for range before {
+		if d *= 2; d > p.MaxDelay {
+			d = max(p.MaxDelay, p.ErrorDelay)
+			break
+		}
+	}
+	return fuzz(d, p.Fuzz)
+}
+
+// fuzz draws a delay from within a share of d around d.
+func fuzz(d time.Duration, share float64) time.Duration {
+	if share == 0 {
+		return d
+	}
+	return time.Duration(float64(d) * (1 + share*(2*rand.Float64()-1)))
+}
+
+// since is what the limits leave of themselves after begun.
+func (p Policy) since(begun time.Time) Policy {
+	gone := time.Since(begun)
+	for _, limit := range []*time.Duration{&p.FirstByte, &p.Total} {
+		if *limit > 0 {
+			*limit = max(*limit-gone, 1)
+		}
+	}
+	return p
+}

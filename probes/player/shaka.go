@@ -1,0 +1,138 @@
+package player
+
+import (
+	"time"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// shaka is Shaka Player with its default settings. It measures from the first
+// bytes on, and once 128 kB are counted takes the rendition that fits, also
+// when that throws away what it has begun (suggestStreams_ in
+// abr/simple_abr_manager.js, clearAll in media/segment_prefetch.js).
+var shaka = &Model{
+	Name:     "shaka",
+	Version:  "5.2.12",
+	Source:   "requests and think times measured in Chromium; estimator, retries and live position from lib/abr, lib/net, lib/media, lib/dash and lib/hls",
+	Measured: true,
+
+	HLS: &Think{
+		Manifest:         12 * time.Millisecond,
+		Playlist:         10 * time.Millisecond,
+		PlaylistBeside:   11 * time.Millisecond,
+		AudioPlaylist:    12 * time.Millisecond,
+		Key:              10 * time.Millisecond,
+		Init:             20 * time.Millisecond,
+		Segment:          19 * time.Millisecond,
+		SegmentBeside:    21 * time.Millisecond,
+		SegmentAfterInit: 2 * time.Millisecond,
+		NextSegment:      6 * time.Millisecond,
+		AudioInit:        18 * time.Millisecond,
+		AudioSegment:     19 * time.Millisecond,
+		AudioAfterInit:   2 * time.Millisecond,
+		NextAudio:        6 * time.Millisecond,
+		AfterCaptions:    17 * time.Millisecond,
+		SwitchPlaylist:   time.Millisecond,
+		SwitchSegment:    5 * time.Millisecond,
+	},
+	DASH: &Think{
+		Manifest:         12 * time.Millisecond,
+		Clock:            12 * time.Millisecond,
+		Index:            25 * time.Millisecond,
+		Init:             28 * time.Millisecond,
+		Segment:          28 * time.Millisecond,
+		SegmentBeside:    28 * time.Millisecond,
+		SegmentAfterInit: 2 * time.Millisecond,
+		NextSegment:      6 * time.Millisecond,
+		AudioInit:        25 * time.Millisecond,
+		AudioSegment:     26 * time.Millisecond,
+		AudioAfterInit:   2 * time.Millisecond,
+		NextAudio:        6 * time.Millisecond,
+		SwitchSegment:    3 * time.Millisecond,
+	},
+
+	// navigator.connection.downlink of a new Chromium profile is 1.3 to 1.6
+	// Mbit/s (getDefaultBandwidth_ in abr/simple_abr_manager.js).
+	EstimateKbps: always(1500),
+	Start:        highestWithinShare(0.95), // bandwidthDowngradeTarget
+	AudioCounts:  true,
+	// http_fetch_plugin.js, cacheLoadThreshold, abr.advanced, switchInterval.
+	Meter: &Meter{
+		Every: 100 * time.Millisecond, MinBytes: 16_000, MinTime: 5 * time.Millisecond,
+		Enough: 128_000, HalfLives: []time.Duration{2 * time.Second, 5 * time.Second}, Interval: 8 * time.Second,
+	},
+	// failureCallbackBackoff_, then a stream is off for maxDisabledTime, 30 s
+	// (handleStreamingError_ in media/streaming_engine.js).
+	Failover: &Failover{Next: fittingOther, Delay: time.Second, Fuzz: 0.5},
+
+	LiveDelay:          shakaLiveDelay,
+	Earlier:            2 * time.Second, // inaccurateManifestTolerance
+	ListedNeedsNoClock: true,
+
+	Join:         true,
+	Key:          KeyLast, // fetch_ in media/streaming_engine.js
+	RangesInTurn: true,
+	Captions:     true,
+	// MAX_RUN_AHEAD_SEGMENTS_ and MIN_RUN_AHEAD_SECONDS_ in media/streaming_engine.js.
+	AudioAhead: func(a Ahead) bool { return a.Audio < max(a.Longest, time.Second/2) },
+
+	WholeSegment: true,
+	FrameAudio:   AudioInit,
+	RenderTS:     Cost{Base: 22 * time.Millisecond, PerMB: 28 * time.Millisecond},
+	RenderFMP4:   Cost{Base: time.Millisecond, PerMB: 19 * time.Millisecond},
+
+	// defaultRetryParameters in net/backoff.js; 401 and 403 are critical
+	// (makeResponse in net/http_plugin_utils.js).
+	Retry: map[run.StepName]Policy{
+		run.StepManifest: shakaRetry, run.StepPlaylist: shakaRetry, run.StepKey: shakaRetry,
+		run.StepIndex: shakaRetry, run.StepInit: shakaRetry, run.StepSegment: shakaRetry,
+	},
+}
+
+var shakaRetry = Policy{
+	FirstByte: 10 * time.Second, Stall: 5 * time.Second, Total: 30 * time.Second,
+	TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 1, ErrorDelay: time.Second, Fuzz: 0.5,
+	Retry4xx: true, RetryBroken: true, Final: []int64{401, 403},
+}
+
+// shakaLiveDelay is liveSegmentsDelay, 3, of HLS; of DASH the presentation delay
+// or 1.5 minBufferTime, counted from the end of the list or from the newest
+// segment that is sure to be there (dash_parser.js, presentation_timeline.js).
+func shakaLiveDelay(l Live) time.Duration {
+	if !l.DASH {
+		return holdBack(l)
+	}
+	delay := l.Asked
+	if delay == 0 {
+		delay = l.Buffer * 3 / 2
+	}
+	if l.Listed {
+		return l.SinceEnd + delay
+	}
+	return l.Longest + delay
+}
+
+// fittingOther is the rendition that the estimate carries, of those that have
+// not failed; when all have they are on again, but the last.
+func fittingOther(renditions []Rendition, failed []bool, at int, estimateKbps float64) int {
+	pick := func(fits func(i int) bool) int {
+		best := -1
+		for i, r := range renditions {
+			if !fits(i) {
+				continue
+			}
+			within := r.Kbps/0.95 <= estimateKbps
+			switch {
+			case best < 0,
+				within && r.Kbps > renditions[best].Kbps,
+				!within && r.Kbps < renditions[best].Kbps:
+				best = i
+			}
+		}
+		return best
+	}
+	if i := pick(func(i int) bool { return i != at && !failed[i] }); i >= 0 {
+		return i
+	}
+	return pick(func(i int) bool { return i != at })
+}
