@@ -34,6 +34,11 @@ func Parse(u string, body []byte) (*MPD, error) {
 			b.m.Locations = append(b.m.Locations, abs)
 		}
 	}
+	for _, x := range doc.Patch {
+		if abs, err := resolve(u, strings.TrimSpace(x.URL)); err == nil {
+			b.m.Patches = append(b.m.Patches, Patch{URL: abs, TTL: time.Duration(min(max(x.TTL.or(0), 0), int64(maxSpan/time.Second))) * time.Second})
+		}
+	}
 	b.periods(doc, top)
 	return b.finish()
 }
@@ -85,7 +90,7 @@ func (b *builder) finish() (*MPD, error) {
 	case b.dropped != nil:
 		return nil, errorf(b.url, ErrInvalid, "%v", b.dropped)
 	case b.remote > 0:
-		return b.m, errorf(b.url, ErrEmpty, "all periods are remote (xlink)")
+		return nil, errorf(b.url, ErrUnsupported, "all that it has is elsewhere (xlink)")
 	}
 	return b.m, errorf(b.url, ErrEmpty, "no representations")
 }
@@ -146,16 +151,21 @@ func (b *builder) periods(doc *xmlMPD, top []BaseURL) {
 			continue
 		}
 		if len(x.AdaptationSet) == 0 {
-			if x.Href != "" {
+			if isRemote(x.Href) {
 				b.remote++
+				b.note("period %d is elsewhere (xlink)", i)
+			} else {
+				b.note("period %d has nothing in it", i)
 			}
-			b.note("period %d has nothing in it", i)
 			continue
 		}
 		p := Period{ID: x.ID, Start: starts[i]}
 		switch {
+		case i+1 < len(starts) && known[i+1] && starts[i+1] <= starts[i]:
+			b.note("period %d ends as it begins", i)
+			continue
 		case i+1 < len(starts) && known[i+1] && doc.Period[i+1].Start.set:
-			p.Duration = max(starts[i+1]-starts[i], 0)
+			p.Duration = starts[i+1] - starts[i]
 		case x.Duration.set:
 			p.Duration = x.Duration.d
 		case i+1 == len(starts) && m.Duration != nil:
@@ -166,9 +176,20 @@ func (b *builder) periods(doc *xmlMPD, top []BaseURL) {
 	}
 }
 
+// isRemote says whether an xlink leads somewhere: what resolves to zero is left
+// out (5.5.3).
+func isRemote(href string) bool {
+	return href != "" && href != "urn:mpeg:dash:resolve-to-zero:2013"
+}
+
 func (b *builder) sets(x *xmlPeriod, period int, bases []BaseURL) {
 	for i := range x.AdaptationSet {
 		xs := &x.AdaptationSet[i]
+		if len(xs.Representation) == 0 && isRemote(xs.Href) {
+			b.remote++
+			b.note("an adaptation set is elsewhere (xlink)")
+			continue
+		}
 		set := AdaptationSet{ID: xs.ID, Lang: xs.Lang, SelectionPriority: xs.SelectionPriority.or(1)}
 		for _, r := range xs.Role {
 			set.Roles = append(set.Roles, r.Value)

@@ -54,6 +54,10 @@ var (
 	ErrEmpty = errors.New("empty MPD")
 	// ErrTooLarge says that the MPD exceeds a bound of this package.
 	ErrTooLarge = errors.New("MPD too large")
+	// ErrUnsupported says that the document is sound but of a kind that is not
+	// read here: a patch of an MPD (5.15), or an MPD whose periods are all
+	// elsewhere (xlink, 5.5).
+	ErrUnsupported = errors.New("not supported")
 	// ErrNoSegment says that the representation has no segment there: before its
 	// first, after its last, or not available yet.
 	ErrNoSegment = errors.New("no such segment")
@@ -82,6 +86,7 @@ type MPD struct {
 	LatencyTarget              *time.Duration // ServiceDescription/Latency@target
 
 	Locations []string    // where to ask for updates, absolute
+	Patches   []Patch     // where to ask for patches of it; the whole MPD can be had as well
 	UTCTiming []UTCTiming // clocks, in order of preference
 	Steering  *Steering
 	Periods   []Period // those whose start is known, in order
@@ -93,6 +98,13 @@ type MPD struct {
 type UTCTiming struct {
 	Scheme string // urn:mpeg:dash:utc:…
 	Value  string
+}
+
+// Patch is PatchLocation (5.15): where changes to the MPD are, in place of the
+// whole. This package reads no patches; the MPD is to be asked for as a whole.
+type Patch struct {
+	URL string        // absolute
+	TTL time.Duration // after the MPD's publication the patch is there for so long; 0: not said
 }
 
 // Steering is ContentSteering (ETSI TS 103 998).
@@ -201,6 +213,33 @@ func (m *MPD) PeriodAt(t time.Duration) *Period {
 		}
 	}
 	return &m.Periods[at]
+}
+
+// StaleAfter is how far the end of the newest segment listed in a dynamic MPD may
+// lie back before the MPD is out of date, where its segments are as long as
+// segment: the one that is being made, and the time for which a copy holds
+// (minimumUpdatePeriod, 5.3.1.2). ok is false where the MPD is not updated.
+func (m *MPD) StaleAfter(segment time.Duration) (after time.Duration, ok bool) {
+	if !m.Dynamic || m.MinimumUpdatePeriod == nil {
+		return 0, false
+	}
+	return segment + *m.MinimumUpdatePeriod, true
+}
+
+// LowLatency says whether the presentation is made to be played while its
+// segments are being made: some video can be asked for before it is complete
+// (availabilityTimeOffset with availabilityTimeComplete=false, 5.3.9.5.3).
+func (m *MPD) LowLatency() bool {
+	for i := range m.Periods {
+		for _, set := range m.Periods[i].Sets("video") {
+			for j := range set.Representations {
+				if r := &set.Representations[j]; m.Dynamic && r.Chunked() && r.early() > 0 {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // Window is what a dynamic presentation offers at now: from the start of the

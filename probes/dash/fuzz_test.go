@@ -33,10 +33,12 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(mpd(static60, inner)))
 		f.Add([]byte(mpd(`type="dynamic" availabilityStartTime="1601-01-01T00:00:00Z"`, inner)))
 	}
+	f.Add([]byte(`<Patch mpdId="x"/>`))
+	f.Add([]byte(`<MPD><PatchLocation ttl="9223372036854775807">p</PatchLocation><BaseURL serviceLocation="a">a</BaseURL><BaseURL serviceLocation="b">b</BaseURL><Period/><Period href="urn:mpeg:dash:resolve-to-zero:2013"/><Period><AdaptationSet><Representation id="v"/></AdaptationSet></Period></MPD>`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		m, err := Parse(base, body)
 		empty := errors.Is(err, ErrEmpty)
-		if err != nil && !empty && !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrTooLarge) {
+		if err != nil && !empty && !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrUnsupported) {
 			t.Fatalf("an error of no class: %v", err)
 		}
 		if (m != nil) != (err == nil || empty) {
@@ -56,6 +58,12 @@ func ask(t *testing.T, m *MPD) {
 		t.Fatalf("window %v to %v", start, edge)
 	}
 	m.PeriodAt(edge)
+	m.LowLatency()
+	m.StaleAfter(time.Second)
+	for _, l := range m.ServiceLocations() {
+		m.Clone("clone", l, func(u string) string { return u })
+		m.Prefer(l)
+	}
 	for i := range m.Periods {
 		p := &m.Periods[i]
 		p.Sets("video")

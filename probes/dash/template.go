@@ -26,6 +26,7 @@ const (
 	numberOf
 	timeOf
 	bandwidthOf
+	subNumberOf
 )
 
 const maxWidth = 32
@@ -75,7 +76,7 @@ func parseIdentifier(name string) (p piece, ok bool, err error) {
 	case "Bandwidth":
 		p.what = bandwidthOf
 	case "SubNumber":
-		return p, false, fmt.Errorf("$SubNumber$ is not supported")
+		p.what = subNumberOf
 	default:
 		return p, false, nil
 	}
@@ -120,6 +121,8 @@ func (t template) expand(id string, bandwidth, number int64, time uint64) string
 			p.pad(&b, time)
 		case bandwidthOf:
 			p.pad(&b, uint64(max(bandwidth, 0)))
+		case subNumberOf:
+			p.pad(&b, 1) // a segment sequence is begun with its first
 		}
 	}
 	return b.String()

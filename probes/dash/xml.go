@@ -27,6 +27,7 @@ type (
 		SuggestedPresentationDelay span            `xml:"suggestedPresentationDelay,attr"`
 		BaseURL                    []xmlBaseURL    `xml:"BaseURL"`
 		Location                   []string        `xml:"Location"`
+		Patch                      []xmlPatch      `xml:"PatchLocation"`
 		UTCTiming                  []xmlDescriptor `xml:"UTCTiming"`
 		Steering                   []xmlSteering   `xml:"ContentSteering"`
 		Service                    []xmlService    `xml:"ServiceDescription"`
@@ -43,6 +44,7 @@ type (
 	}
 	xmlSet struct {
 		ID                string `xml:"id,attr"`
+		Href              string `xml:"href,attr"`
 		ContentType       string `xml:"contentType,attr"`
 		Lang              string `xml:"lang,attr"`
 		SelectionPriority number `xml:"selectionPriority,attr"`
@@ -69,6 +71,10 @@ type (
 		Height     number          `xml:"height,attr"`
 		FrameRate  string          `xml:"frameRate,attr"`
 		Protection []xmlDescriptor `xml:"ContentProtection"`
+	}
+	xmlPatch struct {
+		URL string `xml:",chardata"`
+		TTL number `xml:"ttl,attr"`
 	}
 	xmlComponent struct {
 		ContentType string `xml:"contentType,attr"`
@@ -144,7 +150,10 @@ type bounded struct {
 	elements int
 }
 
-var errNotMPD = errors.New("the root element is not MPD")
+var (
+	errNotMPD = errors.New("the root element is not MPD")
+	errPatch  = errors.New("an MPD patch in place of an MPD")
+)
 
 // Token answers the next token (xml.TokenReader).
 func (b *bounded) Token() (xml.Token, error) {
@@ -154,7 +163,11 @@ func (b *bounded) Token() (xml.Token, error) {
 	}
 	switch t := tok.(type) {
 	case xml.StartElement:
-		if b.depth == 0 && t.Name.Local != "MPD" {
+		switch {
+		case b.depth > 0 || t.Name.Local == "MPD":
+		case t.Name.Local == "Patch":
+			return nil, errPatch
+		default:
 			return nil, fmt.Errorf("%w but %s", errNotMPD, clip(t.Name.Local))
 		}
 		b.depth++
@@ -220,8 +233,11 @@ func decode(u string, body []byte, note func(string, ...any)) (*xmlMPD, error) {
 		line, _ := b.dec.InputPos()
 		what := strings.TrimSuffix(err.Error(), ": "+ErrTooLarge.Error())
 		class := ErrInvalid
-		if errors.Is(err, ErrTooLarge) {
+		switch {
+		case errors.Is(err, ErrTooLarge):
 			class = ErrTooLarge
+		case errors.Is(err, errPatch):
+			class = ErrUnsupported
 		}
 		return nil, errorf(u, class, "line %d: %s", line, what)
 	}
