@@ -24,6 +24,7 @@ import (
 // outputFlags say what becomes of the runs that a person asked for.
 type outputFlags struct {
 	JSON bool   `name:"json" help:"Print one run a line as JSON and nothing else."`
+	HTML string `name:"html" help:"Write a page with pictures too: one file that needs no network." placeholder:"FILE"`
 	HAR  string `name:"har" help:"Write an HTTP archive too, which browsers' developer tools open." placeholder:"FILE"`
 	Ship string `help:"Send the runs to this collector too." placeholder:"URL"`
 }
@@ -58,7 +59,7 @@ func newOutput(flags *outputFlags, env *environment, specs, repeat int) *output 
 func (o *output) take(repetition, spec int, r run.Run) error {
 	_ = o.progress.Add(1)
 	o.bad = o.bad || !r.Good
-	if !o.JSON || o.HAR != "" || o.Ship != "" {
+	if !o.JSON || o.HTML != "" || o.HAR != "" || o.Ship != "" {
 		o.played = append(o.played, played{repetition, spec, r})
 	}
 	if !o.JSON {
@@ -76,6 +77,11 @@ func (o *output) finish() error {
 	if !o.JSON {
 		if err := o.show(runs); err != nil {
 			return fmt.Errorf("writing the report: %w", err)
+		}
+	}
+	if o.HTML != "" {
+		if err := writeFile(o.HTML, func(w io.Writer) error { return report.HTML(w, runs) }); err != nil {
+			return fmt.Errorf("--html: %w", err)
 		}
 	}
 	if o.HAR != "" {
@@ -165,7 +171,7 @@ func columns(w io.Writer) int {
 
 // writable refuses before the first run what would fail after the last.
 func (f *outputFlags) writable() error {
-	for flag, name := range map[string]string{"--har": f.HAR} {
+	for flag, name := range map[string]string{"--html": f.HTML, "--har": f.HAR} {
 		if name == "" {
 			continue
 		}

@@ -22,7 +22,7 @@ import (
 // when they are of one round. The groups are in the order in which they come up
 // in runs.
 func (p *Printer) Table(runs []run.Run) error {
-	groups := group(runs)
+	groups := group(tameAll(runs))
 	text := p.fitted(groups)
 	if d := differences(groups); len(d) > 0 && paired(d) {
 		text += "\n\n" + p.paired(d)
@@ -170,6 +170,9 @@ func (s *styles) rate(g *cell) lipgloss.Style {
 	return s.warn
 }
 
+// maxName bounds a name in a table, in cells.
+const maxName = 30
+
 // key is what the runs of one group have in common.
 type key struct{ target, cdn, app, connection string }
 
@@ -197,10 +200,10 @@ func group(runs []run.Run) []*cell {
 		if c == nil {
 			c = &cell{key: k}
 			if targets {
-				c.targetName = shorten(r.Target, 30)
+				c.targetName = shorten(r.Target, maxName)
 			}
 			if connections {
-				c.connectionName = r.Connection
+				c.connectionName = shorten(r.Connection, maxName)
 			}
 			at[k] = c
 			cells = append(cells, c)
@@ -253,14 +256,14 @@ func (c *cell) median() *run.Run {
 
 func (c *cell) row(shown []column) []string {
 	played := c.played()
-	row := []string{c.targetName, c.cdn, c.app, c.connectionName, fmt.Sprintf("%d/%d", c.good(), len(c.runs)), "–", "–"}
+	row := []string{c.targetName, shorten(c.cdn, maxName), shorten(c.app, maxName), c.connectionName, fmt.Sprintf("%d/%d", c.good(), len(c.runs)), "–", "–"}
 	pop, cache := "", ""
 	if middle := c.median(); middle != nil {
 		row[5], row[6] = Millis(*middle.TTFFMs), Millis(*played[rank(0.95, len(played))].TTFFMs)
 		for _, col := range shown {
 			row = append(row, Millis(col.value(&middle.Phases)))
 		}
-		pop, cache = middle.POP, middle.SegmentCacheStatus
+		pop, cache = shorten(middle.POP, maxName), shorten(middle.SegmentCacheStatus, maxName)
 	} else {
 		row = append(row, slices.Repeat([]string{"–"}, len(shown))...)
 	}

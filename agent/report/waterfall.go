@@ -1,6 +1,12 @@
-// Package report shows runs to a person at a terminal: [Waterfall] draws one
-// run, [Table] compares several. Both take the width and the colours that the
-// writer can show, and put a text that says the same into a pipe.
+// Package report shows runs to a person. A [Printer] draws on a terminal:
+// [Printer.Waterfall] one run, [Printer.Table] several side by side, with the
+// width and the colours that the writer can show, and a text that says the same
+// into a pipe. [HTML] writes a page with pictures, [HAR] an archive that
+// browsers' developer tools open.
+//
+// A run's texts come from servers. On a terminal and on a page they are shown
+// without control characters, 4 KiB of each at most; a page draws at most 60
+// runs of at most 300 steps. An archive holds all runs, as they are.
 package report
 
 import (
@@ -48,10 +54,13 @@ func (p *Printer) To(w io.Writer) *Printer {
 // Waterfall draws one run: what was asked, when, where its time went, and when
 // the frame showed.
 func (p *Printer) Waterfall(r *run.Run) error {
+	t := tame(r)
+	t.Steps = tameSteps(r.Steps)
+	r = &t
 	var b strings.Builder
 	p.head(&b, r)
 	p.bars(&b, r)
-	p.phases(&b, r)
+	p.path(&b, r)
 	if !r.OK {
 		p.failure(&b, r)
 	}
@@ -62,31 +71,44 @@ func (p *Printer) Waterfall(r *run.Run) error {
 
 // head says what was played, as whom, and how it went.
 func (p *Printer) head(b *strings.Builder, r *run.Run) {
-	var who []string
-	for _, s := range []string{r.CDN, appOf(r), r.Player, strings.TrimSpace(r.Format + " " + r.Mode)} {
-		if s != "" {
-			who = append(who, s)
-		}
+	text, tone := verdict(r)
+	text = map[string]lipgloss.Style{"good": p.style.good, "warn": p.style.warn, "bad": p.style.bad}[tone].Render(text)
+	title := shorten(r.Target, max(20, p.width-lipgloss.Width(text)-2))
+	if lipgloss.Width(text)+2+lipgloss.Width(title) > p.width {
+		text, title = text+"\n", shorten(r.Target, p.width)
+	} else {
+		text += "  "
 	}
-	verdict := p.verdict(r)
-	title := shorten(r.Target, max(20, p.width-lipgloss.Width(verdict)-2))
-	fmt.Fprintf(b, "%s  %s\n", verdict, p.style.bold.Render(title))
-	line := strings.Join(who, " · ")
-	if served := servedBy(r); served != "" {
-		line += " · from " + served
+	fmt.Fprintf(b, "%s%s\n", text, p.style.bold.Render(title))
+	for _, line := range filled(about(r), " · ", p.width) {
+		fmt.Fprintln(b, p.style.dim.Render(line))
 	}
-	b.WriteString(p.style.dim.Render(shorten(line, p.width)))
-	b.WriteString("\n\n")
+	b.WriteByte('\n')
 }
 
-func (p *Printer) verdict(r *run.Run) string {
+// verdict says how the run went, and in which tone: good, warn, bad.
+func verdict(r *run.Run) (text, tone string) {
 	switch {
 	case !r.OK:
-		return p.style.bad.Render(fmt.Sprintf("FAILED %s at %s after %s", r.ErrorType, r.ErrorStep, Millis(r.DurationMs)))
+		return fmt.Sprintf("FAILED %s at %s after %s", r.ErrorType, r.ErrorStep, Millis(r.DurationMs)), "bad"
 	case !r.Good:
-		return p.style.warn.Render(fmt.Sprintf("SLOW %s", Millis(*r.TTFFMs)))
+		return "SLOW " + Millis(*r.TTFFMs), "warn"
 	}
-	return p.style.good.Render(fmt.Sprintf("GOOD %s", Millis(*r.TTFFMs)))
+	return "GOOD " + Millis(*r.TTFFMs), "good"
+}
+
+// about says as whom the run was played, and who served it.
+func about(r *run.Run) []string {
+	var parts []string
+	for _, s := range []string{r.CDN, appOf(r), r.Player, strings.TrimSpace(r.Format + " " + r.Mode), r.Connection} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if served := servedBy(r); served != "" {
+		parts = append(parts, "from "+served)
+	}
+	return parts
 }
 
 // servedBy is who answered, as far as it shows.
@@ -104,100 +126,6 @@ func servedBy(r *run.Run) string {
 		parts = append(parts, "segment "+r.SegmentCacheStatus)
 	}
 	return strings.Join(parts, " ")
-}
-
-// bars draws a line for each step, and the instants that count.
-func (p *Printer) bars(b *strings.Builder, r *run.Run) {
-	const labelWidth, tailWidth = 18, 22
-	field := p.width - labelWidth - tailWidth
-	end := r.DurationMs
-	for _, s := range r.Steps {
-		end = max(end, s.EndMs)
-	}
-	if end <= 0 {
-		end = 1
-	}
-	scale := func(ms float64) int { return int(math.Round(ms / end * float64(field))) }
-	fmt.Fprintf(b, "%*s%s\n", labelWidth, "", p.style.dim.Render(axis(end, field)))
-	for i := range r.Steps {
-		s := &r.Steps[i]
-		tail := fmt.Sprintf("%8s", Millis(s.EndMs-s.StartMs))
-		if !s.IsWait() {
-			tail += fmt.Sprintf(" %s %7s", status(s), Bytes(s.Bytes))
-		}
-		if s.Error != "" {
-			tail = fmt.Sprintf("%8s %s", Millis(s.EndMs-s.StartMs), p.style.bad.Render(string(s.Error)))
-		}
-		fmt.Fprintf(b, "%-*s%s%s\n", labelWidth, shorten(label(s), labelWidth-1), p.bar(s, scale, field), tail)
-	}
-	if r.FirstKeyframeMs != nil {
-		p.mark(b, labelWidth, scale(*r.FirstKeyframeMs), field, "◆ first keyframe "+Millis(*r.FirstKeyframeMs))
-	}
-	if r.TTFFMs != nil {
-		p.mark(b, labelWidth, scale(*r.TTFFMs), field, "▲ first frame "+Millis(*r.TTFFMs))
-	}
-	b.WriteByte('\n')
-}
-
-// bar is one step's line: each part in its colour, blank before and after.
-func (p *Printer) bar(s *run.Step, scale func(float64) int, field int) string {
-	var b strings.Builder
-	at := min(scale(s.StartMs), field)
-	b.WriteString(strings.Repeat(" ", at))
-	ms := s.StartMs
-	drawn := false
-	for _, part := range p.style.parts(s) {
-		if part.ms <= 0 {
-			continue
-		}
-		ms += part.ms
-		to := min(scale(ms), field)
-		if to > at {
-			b.WriteString(part.style.Render(strings.Repeat(part.glyph, to-at)))
-			at, drawn = to, true
-		}
-	}
-	if !drawn && at < field { // too short to show, and yet it happened
-		b.WriteString(p.style.dim.Render("▏"))
-		at++
-	}
-	b.WriteString(strings.Repeat(" ", max(0, field-at)))
-	return b.String()
-}
-
-// mark points at an instant below the bars.
-func (p *Printer) mark(b *strings.Builder, label, at, field int, text string) {
-	if over := at + runewidth.StringWidth(text) - field - 20; over > 0 {
-		at = max(0, at-over)
-	}
-	fmt.Fprintf(b, "%*s%s\n", label+at, "", p.style.bold.Render(text))
-}
-
-// phases lists the critical path: it adds up.
-func (p *Printer) phases(b *strings.Builder, r *run.Run) {
-	total := r.DurationMs
-	if r.TTFFMs != nil {
-		total = *r.TTFFMs
-	}
-	var items []string
-	for _, c := range columns {
-		if v := c.value(&r.Phases); v > 0.05 {
-			items = append(items, fmt.Sprintf("%s %s", p.style.of(c.kind).Render("■ "+c.name), Millis(v)))
-		}
-	}
-	line, width := "", 0
-	for i, item := range append(items, p.style.bold.Render("= "+Millis(total))) {
-		w := lipgloss.Width(item)
-		if i > 0 && width+3+w > p.width {
-			b.WriteString(line + "\n")
-			line, width = "", 0
-		}
-		if line != "" {
-			line, width = line+"   ", width+3
-		}
-		line, width = line+item, width+w
-	}
-	b.WriteString(line + "\n")
 }
 
 func (p *Printer) failure(b *strings.Builder, r *run.Run) {

@@ -1,0 +1,107 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// drawing is a run's waterfall on the page. What lies across is in per cent.
+type drawing struct {
+	ID, Verdict, Tone, Name, About string
+	Role                           string // what it stands for among its group's
+	Open                           bool
+	Target, Error, Hint            string
+	Axis                           []tick
+	Rows                           []drawnStep
+	LeftOut                        int // rows
+	Keyframe, Frame                float64
+	HasKeyframe, HasFrame          bool
+	KeyframeText, FrameText        string
+	Path                           []block // the critical path
+	Phases                         []phaseText
+	Split, Total                   string
+}
+
+type phaseText struct{ Class, Name, Text string }
+
+// drawnStep is a row of a waterfall.
+type drawnStep struct {
+	Label, Time, Status, Bytes string
+	Failed, Wait               bool
+	Blocks                     []block
+	URL, Remote, Detail        string
+	Headers                    []harPair
+}
+
+// drawingOf draws a run, whose steps are not yet tame.
+func drawingOf(r *run.Run) drawing {
+	end := r.DurationMs
+	for i := range r.Steps {
+		end = max(end, r.Steps[i].EndMs)
+	}
+	end = max(end, 1) * 1.02
+	d := drawing{
+		ID: r.RunID, Name: nameOf(r), About: strings.Join(about(r), " · "), Target: r.Target, Error: r.ErrorDetail, Hint: hints[r.ErrorType], Axis: ticks(end),
+		Path: stack(r, max(r.Phases.Sum(), 1e-9)), Split: split(r), Total: Millis(r.Phases.Sum()),
+	}
+	d.Verdict, d.Tone = verdict(r)
+	if r.FirstKeyframeMs != nil {
+		d.Keyframe, d.HasKeyframe, d.KeyframeText = percent(*r.FirstKeyframeMs, end), true, Millis(*r.FirstKeyframeMs)
+	}
+	if r.TTFFMs != nil {
+		d.Frame, d.HasFrame, d.FrameText = percent(*r.TTFFMs, end), true, Millis(*r.TTFFMs)
+	}
+	for _, c := range columns {
+		if v := c.value(&r.Phases); v > 0.05 {
+			d.Phases = append(d.Phases, phaseText{"p-" + c.name, c.name, Millis(v)})
+		}
+	}
+	steps := tameSteps(r.Steps[:min(len(r.Steps), maxRows)])
+	d.LeftOut = len(r.Steps) - len(steps)
+	for i := range steps {
+		d.Rows = append(d.Rows, drawnStepOf(&steps[i], end))
+	}
+	return d
+}
+
+func drawnStepOf(s *run.Step, end float64) drawnStep {
+	row := drawnStep{
+		Label: label(s), Time: Millis(s.EndMs - s.StartMs), Wait: s.IsWait(), Failed: s.Error != "",
+		URL: s.URL, Remote: strings.TrimSpace(s.Remote + " " + harVersion(s.Proto)), Detail: s.Detail,
+	}
+	if !row.Wait {
+		row.Status, row.Bytes = strings.TrimSpace(status(s)), Bytes(s.Bytes)
+	}
+	if row.Failed && s.Status < 400 {
+		row.Status = string(s.Error)
+	}
+	for name, values := range s.Headers {
+		row.Headers = append(row.Headers, harPair{name, strings.Join(values, ", ")})
+	}
+	slices.SortFunc(row.Headers, func(a, b harPair) int { return strings.Compare(a.Name, b.Name) })
+	at := s.StartMs
+	for _, part := range partsOf(s) {
+		if part.ms > 0 {
+			row.Blocks = append(row.Blocks, block{
+				Class: part.kind.class(), Text: fmt.Sprintf("%s %s", stageNames[part.kind], Millis(part.ms)),
+				X: percent(at, end), Width: percent(part.ms, end),
+			})
+		}
+		at += part.ms
+	}
+	return row
+}
+
+// nameOf is what the run was played through and as.
+func nameOf(r *run.Run) string {
+	var parts []string
+	for _, s := range []string{r.CDN, appOf(r), r.Connection} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, " · ")
+}
