@@ -54,7 +54,7 @@ export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptio
           {toggle('tlsAuthWithCACert')}
         </InlineField>
         {jsonData.tlsAuthWithCACert && (
-          <InlineField label="" labelWidth={label}>
+          <InlineField label="Authority" labelWidth={label}>
             <SecretTextArea rows={5} cols={width} placeholder="-----BEGIN CERTIFICATE-----" {...secret('tlsCACert')} />
           </InlineField>
         )}

@@ -1,7 +1,8 @@
 import type { SelectableValue, TimeRange } from '@grafana/data';
-import { AsyncMultiSelect, Button, Input, InlineField, InlineFieldRow, Select } from '@grafana/ui';
+import { AsyncMultiSelect, Button, InlineField, InlineFieldRow, Select } from '@grafana/ui';
 import React from 'react';
 import type { DataSource } from './datasource';
+import { LazyInput } from './LazyInput';
 import { option, options } from './options';
 import type { Cond, Named, Op } from './types';
 
@@ -35,7 +36,7 @@ export function Filters({ datasource, dimensions, range, where, onChange }: Prop
         <InlineFieldRow key={i}>
           <InlineField label={i === 0 ? 'Where' : 'and'} labelWidth={14}>
             <Select
-              aria-label="Dimension"
+              aria-label={`Dimension ${i + 1}`}
               width={24}
               options={options(dimensions)}
               value={cond.dim ? option(cond.dim) : null}
@@ -44,16 +45,16 @@ export function Filters({ datasource, dimensions, range, where, onChange }: Prop
             />
           </InlineField>
           <InlineField>
-            <Select aria-label="Operator" width={18} options={ops} value={shown(cond.op)} onChange={(v) => set(i, retarget(cond, v.value ?? 'in'))} />
+            <Select aria-label={`Operator ${i + 1}`} width={18} options={ops} value={shown(cond.op)} onChange={(v) => set(i, retarget(cond, v.value ?? 'in'))} />
           </InlineField>
           <InlineField grow>
-            <Values cond={cond} datasource={datasource} range={range} onChange={(values) => set(i, { ...cond, op: shown(cond.op), values })} />
+            <Values row={i + 1} cond={cond} datasource={datasource} range={range} onChange={(values) => set(i, { ...cond, op: shown(cond.op), values })} />
           </InlineField>
-          <Button aria-label="Remove filter" icon="times" variant="secondary" onClick={() => onChange(where.filter((_, at) => at !== i))} />
+          <Button aria-label={`Remove filter ${i + 1}`} icon="times" variant="secondary" onClick={() => onChange(where.filter((_, at) => at !== i))} />
         </InlineFieldRow>
       ))}
       <InlineFieldRow>
-        <InlineField label={where.length === 0 ? 'Where' : ''} labelWidth={14}>
+        <InlineField label={where.length === 0 ? 'Where' : 'and'} labelWidth={14}>
           <Button icon="plus" variant="secondary" onClick={() => onChange([...where, { dim: '', op: 'in', values: [] }])}>
             Filter
           </Button>
@@ -69,12 +70,18 @@ function retarget(cond: Cond, op: Op): Cond {
   return { dim: cond.dim, op, values: list(shown(cond.op)) === list(op) && op !== 'exists' ? cond.values : [] };
 }
 
-function Values({ cond, datasource, range, onChange }: Pick<Props, 'datasource' | 'range'> & { cond: Cond; onChange(values: string[]): void }) {
+interface ValuesProps extends Pick<Props, 'datasource' | 'range'> {
+  row: number;
+  cond: Cond;
+  onChange(values: string[]): void;
+}
+
+function Values({ row, cond, datasource, range, onChange }: ValuesProps) {
   switch (cond.op) {
     case 'exists':
       return (
         <Select
-          aria-label="Known"
+          aria-label={`Known ${row}`}
           width={12}
           options={[option('true', 'yes'), option('false', 'no')]}
           value={cond.values?.[0] ?? 'true'}
@@ -83,13 +90,13 @@ function Values({ cond, datasource, range, onChange }: Pick<Props, 'datasource' 
       );
     case 'match':
     case 'not_match':
-      return <Input aria-label="Pattern" placeholder="4\.1\..*" defaultValue={cond.values?.[0] ?? ''} onBlur={(e) => onChange([e.currentTarget.value])} />;
+      return <LazyInput aria-label={`Pattern ${row}`} placeholder="4\.1\..*" value={cond.values?.[0]} save={(v) => onChange([v])} />;
   }
   const load = async (prefix: string) => (cond.dim ? (await datasource.values(cond.dim, { prefix, range, limit: 100 })).map((v) => option(v)) : []);
   return (
     <AsyncMultiSelect
       key={cond.dim}
-      aria-label="Values"
+      aria-label={`Values ${row}`}
       placeholder="Choose or type values, or a $variable"
       loadOptions={load}
       defaultOptions

@@ -8,9 +8,13 @@ export function option(value: string, label = value): SelectableValue<string> {
   return { value, label };
 }
 
-/** What the collector lists, to choose from. */
-export function options(list: Named[]): Array<SelectableValue<string>> {
-  return list.map(({ name, doc, unit }) => ({ value: name, label: name, description: unit ? `${doc} (${unit})` : doc }));
+/**
+ * What the collector lists, to choose from, and what is chosen without being
+ * in the list: a Grafana before 10 drops a chosen value that is no option.
+ */
+export function options(list: Named[], chosen: string[] = []): Array<SelectableValue<string>> {
+  const listed = list.map(({ name, doc, unit }) => ({ value: name, label: name, description: unit ? `${doc} (${unit})` : doc }));
+  return [...listed, ...chosen.filter((v) => !list.some(({ name }) => name === v)).map((v) => option(v))];
 }
 
 /** The collector's measures and dimensions; empty until it has answered, with the error if it has not. */
