@@ -18,10 +18,13 @@
 //     unknown is asked for with is_number first, and shares are compared by
 //     multiplication, since dividing by 0 runs would be NaN.
 //   - No runs are no alert of quality: silence has alerts of its own.
+//
+// A dollar is written as it is: Grafana takes queries, expressions and
+// annotations raw from these files, and puts the environment's values only into
+// the rest (labels, contact points), where there are none.
 package alerting
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -94,8 +97,6 @@ func Files() (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("alerting: %s: %w", name, err)
 		}
-		// Grafana puts the environment's value for $NAME in these files; $$ is a $.
-		text = bytes.ReplaceAll(text, []byte("$"), []byte("$$"))
 		files[name] = append([]byte("# Made by go generate ./dashboards: change the code, not this file.\n"), text...)
 	}
 	return files, nil
