@@ -137,6 +137,9 @@ func FuzzResolve(f *testing.F) {
 			}
 			return
 		}
+		if parsed.Path == "*" {
+			return // net/url unescapes %2A alone, which means the same (go.dev/issue/11202)
+		}
 		if want := r.base.ResolveReference(parsed).String(); err != nil || got != want {
 			t.Fatalf("%q against %q: %q, %v; want %q", ref, u, got, err, want)
 		}

@@ -14,7 +14,8 @@ type resolver struct {
 }
 
 func newResolver(u string) (*resolver, error) {
-	base, err := url.Parse(u)
+	clean, _ := escape(u)
+	base, err := url.Parse(clean)
 	if err != nil {
 		return nil, err
 	}
@@ -47,15 +48,12 @@ func (r *resolver) resolve(ref string) (abs string, fixed bool, err error) {
 	if isPlainAbsolute(ref) {
 		return ref, false, nil
 	}
-	parsed, err := url.Parse(ref)
+	clean, fixed := escape(ref)
+	parsed, err := url.Parse(clean)
 	if err != nil {
-		if parsed, err = url.Parse(escapeStray(ref)); err != nil {
-			return "", true, err
-		}
-		fixed = true
+		return "", fixed, err
 	}
-	abs = r.base.ResolveReference(parsed).String()
-	return abs, fixed || strings.ContainsAny(ref, " \"<>\\^`{|}"), nil
+	return r.base.ResolveReference(parsed).String(), fixed, nil
 }
 
 // plain holds the bytes that a URI's path or query may hold as they are and that
@@ -130,21 +128,29 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// escapeStray escapes every percent sign that begins no escape, and control
-// characters, as browsers accept them.
-func escapeStray(s string) string {
+// escape escapes what a URI may not hold, as browsers do: control characters,
+// blanks, percent signs that begin no escape, and what is not ASCII, which alone
+// is no mistake and not fixed. net/url would take it all, and then lose which
+// slashes were escaped.
+func escape(s string) (clean string, fixed bool) {
 	const hexDigits = "0123456789ABCDEF"
 	var b strings.Builder
+	no := " \"<>\\^`{|}"
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		stray := c == '%' && (i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]))
-		if stray || c < ' ' || c == 0x7f {
-			b.WriteByte('%')
-			b.WriteByte(hexDigits[c>>4])
-			b.WriteByte(hexDigits[c&15])
+		if c == '?' {
+			no = " \"<>"
+		}
+		bad := c < ' ' || c == 0x7f || strings.IndexByte(no, c) >= 0 ||
+			c == '%' && (i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]))
+		if !bad && c < 0x80 {
+			b.WriteByte(c)
 			continue
 		}
-		b.WriteByte(c)
+		fixed = fixed || bad
+		b.WriteByte('%')
+		b.WriteByte(hexDigits[c>>4])
+		b.WriteByte(hexDigits[c&15])
 	}
-	return b.String()
+	return b.String(), fixed
 }
