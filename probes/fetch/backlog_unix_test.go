@@ -15,13 +15,18 @@ import (
 // drops further SYNs: connecting hangs. It returns the port.
 func backlogged(t *testing.T, ip string) string {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	addr := netip.MustParseAddr(ip)
+	family := syscall.AF_INET6
+	var at syscall.Sockaddr = &syscall.SockaddrInet6{Addr: addr.As16()}
+	if addr.Is4() {
+		family, at = syscall.AF_INET, &syscall.SockaddrInet4{Addr: addr.As4()}
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Skip(err)
 	}
 	t.Cleanup(func() { syscall.Close(fd) })
-	a := netip.MustParseAddr(ip).As4()
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: a}); err != nil {
+	if err := syscall.Bind(fd, at); err != nil {
 		t.Skipf("%s cannot be bound here: %v", ip, err)
 	}
 	if err := syscall.Listen(fd, 0); err != nil {
@@ -31,7 +36,13 @@ func backlogged(t *testing.T, ip string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := fmt.Sprint(sa.(*syscall.SockaddrInet4).Port)
+	var port string
+	switch sa := sa.(type) {
+	case *syscall.SockaddrInet4:
+		port = fmt.Sprint(sa.Port)
+	case *syscall.SockaddrInet6:
+		port = fmt.Sprint(sa.Port)
+	}
 	for range 8 {
 		c, err := net.DialTimeout("tcp", net.JoinHostPort(ip, port), 100*time.Millisecond)
 		if err != nil {

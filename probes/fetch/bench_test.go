@@ -8,12 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quic-go/quic-go/http3"
+
 	"github.com/firstframe/firstframe/probes/fetch"
 )
 
 // BenchmarkDo compares an exchange on a warm connection with the same request
-// by net/http alone, against the same server; ratio is the time against that
-// of net/http, taking turns.
+// by net/http or http3 alone, against the same server; ratio is the time
+// against theirs, taking turns.
 func BenchmarkDo(b *testing.B) {
 	for _, p := range protocols {
 		for _, size := range []int{1 << 10, 1 << 20} {
@@ -21,8 +23,13 @@ func BenchmarkDo(b *testing.B) {
 				body := make([]byte, size)
 				s, cfg := p.serve(b, func(w http.ResponseWriter, r *http.Request) { w.Write(body) })
 				c := open(b, cfg)
-				bare := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: cfg.RootCAs}, ForceAttemptHTTP2: p.many, DisableCompression: true}
-				defer bare.CloseIdleConnections()
+				var bare http.RoundTripper = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: cfg.RootCAs}, ForceAttemptHTTP2: p.many, DisableCompression: true}
+				if p.proto == "3" {
+					bare = &http3.Transport{TLSClientConfig: &tls.Config{RootCAs: cfg.RootCAs}, DisableCompression: true}
+					defer bare.(*http3.Transport).Close()
+				} else {
+					defer bare.(*http.Transport).CloseIdleConnections()
+				}
 				do := func() {
 					got := 0
 					x := c.Do(b.Context(), fetch.Request{URL: s.URL, Body: func(p []byte, _ time.Time) error { got += len(p); return nil }})

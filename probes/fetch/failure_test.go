@@ -122,38 +122,43 @@ func TestConnectUnanswered(t *testing.T) {
 	}
 }
 
+// misbehave is a handler that fails in the way that the path says.
+func misbehave(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/reset":
+		panic(http.ErrAbortHandler)
+	case "/cut":
+		w.Header().Set("Content-Length", "10")
+		io.WriteString(w, "12345")
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	case "/stall":
+		w.WriteHeader(200)
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	case "/mute":
+		<-r.Context().Done()
+	case "/head":
+		w.Header().Set("X", strings.Repeat("~", 64<<10))
+	case "/404":
+		w.WriteHeader(404)
+	}
+}
+
+var misbehaviour = []struct {
+	path string
+	want run.ErrorType
+}{
+	{"/reset", run.ErrReset}, {"/cut", run.ErrReset}, {"/stall", run.ErrStalled}, {"/mute", run.ErrTimeout},
+	{"/head", run.ErrTooLarge}, {"/404", run.ErrHTTP4xx}, {"/", ""},
+}
+
 // HTTP/2 fails in the same classes.
 func TestFailuresHTTP2(t *testing.T) {
-	s, cfg := serve(t, true, true, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/reset":
-			panic(http.ErrAbortHandler)
-		case "/cut":
-			w.Header().Set("Content-Length", "10")
-			io.WriteString(w, "12345")
-			http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler)
-		case "/stall":
-			w.WriteHeader(200)
-			http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		case "/mute":
-			<-r.Context().Done()
-		case "/head":
-			w.Header().Set("X", strings.Repeat("~", 64<<10))
-		case "/404":
-			w.WriteHeader(404)
-		}
-	})
+	s, cfg := serve(t, true, true, misbehave)
 	cfg.MaxHeaderBytes = 8 << 10
 	c := open(t, cfg)
-	for _, tt := range []struct {
-		path string
-		want run.ErrorType
-	}{
-		{"/reset", run.ErrReset}, {"/cut", run.ErrReset}, {"/stall", run.ErrStalled}, {"/mute", run.ErrTimeout},
-		{"/head", run.ErrTooLarge}, {"/404", run.ErrHTTP4xx}, {"/", ""},
-	} {
+	for _, tt := range misbehaviour {
 		x := c.Do(t.Context(), fetch.Request{URL: s.URL + tt.path, FirstByteTimeout: 200 * ms, StallTimeout: 200 * ms})
 		check(t, x)
 		if x.Err == nil && tt.want != "" || x.Err != nil && x.Err.Type != tt.want {

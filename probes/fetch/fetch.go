@@ -176,6 +176,14 @@ func (c *Client) Connect(ctx context.Context, address string) error {
 	return nil
 }
 
+// SubnetScope tells whether DNS has answered for [Config.ClientSubnet], and for
+// how many bits of it the last answer holds: 0 is for all the world. Without ok
+// the resolver knows no client subnets, or has left this one out.
+func (c *Client) SubnetScope() (bits int, ok bool) {
+	n := int(c.pool.resolver.scope.Load())
+	return max(n, 0), n >= 0
+}
+
 // Range asks for a part of a resource.
 type Range struct {
 	Offset int64 // of the first byte

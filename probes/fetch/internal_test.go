@@ -1,10 +1,15 @@
 package fetch
 
 import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
 	"pgregory.net/rapid"
 )
 
@@ -57,6 +62,84 @@ func TestDivideIsPartition(t *testing.T) {
 			if d < 0 {
 				t.Fatalf("negative phase in %+v", got)
 			}
+		}
+	})
+}
+
+// ending is a connection that takes no more requests, which nobody knew.
+type ending struct{ asked int }
+
+func (e *ending) RoundTrip(*http.Request) (*http.Response, error) {
+	e.asked++
+	return nil, errUnsent
+}
+func (e *ending) Close() error   { return nil }
+func (e *ending) Err() error     { return nil }
+func (e *ending) InFlight() int  { return 0 }
+func (e *ending) Available() int { return 1 - e.asked }
+
+// A request that did not go out is made on another connection.
+func TestUnsent(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	defer s.Close()
+	c := New(Config{AllowPrivate: true})
+	defer c.Close()
+	to := target{"http", s.Listener.Addr().String()}
+	gone := &ending{}
+	c.pool.hosts[to] = &host{target: to, conns: []*conn{{transport: gone, rec: &record{is: phaseReady}, proto: "3"}}}
+	x := c.Do(t.Context(), Request{URL: s.URL})
+	if x.Status != http.StatusNotFound || x.Proto != "1.1" || gone.asked != 1 || x.Reused {
+		t.Errorf("%+v after %d tries on the connection that ended", x, gone.asked)
+	}
+}
+
+// The option is put into any query, and nothing else is changed.
+func TestWithSubnet(t *testing.T) {
+	for prefix, want := range map[string][]byte{
+		"200.147.3.129/24":   {0, 1, 24, 0, 200, 147, 3},
+		"200.147.3.129/20":   {0, 1, 20, 0, 200, 147, 0},
+		"0.0.0.0/0":          {0, 1, 0, 0},
+		"2001:db8:ffff::/36": {0, 2, 36, 0, 0x20, 1, 0x0d, 0xb8, 0xf0},
+	} {
+		if got := subnetData(netip.MustParsePrefix(prefix)); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", prefix, got, want)
+		}
+	}
+	q := dnsmessage.Message{Header: dnsmessage.Header{ID: 7, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName("a.example."), Type: dnsmessage.TypeAAAA, Class: dnsmessage.ClassINET}}}
+	plain, err := q.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	once, err := withSubnet(plain, netip.MustParsePrefix("10.0.0.0/8"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := withSubnet(once, netip.MustParsePrefix("200.147.0.0/16"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got dnsmessage.Message
+	if err := got.Unpack(twice); err != nil {
+		t.Fatal(err)
+	}
+	opt := got.Additionals[0].Body.(*dnsmessage.OPTResource)
+	if len(got.Additionals) != 1 || len(opt.Options) != 1 || !slices.Equal(opt.Options[0].Data, []byte{0, 1, 16, 0, 200, 147}) ||
+		got.ID != 7 || !got.RecursionDesired || got.Questions[0] != q.Questions[0] {
+		t.Errorf("%+v", got)
+	}
+	if _, err := withSubnet([]byte("no query"), netip.MustParsePrefix("10.0.0.0/8")); !errors.Is(err, errNoQuery) {
+		t.Errorf("%v", err)
+	}
+}
+
+// FuzzSubnetScope reads any answer of DNS.
+func FuzzSubnetScope(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add([]byte("\x00\x07\x80\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x0a\x00\x08\x00\x06\x00\x01\x10\x0c\xc8\x93"))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		if bits, ok := subnetScope(message); bits < 0 || bits > 255 || !ok && bits != 0 {
+			t.Errorf("%d, %v", bits, ok)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package fetch_test
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 
@@ -27,6 +28,19 @@ type quicServer struct {
 	addr         string
 	connect, tls atomic.Int64
 	conns        atomic.Int64
+
+	mu   sync.Mutex
+	open []*quic.Conn
+}
+
+// closeConns closes every connection, as a server does that restarts.
+func (q *quicServer) closeConns() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, c := range q.open {
+		c.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
+	}
+	q.open = nil
 }
 
 // serveQUIC serves s's handler with s's certificate over HTTP/3, at a UDP
@@ -54,7 +68,12 @@ func serveQUIC(t testing.TB, s *httptest.Server, addr string, o quicOptions) *qu
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http3.Server{Handler: s.Config.Handler}
+	server := &http3.Server{Handler: s.Config.Handler, ConnContext: func(ctx context.Context, c *quic.Conn) context.Context {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.open = append(q.open, c)
+		return ctx
+	}}
 	var wg sync.WaitGroup
 	wg.Go(func() { server.ServeListener(l) })
 	t.Cleanup(func() {

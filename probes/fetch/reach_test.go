@@ -18,32 +18,71 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
-// All ways of naming the loopback are refused before anything is dialled.
+// All ways of naming the loopback are refused before anything is dialled, by
+// any protocol.
 func TestBlockedAddresses(t *testing.T) {
 	dialled := make(chan string, 100)
 	addr := raw(t, func(c net.Conn) { dialled <- c.LocalAddr().String() })
 	_, port, _ := net.SplitHostPort(addr)
+	udp, err := net.ListenPacket("udp", ":"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ns := serveDNS(t, 0, map[string][]string{
 		"four.example.com":  {"127.0.0.1"},
 		"six.example.com":   {"::1"},
+		"late.example.com":  {"::1", "late A", "127.0.0.1"},
 		"nat64.example.com": {"64:ff9b::7f00:1"},
 		"many.example.com":  {"10.0.0.1", "169.254.169.254", "fd00:ec2::254"},
 	})
-	c := open(t, fetch.Config{Resolver: ns.addr})
-	for _, host := range []string{
-		"four.example.com", "six.example.com", "nat64.example.com", "many.example.com",
-		"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]", "localhost",
-	} {
-		for _, scheme := range []string{"http", "https"} {
-			x := c.Do(t.Context(), fetch.Request{URL: scheme + "://" + host + ":" + port})
-			check(t, x)
-			if x.Err == nil || x.Err.Type != run.ErrBlockedAddress || !errors.Is(x.Err, fetch.ErrBlocked) {
-				t.Errorf("%s: %+v", host, x.Err)
+	for _, version := range []string{"", "3"} {
+		c := open(t, fetch.Config{Resolver: ns.addr, HTTP: version})
+		for _, host := range []string{
+			"four.example.com", "six.example.com", "late.example.com", "nat64.example.com", "many.example.com",
+			"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]", "localhost",
+		} {
+			for _, scheme := range []string{"http", "https"} {
+				if version == "3" && scheme == "http" {
+					continue
+				}
+				x := c.Do(t.Context(), fetch.Request{URL: scheme + "://" + host + ":" + port})
+				check(t, x)
+				if x.Err == nil || x.Err.Type != run.ErrBlockedAddress || !errors.Is(x.Err, fetch.ErrBlocked) || len(x.Attempts) > 0 {
+					t.Errorf("%s %s: %+v after %v", version, host, x.Err, x.Attempts)
+				}
 			}
 		}
 	}
 	if len(dialled) > 0 {
 		t.Errorf("%d connections were made, the first to %s", len(dialled), <-dialled)
+	}
+	udp.SetReadDeadline(time.Now().Add(20 * ms))
+	if n, from, err := udp.ReadFrom(make([]byte, 2000)); err == nil {
+		t.Errorf("%d bytes came from %s", n, from)
+	}
+	udp.Close()
+}
+
+// Of a name's addresses only those are dialled that may be, also those that
+// come late.
+func TestBlockedBesideAllowed(t *testing.T) {
+	dialled := make(chan string, 100)
+	_, port, _ := net.SplitHostPort(raw(t, func(c net.Conn) { dialled <- c.LocalAddr().String() }))
+	ns := serveDNS(t, 0, map[string][]string{
+		"six.example.com":  {"::1", "127.0.0.1"},
+		"late.example.com": {"::1", "late A", "127.0.0.1"},
+	})
+	c := open(t, fetch.Config{Resolver: ns.addr, AllowAddresses: []netip.Prefix{netip.MustParsePrefix("::1/128")}})
+	for _, host := range []string{"six.example.com", "late.example.com"} {
+		x := c.Do(t.Context(), fetch.Request{URL: "http://" + host + ":" + port})
+		check(t, x)
+		if x.Err == nil || x.Err.Type != run.ErrConnect || len(x.Attempts) != 1 || len(dialled) > 0 {
+			t.Errorf("%s: %v after %v", host, x.Err, x.Attempts)
+		}
+	}
+	c = open(t, fetch.Config{Resolver: ns.addr, AllowAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	if x := c.Do(t.Context(), fetch.Request{URL: "http://late.example.com:" + port}); len(x.Attempts) != 1 || x.Remote.Addr().String() != "127.0.0.1" {
+		t.Errorf("%+v", x)
 	}
 }
 

@@ -2,12 +2,14 @@ package fetch
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +24,8 @@ type resolver struct {
 	lookups map[string]*lookup
 	queries map[net.Conn]struct{} // sockets of queries under way
 	wg      sync.WaitGroup        // look-ups and sockets
+
+	scope atomic.Int64 // of the last answer with a client subnet; -1 without
 }
 
 // resolutionDelay is how long the addresses of one family wait for the answer
@@ -57,6 +61,7 @@ func (l *lookup) known() (addrs []netip.Addr, complete bool) {
 
 func newResolver(cfg *Config) *resolver {
 	r := &resolver{cfg: cfg, lookups: map[string]*lookup{}, queries: map[net.Conn]struct{}{}}
+	r.scope.Store(-1)
 	r.net = net.Resolver{PreferGo: true, Dial: r.dial}
 	return r
 }
@@ -188,28 +193,64 @@ func reason(errs []error) error {
 	return errs[0]
 }
 
-// udpQuery and tcpQuery are the socket of one query; end takes it off the
-// resolver's list. Package net tells them apart by [net.PacketConn].
-type udpQuery struct {
-	*net.UDPConn
-	end func()
-}
-
-// Close closes the socket.
-func (q udpQuery) Close() error {
-	defer q.end()
-	return q.UDPConn.Close()
-}
-
-type tcpQuery struct {
+// query is the socket of one query.
+type query struct {
 	net.Conn
-	end func()
+	r      *resolver
+	stream bool // over TCP: each message behind its length
+	end    func()
 }
 
-// Close closes the socket.
-func (q tcpQuery) Close() error {
+// udpQuery is the socket of a query over UDP. Package net tells it by its being
+// a [net.PacketConn].
+type udpQuery struct {
+	*query
+	packets
+}
+
+type packets interface {
+	ReadFrom([]byte) (int, net.Addr, error)
+	WriteTo([]byte, net.Addr) (int, error)
+}
+
+// Read reads one answer, and notes for which network it holds.
+func (q udpQuery) Read(p []byte) (int, error) {
+	n, err := q.Conn.Read(p)
+	if err == nil && q.r.cfg.ClientSubnet.IsValid() {
+		if bits, ok := subnetScope(p[:n]); ok {
+			q.r.scope.Store(int64(bits))
+		}
+	}
+	return n, err
+}
+
+// Close closes the socket and takes it off the resolver's list.
+func (q *query) Close() error {
 	defer q.end()
 	return q.Conn.Close()
+}
+
+// Write sends one query, with the network that it is asked for.
+func (q *query) Write(p []byte) (int, error) {
+	subnet := q.r.cfg.ClientSubnet
+	if !subnet.IsValid() {
+		return q.Conn.Write(p)
+	}
+	message := p
+	if q.stream {
+		message = p[min(2, len(p)):]
+	}
+	message, err := withSubnet(message, subnet)
+	if err != nil {
+		return 0, err
+	}
+	if q.stream {
+		message = append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)
+	}
+	if _, err := q.Conn.Write(message); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // dial connects to the DNS server: the given one, or the system's at address.
@@ -237,10 +278,12 @@ func (r *resolver) dial(ctx context.Context, network, address string) (net.Conn,
 		r.mu.Unlock()
 		r.wg.Done()
 	})
+	q := &query{Conn: conn, r: r, end: end}
 	if udp, ok := conn.(*net.UDPConn); ok {
-		return udpQuery{udp, end}, nil
+		return udpQuery{q, udp}, nil
 	}
-	return tcpQuery{conn, end}, nil
+	q.stream = true
+	return q, nil
 }
 
 // close ends what is under way and waits for it.

@@ -1,9 +1,11 @@
 package fetch_test
 
 import (
+	"fmt"
 	"io"
 	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,7 +90,10 @@ func hold(c net.Conn) { io.Copy(io.Discard, c) }
 func reset(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }
 
 // names is a DNS server: the records of each name, after a delay. A name
-// without records does not exist; one whose value is "silent" is not answered.
+// without records does not exist; one whose value is "silent" is not answered,
+// one with "no AAAA" not about IPv6, one with "late A" about IPv4 late, and one
+// with "tcp" over UDP with nothing but that it be asked over TCP. An address
+// behind "SUBNET=" is for that client subnet only.
 type names struct {
 	addr    string
 	records map[string][]string // name to addresses
@@ -97,30 +102,40 @@ type names struct {
 	mu      sync.Mutex
 	queries map[string]int // by name and type
 	sources map[string]bool
-	slept   time.Duration // the longest true delay since the last call of took
+	subnets map[string]bool // network and transport
+	slept   time.Duration   // the longest true delay since the last call of took
 }
+
+// lateA is how late "late A" is.
+const lateA = 100 * time.Millisecond
 
 func serveDNS(t testing.TB, delay time.Duration, records map[string][]string) *names {
 	t.Helper()
-	n := &names{records: records, delay: delay, queries: map[string]int{}, sources: map[string]bool{}}
+	n := &names{records: records, delay: delay, queries: map[string]int{}, sources: map[string]bool{}, subnets: map[string]bool{}}
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.addr = pc.LocalAddr().String()
-	s := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(n.handle)}
-	started := make(chan struct{})
-	s.NotifyStartedFunc = func() { close(started) }
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.ActivateAndServe()
-	}()
-	<-started
-	t.Cleanup(func() {
-		s.Shutdown()
-		<-done
-	})
+	l, err := net.Listen("tcp", n.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*dns.Server{{PacketConn: pc}, {Listener: l}} {
+		s.Handler = dns.HandlerFunc(n.handle)
+		started := make(chan struct{})
+		s.NotifyStartedFunc = func() { close(started) }
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.ActivateAndServe()
+		}()
+		<-started
+		t.Cleanup(func() {
+			s.Shutdown()
+			<-done
+		})
+	}
 	return n
 }
 
@@ -139,16 +154,39 @@ func (n *names) handle(w dns.ResponseWriter, q *dns.Msg) {
 	if !found {
 		m.Rcode = dns.RcodeNameError
 	}
+	subnet := subnetOf(q, m)
+	network := w.RemoteAddr().Network()
+	if subnet != "" {
+		n.mu.Lock()
+		n.subnets[subnet+" "+network] = true
+		n.mu.Unlock()
+	}
+	six := q.Question[0].Qtype == dns.TypeAAAA
 	for _, r := range records {
-		if r == "silent" {
+		only, addr, found := strings.Cut(r, "=")
+		switch {
+		case r == "silent", r == "no AAAA" && six:
 			return
+		case r == "late A":
+			time.Sleep(map[bool]time.Duration{false: lateA}[six])
+			continue
+		case r == "tcp" && network == "udp":
+			m.Truncated, m.Answer = true, nil
+			w.WriteMsg(m)
+			return
+		case !found:
+			addr = r
+		case only != subnet:
+			continue
 		}
+		ip := net.ParseIP(addr)
 		hdr := dns.RR_Header{Name: q.Question[0].Name, Rrtype: q.Question[0].Qtype, Class: dns.ClassINET, Ttl: 1}
-		switch six := strings.Contains(r, ":"); {
-		case q.Question[0].Qtype == dns.TypeA && !six:
-			m.Answer = append(m.Answer, &dns.A{Hdr: hdr, A: net.ParseIP(r)})
-		case q.Question[0].Qtype == dns.TypeAAAA && six:
-			m.Answer = append(m.Answer, &dns.AAAA{Hdr: hdr, AAAA: net.ParseIP(r)})
+		switch is6 := strings.Contains(addr, ":"); {
+		case ip == nil || is6 != six:
+		case six:
+			m.Answer = append(m.Answer, &dns.AAAA{Hdr: hdr, AAAA: ip})
+		default:
+			m.Answer = append(m.Answer, &dns.A{Hdr: hdr, A: ip})
 		}
 	}
 	slept := time.Since(begin)
@@ -156,6 +194,25 @@ func (n *names) handle(w dns.ResponseWriter, q *dns.Msg) {
 	n.slept = max(n.slept, slept)
 	n.mu.Unlock()
 	w.WriteMsg(m)
+}
+
+// subnetOf is the query's client subnet, which the answer then says it holds
+// for; empty without.
+func subnetOf(q, m *dns.Msg) string {
+	opt := q.IsEdns0()
+	if opt == nil {
+		return ""
+	}
+	m.SetEdns0(1232, false)
+	for _, o := range opt.Option {
+		if e, ok := o.(*dns.EDNS0_SUBNET); ok {
+			back := *e
+			back.SourceScope = e.SourceNetmask
+			m.IsEdns0().Option = append(m.IsEdns0().Option, &back)
+			return fmt.Sprintf("%s/%d", e.Address, e.SourceNetmask)
+		}
+	}
+	return ""
 }
 
 // took returns the longest true delay since it was last called.
@@ -202,4 +259,12 @@ func (c *slowConn) Read(p []byte) (int, error) {
 		c.l.slept.Store(int64(time.Since(begin)))
 	})
 	return c.Conn.Read(p)
+}
+
+// forSubnets are the client subnets that were asked for so far, each with the
+// transport, sorted.
+func (n *names) forSubnets() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Sorted(maps.Keys(n.subnets))
 }
