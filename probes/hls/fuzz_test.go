@@ -129,21 +129,40 @@ func FuzzResolve(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, fixed, err := r.resolve(ref)
-		parsed, perr := url.Parse(ref)
-		if perr != nil {
-			if err == nil && !fixed {
-				t.Fatalf("%q against %q: %q, though net/url refuses it: %v", ref, u, got, perr)
-			}
-			return
-		}
-		if parsed.Path == "*" {
-			return // net/url unescapes %2A alone, which means the same (go.dev/issue/11202)
-		}
-		if want := r.base.ResolveReference(parsed).String(); err != nil || got != want {
-			t.Fatalf("%q against %q: %q, %v; want %q", ref, u, got, err, want)
+		got, _, err := r.resolve(ref)
+		clean, _ := escape(ref)
+		parsed, perr := url.Parse(clean)
+		switch {
+		case (err == nil) != (perr == nil):
+			t.Fatalf("%q against %q: %q, %v; net/url says %v", ref, u, got, err, perr)
+		case perr != nil:
+		case parsed.Path == "*": // of which net/url forgets whether it was escaped
+		case got != r.base.ResolveReference(parsed).String():
+			t.Fatalf("%q against %q: %q; want %q", ref, u, got, r.base.ResolveReference(parsed))
 		}
 	})
+}
+
+// TestResolveEscapes: what is escaped stays so, and what must be is, beside it too.
+func TestResolveEscapes(t *testing.T) {
+	for _, tt := range []struct {
+		base, ref, want string
+		fixed           bool
+	}{
+		{"https://a.example/a%2Fb/c d/e.m3u8", "%2A", "https://a.example/a%2Fb/c%20d/%2A", false},
+		{"https://a.example/x/e.m3u8", "a%2Fb c.ts", "https://a.example/x/a%2Fb%20c.ts", true},
+		{"https://a.example/x/e.m3u8", "100%.ts?t={1|2}&n=a b", "https://a.example/x/100%25.ts?t={1|2}&n=a%20b", true},
+		{"https://a.example/é/e.m3u8", "ü.ts", "https://a.example/%C3%A9/%C3%BC.ts", false},
+		{"https://a.example/x/e.m3u8", "a\tb", "https://a.example/x/a%09b", true},
+	} {
+		r, err := newResolver(tt.base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, fixed, err := r.resolve(tt.ref); got != tt.want || fixed != tt.fixed || err != nil {
+			t.Errorf("%q against %q: %q, %v, %v; want %q, %v", tt.ref, tt.base, got, fixed, err, tt.want, tt.fixed)
+		}
+	}
 }
 
 // TestHostile: what would blow up a careless parser.
