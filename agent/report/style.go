@@ -68,7 +68,7 @@ func newStyles(r *lipgloss.Renderer) styles {
 }
 
 // glyphs differ too, so that the picture can be read without colours.
-var glyphs = [...]string{kindQueue: "·", kindDNS: "░", kindConnect: "▒", kindTLS: "▓", kindWait: "─", kindReceive: "█", kindPlayer: "▚"}
+var glyphs = [...]string{kindQueue: "·", kindDNS: "░", kindConnect: "▒", kindTLS: "▓", kindWait: "━", kindReceive: "█", kindPlayer: "▚"}
 
 // part is a stretch of a step's time.
 type part struct {
