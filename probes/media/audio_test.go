@@ -121,6 +121,8 @@ func TestGarbageAudio(t *testing.T) {
 		{"one frame", aac[:125], nil, nil},
 		{"noise in ts", noise, nil, ErrInvalid},
 		{"ts without sound", dropPID(file(t, lab+"ts/360p/0.ts"), 257), nil, ErrNoAudio},
+		{"ts with sound of a kind not known here", retype(t, ts, 0x0f, 0x82), nil, nil},
+		{"ts with timed metadata alone", retype(t, ts, 0x0f, 0x15), nil, ErrNoAudio},
 		{"ts of pictures alone", file(t, lab+"hevc/0.ts"), nil, ErrNoAudio},
 		{"a segment of pictures with the init of sound", file(t, lab+"cmaf/v360/0.m4s"), &Init{Tracks: []Track{{ID: 7, Handler: "soun"}}}, ErrNoAudio},
 		{"a segment of sound with the init of pictures", m4s, video, ErrNoAudio},
@@ -145,6 +147,20 @@ func TestGarbageAudio(t *testing.T) {
 			})
 		}
 	}
+}
+
+// retype is MPEG-TS whose first stream of the PMT on PID 4096 has another type.
+func retype(t *testing.T, ts []byte, from, to byte) []byte {
+	t.Helper()
+	out := bytes.Clone(ts)
+	for i := 0; i < len(out); i += packetSize {
+		if p := out[i : i+packetSize]; int(p[1]&0x1f)<<8|int(p[2]) == 4096 && p[17] == from {
+			p[17] = to
+			return out
+		}
+	}
+	t.Fatalf("no stream of type %#x", from)
+	return nil
 }
 
 // TestFrameSizes: the heads that the real files do not hold.

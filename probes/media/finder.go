@@ -38,7 +38,8 @@ func NewAudioFinder() *Finder { return &Finder{sound: true} }
 
 // Feed takes the segment's next piece, whose last byte had arrived at the
 // instant. The container is known from the first bytes. The error is
-// [ErrInvalid], and stays: nothing more is to be expected of the segment.
+// [ErrInvalid] or [ErrUnsupported], and stays: nothing more is to be expected of
+// the segment.
 func (f *Finder) Feed(p []byte, at time.Time) error {
 	if f.err == nil && !f.closed {
 		f.err = f.feed(p, at)
@@ -152,6 +153,8 @@ func sniff(head []byte, sound bool) (demuxer, error) {
 		return nil, invalid("a playlist in place of a segment")
 	case bytes.HasPrefix(text, []byte("<")):
 		return nil, invalid("HTML or XML in place of a segment")
+	case bytes.HasPrefix(head, []byte("\x1a\x45\xdf\xa3")): // EBML
+		return nil, fmt.Errorf("%w: WebM", ErrUnsupported)
 	case bytes.HasPrefix(head, []byte("ID3")):
 		return &packedAudio{wanted: sound}, nil
 	}

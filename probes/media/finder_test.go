@@ -205,6 +205,7 @@ func TestNoKeyframe(t *testing.T) {
 		{"ts without PAT", dropPID(ts, 0), nil, ErrNoKeyframe},
 		{"ts without PMT", dropPID(ts, 4096), nil, ErrNoKeyframe},
 		{"ts that joins after the keyframe", dropRange(ts, 3*188, 5452), nil, ErrNoKeyframe},
+		{"WebM", []byte("\x1a\x45\xdf\xa3\x9fB\x86\x81\x01"), nil, ErrUnsupported},
 		{"packed audio", append([]byte("ID3\x04\x00"), make([]byte, 500)...), nil, ErrNoVideo},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -31,6 +31,8 @@ var (
 	// ErrInvalid is input that is no media of a kind known here, or breaks the
 	// rules of its container or a bound of this package.
 	ErrInvalid = errors.New("media: invalid")
+	// ErrUnsupported is media of a known kind that is not read here: WebM.
+	ErrUnsupported = errors.New("media: not supported")
 	// ErrTruncated is a segment that ends before a box, packet or sample that
 	// it promised does.
 	ErrTruncated = errors.New("media: truncated")

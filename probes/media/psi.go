@@ -87,18 +87,26 @@ func isSound(kind byte, descriptors []byte) bool {
 	return false
 }
 
-// parseSound is the PID of the first stream of sound, noPID if there is none.
-func parseSound(section []byte) int {
+// parseSound is the PID of the first stream of sound whose frames are known
+// here; without one that of the first stream which may be of sound, opaque;
+// noPID if there is none.
+func parseSound(section []byte) (pid int, opaque bool) {
 	f := fields{b: content(section, 2)}
 	f.skip(2)
 	f.skip(int(f.u16() & 0x0fff))
+	pid = noPID
 	for !f.short && len(f.b) > 0 {
-		kind, pid := f.u8(), int(f.u16()&0x1fff)
-		if d := f.take(int(f.u16() & 0x0fff)); !f.short && isSound(kind, d) {
-			return pid
+		kind, at := f.u8(), int(f.u16()&0x1fff)
+		d := f.take(int(f.u16() & 0x0fff))
+		switch {
+		case f.short:
+		case isSound(kind, d):
+			return at, false
+		case pid == noPID && (kind == 0x06 || kind >= 0x80 && kind != streamSampleAES):
+			pid, opaque = at, true
 		}
 	}
-	return noPID
+	return pid, opaque
 }
 
 // parsePMT is the PID of the first H.264 or H.265 stream, noPID if there is

@@ -30,11 +30,12 @@ type ts struct {
 	last      [packetSize]byte
 	lastLen   int // bytes of its last payload, in last
 
-	pes   pes
-	es    picture
-	sound *sound // nil where pictures are wanted
-	key   *Keyframe
-	err   error
+	pes    pes
+	es     picture
+	sound  *sound // nil where pictures are wanted
+	opaque bool   // its frames are not known here: the first payload will do
+	key    *Keyframe
+	err    error
 }
 
 func newTS(ofSound bool) *ts {
@@ -117,7 +118,7 @@ func (t *ts) packet(p []byte, at time.Time) {
 	case pid == t.pmtPID && t.wanted == noPID:
 		if table := t.pmt.add(payload, start); table != nil {
 			if t.sound != nil {
-				t.wanted = parseSound(table)
+				t.wanted, t.opaque = parseSound(table)
 			} else {
 				t.wanted, t.es.codec = parsePMT(table)
 			}
@@ -146,6 +147,10 @@ func (t *ts) elementary(p []byte, start bool, at time.Time) {
 	}
 	wasOpen := t.pes.open
 	p = t.pes.payload(p)
+	if t.opaque && len(p) > 0 {
+		t.done(&Keyframe{At: at, Offset: t.pos, Kind: Frame})
+		return
+	}
 	if t.sound != nil {
 		found, err := t.sound.add(p, t.pos, at)
 		if t.err = err; found {
