@@ -314,13 +314,13 @@ func (s *session) hlsKey(k *hls.Key, iv [16]byte) (*keyRef, error) {
 	switch k.Method {
 	case hls.MethodSampleAES, hls.MethodSampleAESCTR:
 		return nil, nil
-	case hls.MethodAES128:
+	case hls.MethodAES128, hls.MethodAES256GCM:
 		if k.Format != hls.KeyFormatIdentity {
-			return nil, fmt.Errorf("AES-128 with KEYFORMAT %q, want %q", k.Format, hls.KeyFormatIdentity)
+			return nil, fmt.Errorf("%s with KEYFORMAT %q, want %q", k.Method, k.Format, hls.KeyFormatIdentity)
 		}
-		return &keyRef{url: s.cfg.rewrite(k.URI), iv: iv}, nil
+		return &keyRef{url: s.cfg.rewrite(k.URI), iv: iv, gcm: k.Method == hls.MethodAES256GCM}, nil
 	}
-	return nil, fmt.Errorf("EXT-X-KEY METHOD %q cannot be played yet", k.Method)
+	return nil, fmt.Errorf("EXT-X-KEY METHOD %q is not known", k.Method)
 }
 
 func (s *session) hlsRef(uri string, r hls.ByteRange) ref {

@@ -382,7 +382,7 @@ func TestRedirects(t *testing.T) {
 
 // A model that does not play what it gets says so.
 func TestUnsupported(t *testing.T) {
-	o := newOrigin(t, map[string]string{"/gcm.m3u8": list("#EXT-X-KEY:METHOD=AES-256-GCM,URI=\"k\"\n", nil, true)}, nil)
+	o := newOrigin(t, map[string]string{"/x.m3u8": list("#EXT-X-KEY:METHOD=X,URI=\"k\"\n", nil, true)}, nil)
 	bad(t, press(t, o, "/cmaf/manifest-number.mpd", quick(hlsjs), run.App{}), run.ErrUnsupported, run.StepManifest)
-	bad(t, press(t, o, "/gcm.m3u8", quick(hlsjs), run.App{}), run.ErrUnsupported, run.StepManifest)
+	bad(t, press(t, o, "/x.m3u8", quick(hlsjs), run.App{}), run.ErrUnsupported, run.StepManifest)
 }

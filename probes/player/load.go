@@ -19,10 +19,34 @@ type ref struct {
 	rng *fetch.Range
 }
 
-// keyRef is what decrypts whole segments: AES-128 in CBC mode.
+// keyRef is what decrypts whole segments: AES-128 in CBC mode, or AES-256 in
+// GCM.
 type keyRef struct {
 	url string
 	iv  [16]byte
+	gcm bool
+}
+
+// decrypter undoes what encrypts a whole resource.
+type decrypter interface {
+	media.Sink
+	SetKey(key, iv []byte, at time.Time) error
+}
+
+// decrypter is what undoes it.
+func (k *keyRef) decrypter(to media.Sink) decrypter {
+	if k.gcm {
+		return media.NewGCMDecrypter(to)
+	}
+	return media.NewDecrypter(to)
+}
+
+// size is the key's, in bytes.
+func (k *keyRef) size() int {
+	if k.gcm {
+		return 32
+	}
+	return 16
 }
 
 // parts is what a track's first segment consists of, and the model's own time
@@ -34,6 +58,7 @@ type parts struct {
 	initKey *keyRef       // what encrypts init
 	lead    []ref         // segments that come before media, because the model starts earlier
 	media   ref
+	partial bool    // media is a part of a segment
 	key     *keyRef // what encrypts media
 
 	// initBody is the initialization segment where it came along with an index,
@@ -143,14 +168,15 @@ type watch struct {
 	mediaStep int    // the segment's last attempt
 	bytes     int64
 	finder    *media.Finder
-	decrypter *media.Decrypter // nil when the segment is clear
-	ended     bool             // the segment's bytes are all there
+	decrypter decrypter // nil when the segment is clear
+	ended     bool      // the segment's bytes are all there
 }
 
 // key is a key on its way. What is below there is to be read once that is
 // closed.
 type key struct {
 	url   string
+	size  int // in bytes
 	there chan struct{}
 	bytes []byte
 	at    Moment
@@ -172,11 +198,11 @@ func (w *watch) need(r *keyRef) *key {
 		return nil
 	}
 	for _, k := range w.keys {
-		if k.url == r.url {
+		if k.url == r.url && k.size == r.size() {
 			return k
 		}
 	}
-	k := &key{url: r.url, there: make(chan struct{})}
+	k := &key{url: r.url, size: r.size(), there: make(chan struct{})}
 	w.keys = append(w.keys, k)
 	return k
 }
@@ -198,8 +224,8 @@ func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func())
 		reset: func() { b = nil },
 		body:  func(p []byte, _ time.Time) error { b = append(b, p...); return nil },
 		done: func(*fetch.Exchange) error {
-			if len(b) != 16 {
-				return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want 16 (RFC 8216bis, 4.4.4.4)", len(b))}
+			if len(b) != k.size {
+				return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want %d (RFC 8216bis, 4.4.4.4)", len(b), k.size)}
 			}
 			return nil
 		},
@@ -218,7 +244,7 @@ func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func())
 	if err == nil && w.ended {
 		err = w.search(got.At)
 	}
-	return w.failure(run.StepSegment, err, got.Moment)
+	return w.failure(w.step(), err, got.Moment)
 }
 
 // loadInit gets the initialization segment.
@@ -236,8 +262,8 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 			reader = new(media.InitReader)
 			sink = reader
 			if w.initKey != nil {
-				d := media.NewDecrypter(reader)
-				_ = d.SetKey(w.initKey.bytes, w.parts.initKey.iv[:], w.initKey.at.At) // of 16 bytes, and nothing is held yet
+				d := w.parts.initKey.decrypter(reader)
+				_ = d.SetKey(w.initKey.bytes, w.parts.initKey.iv[:], w.initKey.at.At) // of the right size, and nothing is held yet
 				sink = d
 			}
 		},
@@ -270,7 +296,7 @@ func (w *watch) initIs(init *media.Init, at Moment) error {
 	w.init, w.initCame = init, at
 	close(w.initThere)
 	if w.finder != nil {
-		return w.failure(run.StepSegment, w.finder.SetInit(init, at.At), at)
+		return w.failure(w.step(), w.finder.SetInit(init, at.At), at)
 	}
 	return nil
 }
@@ -296,8 +322,8 @@ func (w *watch) afterKeys(ctx context.Context, after Moment, think time.Duration
 	return after, think, nil
 }
 
-// loadMedia gets the media segment and searches it for the keyframe as it
-// arrives. Audio is only received.
+// loadMedia gets the media segment and searches it as it arrives: for the
+// keyframe, or the first frame of sound.
 func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error {
 	after, think, err := w.afterKeys(ctx, after, w.thinkMedia, nil, asked)
 	if err != nil {
@@ -317,13 +343,12 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 	if after, think, err = w.loadLead(ctx, after, think, asked); err != nil {
 		return err
 	}
-	a := ask{name: run.StepSegment, track: w.track, url: w.media.url, rng: w.media.rng, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered}
-	if w.track == run.TrackVideo {
-		a.reset = w.reset
-		a.body = func(p []byte, at time.Time) error { return w.feed(ctx, p, at) }
-		a.done = func(x *fetch.Exchange) error { return w.close(x.End) }
-	}
-	got, err := w.request(ctx, a)
+	got, err := w.request(ctx, ask{
+		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered,
+		reset: w.reset,
+		body:  func(p []byte, at time.Time) error { return w.feed(ctx, p, at) },
+		done:  func(x *fetch.Exchange) error { return w.close(x.End) },
+	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mediaStep = got.Step

@@ -194,18 +194,20 @@ func (s *session) fail(r *Result, err error) {
 		f = failed(run.ErrInternal, run.StepManifest, fmt.Sprintf("no first frame, and no reason: %v", err), Moment{time.Now(), PressPlay})
 	}
 	r.Error, r.Step, r.Detail, r.End = f.typ, f.step, f.detail, f.at.At
-	s.blame(f)
+	s.blame(f.at.Step, f)
 	r.Phases = criticalPath(s.nodes, s.start, f.at)
 }
 
-// blame writes a failure into the step whose answer turned out to be bad only
-// after it had ended well: a playlist that cannot be used, media that its key or
-// initialization segment does not fit.
-func (s *session) blame(f *failure) {
-	if f.at.Step == PressPlay {
+// blame writes a failure into the step at index whose answer turned out to be
+// bad only after it had ended well: a playlist that cannot be used, media that
+// its key or initialization segment does not fit.
+func (s *session) blame(index int, f *failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if index == PressPlay {
 		return
 	}
-	if n := s.nodes[f.at.Step]; n.Name == f.step && n.Error == "" {
+	if n := s.nodes[index]; n.Name == f.step && n.Error == "" {
 		n.Error, n.Detail = f.typ, f.detail
 	}
 }

@@ -14,13 +14,16 @@ func (w *watch) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.finder, w.decrypter, w.ended = media.NewFinder(), nil, false
+	if w.track == run.TrackAudio {
+		w.finder = media.NewAudioFinder()
+	}
 	if w.init != nil {
 		_ = w.finder.SetInit(w.init, w.initCame.At) // nothing is there that it could not fit
 	}
 	if w.mediaKey != nil {
-		w.decrypter = media.NewDecrypter(w.finder)
+		w.decrypter = w.parts.key.decrypter(w.finder)
 		if w.mediaKey.ready() {
-			_ = w.decrypter.SetKey(w.mediaKey.bytes, w.parts.key.iv[:], w.mediaKey.at.At) // of 16 bytes, and nothing is held yet
+			_ = w.decrypter.SetKey(w.mediaKey.bytes, w.parts.key.iv[:], w.mediaKey.at.At) // of the right size, and nothing is held yet
 		}
 	}
 }
@@ -61,6 +64,15 @@ func (w *watch) close(at time.Time) error {
 	return mediaFault(w.search(at))
 }
 
+// step is what the media segment is: a part of a segment is a step of its own
+// kind.
+func (w *watch) step() run.StepName {
+	if w.parts.partial {
+		return run.StepPart
+	}
+	return run.StepSegment
+}
+
 // search ends the search for the keyframe: all bytes are there. What is still
 // to come is no failure yet.
 func (w *watch) search(at time.Time) error {
@@ -79,7 +91,9 @@ func (w *watch) outcome(to *loaded, err error) error {
 		at := w.initCame
 		to.init = &at
 	}
-	if !w.mediaAt.At.IsZero() {
+	// Audio that turned out to be none is as good as missing.
+	silent := w.track == run.TrackAudio && (w.finder == nil || !heard(w.finder))
+	if !w.mediaAt.At.IsZero() && !silent {
 		at := w.mediaAt
 		if w.mediaKey != nil && w.mediaKey.ready() {
 			at = at.Later(w.mediaKey.at)
@@ -89,14 +103,20 @@ func (w *watch) outcome(to *loaded, err error) error {
 			to.init = &at
 		}
 	}
-	if w.track != run.TrackVideo || w.finder == nil {
+	if w.finder == nil {
 		return err
 	}
 	k, ok := w.finder.Keyframe()
-	if !ok {
-		if err == nil {
-			err = failed(run.ErrNoKeyframe, run.StepSegment, "no keyframe with this initialization segment", w.mediaAt)
+	if !ok && err == nil {
+		typ, what := run.ErrNoKeyframe, "no keyframe"
+		if w.track == run.TrackAudio {
+			typ, what = run.ErrMediaInvalid, "no sound"
 		}
+		f := failed(typ, w.step(), what+" with this initialization segment", w.mediaAt)
+		w.blame(w.mediaAt.Step, f)
+		err = f
+	}
+	if !ok || w.track == run.TrackAudio {
 		return err
 	}
 	at := Moment{k.At, w.mediaStep}
@@ -112,6 +132,12 @@ func (w *watch) outcome(to *loaded, err error) error {
 	return err
 }
 
+// heard tells whether a frame of sound was found.
+func heard(f *media.Finder) bool {
+	_, ok := f.Keyframe()
+	return ok
+}
+
 // failure is a failure that another part of the segment brought to light.
 func (w *watch) failure(step run.StepName, err error, at Moment) error {
 	if err = mediaFault(err); err == nil {
@@ -119,6 +145,9 @@ func (w *watch) failure(step run.StepName, err error, at Moment) error {
 	}
 	f := asFailure(step, err)
 	f.at = at
+	if !w.mediaAt.At.IsZero() {
+		w.blame(w.mediaAt.Step, f)
+	}
 	return f
 }
 
@@ -135,7 +164,9 @@ func mediaFault(err error) error {
 		typ = run.ErrNoKeyframe
 	case errors.Is(err, media.ErrDecrypt):
 		typ = run.ErrDecrypt
-	case errors.Is(err, media.ErrInvalid), errors.Is(err, media.ErrNoInit):
+	case errors.Is(err, media.ErrUnsupported):
+		typ = run.ErrUnsupported
+	case errors.Is(err, media.ErrInvalid), errors.Is(err, media.ErrNoInit), errors.Is(err, media.ErrNoAudio):
 		typ = run.ErrMediaInvalid
 	}
 	return &fault{typ, err}
