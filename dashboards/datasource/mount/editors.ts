@@ -52,6 +52,8 @@ for (const name of ['oldest', 'newest']) {
     const box = (label: string) => page.getByRole('combobox', { name: label, exact: true });
     const field = (label: string) => page.getByRole('textbox', { name: label, exact: true });
     const button = (label: string) => page.getByRole('button', { name: label, exact: true });
+    const named = (label: string) => page.getByLabel(label, { exact: true });
+    const toggle = (label: string) => named(label).locator('xpath=..').locator('label').click();
     const press = (...keys: string[]) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
     /** An entry of the menu that is open. */
     const entry = (text: string): Locator =>
@@ -96,7 +98,7 @@ for (const name of ['oldest', 'newest']) {
       await press('Enter', 'Escape');
       await click('Step', '5m');
       await click('Order by', 'ttff_ms_p95');
-      await page.getByLabel('Descending').locator('xpath=..').locator('label').click();
+      await toggle('Descending');
       await fill('Limit', '5');
       await fill('Legend', '{{cdn}}');
       await fill('Compare', '-7d');
@@ -132,7 +134,7 @@ for (const name of ['oldest', 'newest']) {
 
     test('a run', async () => {
       await mount('query');
-      await page.getByText('Run', { exact: true }).first().click({ force: true }); // in front of it or behind it is what takes the click
+      await page.getByText('One run').first().click({ force: true }); // in front of it or behind it is what takes the click
       await field('Run').fill(` ${runID} `);
       await press('Enter');
       await emitted('trace');
@@ -193,15 +195,15 @@ for (const name of ['oldest', 'newest']) {
     test('the data source', async () => {
       await mount('config', { url: '', jsonData: {}, secureJsonData: {}, secureJsonFields: { tlsCACert: true } });
       await fill('URL', 'https://collector.example:8480');
-      await page.getByLabel('token').fill('sesame');
-      await page.getByLabel('Timeout').fill('12');
-      for (const name of ['tlsAuthWithCACert', 'tlsAuth']) {
-        await page.getByLabel(name, { exact: true }).locator('xpath=..').locator('label').click();
+      await named('Token').fill('sesame');
+      await named('Timeout').fill('12');
+      for (const name of ['CA certificate', 'Client certificate']) {
+        await toggle(name);
       }
       await button('Reset').click();
-      await page.getByLabel('tlsCACert', { exact: true }).fill('a certificate');
-      await page.getByLabel('tlsClientCert').fill('another');
-      await page.getByLabel('tlsClientKey').fill('its key');
+      await named('Authority').fill('a certificate');
+      await named('Certificate').fill('another');
+      await named('Key').fill('its key');
       await fill('Server name', 'collector.internal');
       await emitted('config');
     });

@@ -11,16 +11,16 @@ export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptio
   const { jsonData, secureJsonFields } = options;
   const secrets: Secrets = options.secureJsonData ?? {};
   const set = (change: Partial<Options>) => onOptionsChange({ ...options, jsonData: { ...jsonData, ...change } });
-  const secret = (key: keyof Secrets) => ({
-    'aria-label': key,
+  const secret = (key: keyof Secrets, name: string) => ({
+    'aria-label': name,
     isConfigured: Boolean(secureJsonFields?.[key]),
     value: secrets[key] ?? '',
     onChange: (e: { currentTarget: { value: string } }) => onOptionsChange({ ...options, secureJsonData: { ...secrets, [key]: e.currentTarget.value } }),
     onReset: () =>
       onOptionsChange({ ...options, secureJsonFields: { ...secureJsonFields, [key]: false }, secureJsonData: { ...secrets, [key]: '' } }),
   });
-  const toggle = (key: 'tlsAuth' | 'tlsAuthWithCACert' | 'tlsSkipVerify') => (
-    <InlineSwitch aria-label={key} value={Boolean(jsonData[key])} onChange={(e) => set({ [key]: e.currentTarget.checked })} />
+  const toggle = (key: 'tlsAuth' | 'tlsAuthWithCACert' | 'tlsSkipVerify', name: string) => (
+    <InlineSwitch aria-label={name} value={Boolean(jsonData[key])} onChange={(e) => set({ [key]: e.currentTarget.checked })} />
   );
   return (
     <>
@@ -35,7 +35,7 @@ export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptio
           />
         </InlineField>
         <InlineField label="Token" labelWidth={label} tooltip="Sent as a bearer token; needed where something before the collector asks for one">
-          <SecretInput width={width} {...secret('token')} />
+          <SecretInput width={width} {...secret('token', 'Token')} />
         </InlineField>
         <InlineField label="Timeout" labelWidth={label} tooltip="Of one query, in seconds; the collector itself gives up after 30">
           <Input
@@ -51,23 +51,23 @@ export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptio
       </FieldSet>
       <FieldSet label="TLS">
         <InlineField label="CA certificate" labelWidth={label} tooltip="Trust a certificate authority of your own">
-          {toggle('tlsAuthWithCACert')}
+          {toggle('tlsAuthWithCACert', 'CA certificate')}
         </InlineField>
         {jsonData.tlsAuthWithCACert && (
           <InlineField label="Authority" labelWidth={label}>
-            <SecretTextArea rows={5} cols={width} placeholder="-----BEGIN CERTIFICATE-----" {...secret('tlsCACert')} />
+            <SecretTextArea rows={5} cols={width} placeholder="-----BEGIN CERTIFICATE-----" {...secret('tlsCACert', 'Authority')} />
           </InlineField>
         )}
         <InlineField label="Client certificate" labelWidth={label} tooltip="Show a certificate to the collector">
-          {toggle('tlsAuth')}
+          {toggle('tlsAuth', 'Client certificate')}
         </InlineField>
         {jsonData.tlsAuth && (
           <>
             <InlineField label="Certificate" labelWidth={label}>
-              <SecretTextArea rows={5} cols={width} placeholder="-----BEGIN CERTIFICATE-----" {...secret('tlsClientCert')} />
+              <SecretTextArea rows={5} cols={width} placeholder="-----BEGIN CERTIFICATE-----" {...secret('tlsClientCert', 'Certificate')} />
             </InlineField>
             <InlineField label="Key" labelWidth={label}>
-              <SecretTextArea rows={5} cols={width} placeholder="-----BEGIN PRIVATE KEY-----" {...secret('tlsClientKey')} />
+              <SecretTextArea rows={5} cols={width} placeholder="-----BEGIN PRIVATE KEY-----" {...secret('tlsClientKey', 'Key')} />
             </InlineField>
           </>
         )}
@@ -77,7 +77,7 @@ export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptio
           </InlineField>
         )}
         <InlineField label="Skip verification" labelWidth={label} tooltip="Trust any certificate: for tries only, it gives the token to whoever answers">
-          {toggle('tlsSkipVerify')}
+          {toggle('tlsSkipVerify', 'Skip verification')}
         </InlineField>
       </FieldSet>
     </>

@@ -9,7 +9,7 @@ import { defaultQuery, type Named, type Options, type Query } from './types';
 
 const types = [
   { label: 'Runs', value: 'runs' as const, description: 'Measures over runs, as series or as a table' },
-  { label: 'Run', value: 'trace' as const, description: 'One run with its steps, as a waterfall' },
+  { label: 'One run', value: 'trace' as const, description: 'One run with its steps, as a waterfall' },
 ];
 
 const steps = [

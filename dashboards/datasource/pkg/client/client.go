@@ -51,7 +51,7 @@ func New(ctx context.Context, s backend.DataSourceInstanceSettings) (*Client, er
 	}
 	opts, err := s.HTTPClientOptions(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("client: settings: %w", err)
+		return nil, fmt.Errorf("the data source's settings cannot be used: %w", err)
 	}
 	if !strings.Contains(string(s.JSONData), `"timeout"`) {
 		opts.Timeouts.Timeout = DefaultTimeout
@@ -59,7 +59,7 @@ func New(ctx context.Context, s backend.DataSourceInstanceSettings) (*Client, er
 	opts.Timeouts.MaxConnsPerHost = MaxConns
 	h, err := httpclient.New(opts)
 	if err != nil {
-		return nil, fmt.Errorf("client: settings: %w", err)
+		return nil, fmt.Errorf("the data source's settings cannot be used: %w", err)
 	}
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{base: base, token: strings.TrimSpace(s.DecryptedSecureJSONData[keyToken]), http: h}, nil
@@ -69,9 +69,10 @@ func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {
 	case text == "":
-		return nil, fmt.Errorf("client: the URL of the collector is not set; it is the address of collector serve --http, such as http://127.0.0.1:8480")
+		return nil, &Error{Status: http.StatusBadRequest, Message: "the URL of the collector is not set; it is the address of collector serve --http, such as http://127.0.0.1:8480"}
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return nil, fmt.Errorf("client: %.200q is not the URL of a collector; want one such as http://127.0.0.1:8480", text)
+		return nil, &Error{Status: http.StatusBadRequest,
+			Message: fmt.Sprintf("%.200q is not the URL of a collector; want one such as http://127.0.0.1:8480", text)}
 	}
 	u.RawQuery, u.Fragment, u.User = "", "", nil
 	return u, nil
