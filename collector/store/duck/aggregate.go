@@ -21,6 +21,11 @@ type scope struct {
 // selection is the list of dimensions, measures and exemplars, of buckets or
 // of all of the range.
 func (st *statement) selection(buckets bool) string {
+	return st.withDims(slices.Concat(st.measures(buckets, ""), st.exemplars())...)
+}
+
+// measures are those that are answered, or only the column of that name.
+func (st *statement) measures(buckets bool, only string) []string {
 	var list []string
 	for i, span := range st.q.Spans() {
 		s := scope{st, span, i, buckets}
@@ -29,15 +34,22 @@ func (st *statement) selection(buckets bool) string {
 			suffix = query.BeforeSuffix
 		}
 		for _, m := range st.q.Measures {
-			list = append(list, s.measure(m)+" AS "+m.Name+suffix)
+			if name := m.Name + suffix; only == "" || only == name {
+				list = append(list, s.measure(m)+" AS "+name)
+			}
 		}
 	}
-	if n := st.q.Exemplars; n > 0 {
-		s := scope{st: st}
-		list = append(list, fmt.Sprintf(`arg_max(run_id, {'failed': NOT ok, 'started': CASE WHEN NOT ok THEN epoch_ns(started_at) ELSE 0 END,
-			'ttff': coalesce(ttff_ms, -1), 'id': run_id}, %d)%s AS %s`, n, s.only(), query.ExemplarsColumn))
+	return list
+}
+
+// exemplars is the column of these, if it is asked for.
+func (st *statement) exemplars() []string {
+	if st.q.Exemplars == 0 {
+		return nil
 	}
-	return st.withDims(list...)
+	s := scope{st: st}
+	return []string{fmt.Sprintf(`arg_max(run_id, {'failed': NOT ok, 'started': CASE WHEN NOT ok THEN epoch_ns(started_at) ELSE 0 END,
+		'ttff': coalesce(ttff_ms, -1), 'id': run_id}, %d)%s AS %s`, st.q.Exemplars, s.only(), query.ExemplarsColumn)}
 }
 
 // withDims lists the dimensions, then columns.
@@ -86,7 +98,7 @@ func (s scope) window() string {
 	if len(s.st.dims) == 0 {
 		return " OVER (ORDER BY bucket)"
 	}
-	return " OVER (PARTITION BY rank ORDER BY bucket)"
+	return " OVER (PARTITION BY " + strings.Join(s.st.dims, ", ") + " ORDER BY bucket)"
 }
 
 // end is the end of the bucket, in Unix nanoseconds.
@@ -173,7 +185,7 @@ func (s scope) aggregate(m *query.Measure) string {
 		// Centuries apart, two times are further than 64 bits of nanoseconds.
 		return fmt.Sprintf("(CAST(epoch_ns(min(%s)%s) AS HUGEINT) - %s) / 1e6", m.Field.Name, s.only(), s.end())
 	case query.AggQuantile:
-		return fmt.Sprintf("quantile_cont(%s, %g)%s", number(m.Field), m.Quantile, s.only())
+		return s.quantile(m)
 	case query.AggAvg:
 		return "avg(" + number(m.Field) + ")" + s.only()
 	case query.AggMin:
@@ -182,6 +194,22 @@ func (s scope) aggregate(m *query.Measure) string {
 		return "max(" + number(m.Field) + ")" + s.only()
 	}
 	return runs
+}
+
+// quantile is one of a field's. All that are asked for of the field are written
+// as one aggregate, so that the engine collects and sorts its values once.
+func (s scope) quantile(m *query.Measure) string {
+	var all []string
+	index := 0
+	for _, other := range s.st.q.Measures {
+		if other.Agg == query.AggQuantile && other.Field == m.Field {
+			all = append(all, fmt.Sprint(other.Quantile))
+			if other == m {
+				index = len(all)
+			}
+		}
+	}
+	return fmt.Sprintf("(quantile_cont(%s, [%s])%s)[%d]", number(m.Field), strings.Join(all, ", "), s.only(), index)
 }
 
 // number is a field as it is computed with; a time stays one.

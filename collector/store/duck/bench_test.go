@@ -83,9 +83,12 @@ func BenchmarkQuery(b *testing.B) {
 		"24h playlist age max by target":         {From: day, Where: all, GroupBy: []string{"target"}, Measures: []string{"playlist_age_ms_max"}},
 		"24h sli p95 by country, day before":     {From: day, Where: all, GroupBy: []string{"country"}, Measures: []string{"sli", "ttff_ms_p95"}, Compare: query.Offset(24 * time.Hour)},
 		"24h 5m sli by country, day before":      {From: day, Step: query.Duration(5 * time.Minute), Where: all, GroupBy: []string{"country"}, Measures: []string{"sli"}, Compare: query.Offset(24 * time.Hour)},
-		"24h by country and cdn, 5 exemplars":    {From: day, Where: all, GroupBy: []string{"country", "cdn"}, Exemplars: 5},
-		"24h 5m by country, 3 exemplars":         {From: day, Step: query.Duration(5 * time.Minute), Where: all, GroupBy: []string{"country"}, Exemplars: 3},
-		"28d by country and cdn, 5 exemplars":    {From: month, Where: all, GroupBy: []string{"country", "cdn"}, Exemplars: 5},
+		"24h p50 p95 p99":                        {From: day, Where: all, Measures: []string{"ttff_ms_p50", "ttff_ms_p95", "ttff_ms_p99"}},
+		"24h pairs of cdns by country": {From: day, Where: all, GroupBy: []string{"country", "cdn"}, PairBy: "cdn",
+			Measures: []string{"pairs", "ttff_ms_paired_diff_low", "ttff_ms_paired_diff_high", "bad_paired_diff_low", "bad_paired_diff_high"}},
+		"24h by country and cdn, 5 exemplars": {From: day, Where: all, GroupBy: []string{"country", "cdn"}, Exemplars: 5},
+		"24h 5m by country, 3 exemplars":      {From: day, Step: query.Duration(5 * time.Minute), Where: all, GroupBy: []string{"country"}, Exemplars: 3},
+		"28d by country and cdn, 5 exemplars": {From: month, Where: all, GroupBy: []string{"country", "cdn"}, Exemplars: 5},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

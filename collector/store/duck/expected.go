@@ -58,11 +58,15 @@ func (st *statement) jobs(days []*day, span query.Span, matches string) string {
 	}
 	runs := fmt.Sprintf("SELECT *, (%s) AS mine FROM (%s) WHERE %s AND %s", matches,
 		union(within(days, from, span.To), strings.Join(in, ", ")), between(from, span.To), planned)
-	summed := fmt.Sprintf(`SELECT %[1]s, epoch_ns(min(started_at) FILTER (WHERE mine)) AS begun, epoch_ns(max(started_at) FILTER (WHERE mine)) AS last,
-		avg(interval_ms) FILTER (WHERE mine) * 1e6 AS every, CAST(every / 2 AS BIGINT) AS half,
-		arg_max(plan_revision, started_at) FILTER (WHERE mine) AS revision, epoch_ns(max(started_at)) AS last_of_all,
-		max(started_at) FILTER (WHERE plan_revision IS NOT NULL) AS revised, arg_max(plan_revision, started_at) AS newest
-		FROM (%[2]s) GROUP BY %[1]s`, strings.Join(keys, ", "), runs)
+	// By revision first: that leaves few rows to find the newest revision in.
+	revisions := fmt.Sprintf(`SELECT %[1]s, min(started_at) FILTER (WHERE mine) AS begun, max(started_at) FILTER (WHERE mine) AS last,
+		sum(interval_ms) FILTER (WHERE mine) AS intervals, count(*) FILTER (WHERE mine) AS runs, max(started_at) AS last_of_all
+		FROM (%[2]s) GROUP BY %[1]s`, strings.Join(add(slices.Clone(keys), "plan_revision"), ", "), runs)
+	summed := fmt.Sprintf(`SELECT %[1]s, epoch_ns(min(begun)) AS begun, epoch_ns(max(last)) AS last,
+		sum(intervals) / sum(runs) * 1e6 AS every, CAST(every / 2 AS BIGINT) AS half,
+		arg_max(plan_revision, last) AS revision, epoch_ns(max(last_of_all)) AS last_of_all,
+		max(last_of_all) FILTER (WHERE plan_revision IS NOT NULL) AS revised, arg_max(plan_revision, last_of_all) AS newest
+		FROM (%[2]s) GROUP BY %[1]s`, strings.Join(keys, ", "), revisions)
 	told := fmt.Sprintf(`SELECT *, last < max(last_of_all) OVER (PARTITION BY %s)
 		OR revision <> arg_max(newest, revised) OVER (PARTITION BY agent) AS ended FROM (%s)`, strings.Join(query.JobKey, ", "), summed)
 	return fmt.Sprintf(`SELECT %s, greatest(%d, begun - half) AS since,

@@ -149,6 +149,11 @@ func createRuns(catalog string) string {
 	defs := make([]string, len(names))
 	for i := range names {
 		defs[i] = quoteName(names[i]) + " " + types[i]
+		if names[i] == "run_id" {
+			// Packing the random bits of ids saves 4 of 16 bytes, and makes whatever
+			// reads them six times as slow.
+			defs[i] += " USING COMPRESSION uncompressed"
+		}
 	}
 	return "CREATE TABLE " + catalog + ".runs (" + strings.Join(defs, ", ") + ")"
 }

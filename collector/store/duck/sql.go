@@ -32,7 +32,7 @@ func build(q *query.Resolved, days []*day) (text string, args []any) {
 	for _, d := range q.Dims {
 		st.dims = append(st.dims, d.Name)
 	}
-	with := "WITH matching AS (" + st.matching(days) + ")"
+	with := "WITH matching AS " + st.materialized() + " (" + st.matching(days) + ")"
 	switch {
 	case q.Step == 0:
 		text = fmt.Sprintf("%s\nSELECT %s FROM matching%s HAVING %s\nORDER BY %s LIMIT %d",
@@ -50,11 +50,11 @@ func build(q *query.Resolved, days []*day) (text string, args []any) {
 	return text, st.args
 }
 
-// series ranks the series, of which the limit's are answered bucket by bucket.
-// Coverage needs every bucket of each.
+// series ranks the series by all of the range, and answers the limit's bucket by
+// bucket.
 func (st *statement) series() string {
-	// The series' dimensions have names of their own, or those of matching
-	// would be ambiguous.
+	// The series' dimensions have names of their own, or those of cells would be
+	// ambiguous.
 	keys := make([]string, len(st.dims))
 	back := make([]string, len(st.dims))
 	same := make([]string, len(st.dims))
@@ -63,18 +63,32 @@ func (st *statement) series() string {
 		back[i] = fmt.Sprintf("key%d AS %s", i, d)
 		same[i] = fmt.Sprintf("%s IS NOT DISTINCT FROM key%d", d, i)
 	}
-	from := "matching JOIN series ON " + strings.Join(same, " AND ")
-	if st.q.Covers() {
-		from = fmt.Sprintf("(SELECT matching.*, rank FROM %s UNION ALL BY NAME SELECT rank, %s, unnest(range(%d)) AS bucket FROM series)",
-			from, strings.Join(back, ", "), st.q.Buckets)
+	from := "matching"
+	if st.q.Covers() { // needs every bucket of each
+		from = fmt.Sprintf("(FROM matching UNION ALL BY NAME SELECT %s, unnest(range(%d)) AS bucket FROM series)",
+			strings.Join(back, ", "), st.q.Buckets)
 	}
+	by, _ := st.orderColumn()
 	return fmt.Sprintf(`series AS (SELECT %s, row_number() OVER (ORDER BY %s) AS rank
-	FROM (SELECT %s FROM matching%s HAVING %s) ORDER BY rank LIMIT %d)
-SELECT rank, bucket, %s FROM %s
-GROUP BY rank, bucket, %s ORDER BY rank, bucket`,
+	FROM (SELECT %s FROM matching%s HAVING %s) ORDER BY rank LIMIT %d),
+cells AS (SELECT bucket, %s FROM %s GROUP BY bucket, %s)
+SELECT rank, cells.* FROM cells JOIN series ON %s ORDER BY rank, bucket`,
 		strings.Join(keys, ", "), st.orderBy(),
-		st.selection(false), groupBy(st.dims), st.present(), st.q.Limit+1,
-		st.selection(true), from, strings.Join(st.dims, ", "))
+		st.withDims(st.measures(false, by)...), groupBy(st.dims), st.present(), st.q.Limit+1,
+		st.selection(true), from, strings.Join(st.dims, ", "),
+		strings.Join(same, " AND "))
+}
+
+// materialized says whether matching, of which series reads twice, is better
+// kept than computed again: to read a few columns costs less than to keep them,
+// and to pair runs or to match patterns costs more.
+func (st *statement) materialized() string {
+	pattern := func(f query.Filter) bool { return f.Op == query.Match || f.Op == query.NotMatch }
+	costly := st.q.PairBy != nil || st.q.Covers() || slices.ContainsFunc(st.q.Filters, pattern)
+	if costly && st.q.Step > 0 && len(st.dims) > 0 {
+		return "MATERIALIZED"
+	}
+	return "NOT MATERIALIZED"
 }
 
 // matching is the table of the runs that count, with the columns that are used,
@@ -92,10 +106,10 @@ func (st *statement) matching(days []*day) string {
 		out = add(out, "run_id", "ok", "ttff_ms")
 	}
 	in := slices.Clone(out)
-	paired, windows := "", ""
+	paired, window := "", ""
 	if q.PairBy != nil {
 		in = add(in, st.pairInputs()...)
-		paired, windows = st.paired()
+		paired, window = st.paired()
 		paired = ", " + paired
 	}
 	where := []string{"true"}
@@ -114,9 +128,9 @@ func (st *statement) matching(days []*day) string {
 			list += fmt.Sprintf(", %d AS part", i)
 		}
 		source := union(within(days, span.From, span.To), strings.Join(in, ", "))
-		part := fmt.Sprintf("SELECT %s FROM (%s) WHERE %s AND %s%s", list, source, between(span.From, span.To), matches, windows)
-		if windows != "" {
-			part = "FROM (" + part + ")" // the names of windows are those of a whole union
+		part := fmt.Sprintf("SELECT %s FROM (%s) WHERE %s AND %s%s", list, source, between(span.From, span.To), matches, window)
+		if window != "" {
+			part = "FROM (" + part + ")" // the name of a window is that of a whole union
 		}
 		parts = append(parts, part)
 		if q.Covers() {
@@ -173,15 +187,21 @@ func groupBy(dims []string) string {
 	return " GROUP BY " + strings.Join(dims, ", ")
 }
 
-// orderBy is the order of rows or series: as asked, then by the dimensions.
-func (st *statement) orderBy() string {
-	name, dir := st.q.Columns[st.q.OrderBy].Name, "ASC"
+// orderColumn is the column that rows or series are ordered by, and how.
+func (st *statement) orderColumn() (name, dir string) {
+	name, dir = st.q.Columns[st.q.OrderBy].Name, "ASC"
 	if st.q.Desc {
 		dir = "DESC"
 	}
 	if name == query.TimeColumn && st.q.Step > 0 {
 		name, dir = "runs", "DESC" // Fill turns the time
 	}
+	return name, dir
+}
+
+// orderBy is the order of rows or series: as asked, then by the dimensions.
+func (st *statement) orderBy() string {
+	name, dir := st.orderColumn()
 	keys := []string{name + " " + dir + " NULLS LAST"}
 	for _, d := range st.dims {
 		keys = append(keys, d+" ASC NULLS LAST")
