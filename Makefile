@@ -74,15 +74,9 @@ bench:
 chaos:
 	FIRSTFRAME_CHAOS=$(KILLS) CGO_ENABLED=1 $(GO) test -count 1 -v -run TestKills -timeout 6h ./deploy/lab/e2e
 
-# Each fuzz target for FUZZTIME; the seeds run with the tests. All targets have
-# their turn, also after one of them found something.
+# Each fuzz target for FUZZTIME; the seeds run with the tests.
 fuzz:
-	@failed=; for p in $$($(GO) list ./...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-	    echo "== $$p $$f"; \
-	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzzminimizetime 20x -fuzztime $(FUZZTIME) $$p || failed="$$failed $$p:$$f"; \
-	  done; done; \
-	if [ -n "$$failed" ]; then echo "found something:$$failed"; exit 1; fi
+	@deploy/fuzz.sh $(FUZZTIME)
 
 tools-demo:
 	@deploy/tools.sh go c++
