@@ -99,7 +99,7 @@ func TestGraph(t *testing.T) {
 	const ms = time.Millisecond
 	late := map[string]rule{
 		"/cmaf/v360/index.m3u8": delay(30 * ms), "/cmaf/v720/index.m3u8": delay(30 * ms), "/range/v360/index.m3u8": delay(30 * ms), "/aes/key.bin": delay(60 * ms),
-		"/cmaf/v360/0.m4s": delay(80 * ms), "/cmaf/v720/0.m4s": delay(80 * ms), "/cmaf/a48/init.mp4": delay(20 * ms), "/cmaf/a48/0.m4s": delay(40 * ms),
+		"/cmaf/v360/0.m4s": delay(250 * ms), "/cmaf/v720/0.m4s": delay(250 * ms), "/cmaf/a48/init.mp4": delay(20 * ms), "/cmaf/a48/0.m4s": delay(40 * ms),
 	}
 	const (
 		ts, aes, cmaf, ranged = "/ts/master.m3u8", "/aes/master.m3u8", "/cmaf/master.m3u8", "/range/master.m3u8"
@@ -124,6 +124,13 @@ func TestGraph(t *testing.T) {
 		{shaka, ranged, "M L<M A<M AI<L VI<L AS<AI VS<VI picture<VS"},
 		{shaka, number, "M AI<M AS<M VI<M VS<M picture<VS"},
 		{shaka, listed, "M AI<M AS<M VI<M VS<M picture<VS"},
+		{exoplayer, ts, "M L<M L'<L VS'<L' picture<VS'"},
+		{exoplayer, aes, "M L<M L'<L K<L' VS'<K picture<VS'"},
+		{exoplayer, cmaf, "M L<M L'<L A<L AI<A AS<AI VI'<L' VS'<VI' picture<VS'"},
+		{exoplayer, ranged, "M L<M A<L AI<A AS<AI VI<L VS<VI picture<VS"},
+		{exoplayer, number, "M VI<M AI<M VS<VI AS<AI picture<VS"},
+		{avplayer, ts, "M L<M VS<L picture<VS"},
+		{avplayer, cmaf, "M L<M A<M AI<A AS<A VI<L VS<L picture<VS"},
 		{ideal, cmaf, "M L<M A<M AI<A AS<A VI<L VS<L picture<VS"},
 		{ideal, number, "M VI<M VS<M AI<M AS<M picture<VS"},
 	} {

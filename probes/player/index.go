@@ -61,7 +61,7 @@ func (d *dashTitle) readIndex(ctx context.Context, track string, r *dash.Represe
 		want = dash.ByteRange{Offset: init.ByteRange.Offset, Length: before + want.Length}
 	}
 	if want.Length > maxIndex {
-		return indexed{}, failed(run.ErrTooLarge, run.StepIndex, fmt.Sprintf("an index of %d bytes, at most %d", want.Length, maxIndex), after)
+		return indexed{}, failed(run.ErrTooLarge, run.StepManifest, fmt.Sprintf("it names an index of %d bytes, at most %d", want.Length, maxIndex), after)
 	}
 	var body bytes.Buffer
 	x := indexed{}

@@ -3,6 +3,7 @@ package player
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -65,12 +66,19 @@ func (s *session) alone(track string) bool {
 	return f.Next(l.renditions, l.failed, l.at, l.estimate) < 0
 }
 
+// leaves tells whether the model leaves the rendition at once at such a failure.
+func (s *session) leaves(fail *failure, track string) bool {
+	f := s.model.Failover
+	return f != nil && slices.Contains(f.Statuses, fail.status) && !s.alone(track)
+}
+
 // failOver goes to another rendition after err, where the model does. It answers
 // from when on; ok is false when err is final.
 func (s *session) failOver(ctx context.Context, err error) (after Moment, ok bool) {
 	f := s.model.Failover
 	var fail *failure
-	if f == nil || !errors.As(err, &fail) || ctx.Err() != nil || !network(fail.typ) || fail.timedOut && !f.Timeouts {
+	if f == nil || !errors.As(err, &fail) || ctx.Err() != nil || !network(fail.typ) ||
+		fail.timedOut && !f.Timeouts || f.Statuses != nil && !slices.Contains(f.Statuses, fail.status) {
 		return Moment{}, false
 	}
 	switch fail.step {

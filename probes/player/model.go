@@ -79,6 +79,9 @@ type Model struct {
 	// WholeSegment: the first frame shows only once its segment is complete;
 	// otherwise as soon as the keyframe is.
 	WholeSegment bool
+	// PlayWhole: it starts to play only once the first segments are complete,
+	// even though a frame shows before.
+	PlayWhole bool
 	// FrameAudio is what the first frame needs of a separate audio track.
 	FrameAudio AudioNeed
 	// Tick delays the first frame of a stream whose separate audio is there
@@ -215,6 +218,10 @@ type Failover struct {
 	// Next is an index of the renditions: what to take when the one at index at
 	// failed; -1: nothing. Those that failed before are marked.
 	Next func(renditions []Rendition, failed []bool, at int, estimateKbps float64) int
+	// Statuses are those of an answer at which it is left, without another try,
+	// where there is another rendition; nil: whatever failed, once its tries are
+	// over.
+	Statuses []int64
 	// Delay and Fuzz are as in [Policy], before the next rendition.
 	Delay time.Duration
 	Fuzz  float64
@@ -297,6 +304,24 @@ func highestWithin(renditions []Rendition, estimateKbps float64) int {
 // highestWithinShare is highestWithin of a share of the estimate.
 func highestWithinShare(share float64) func([]Rendition, float64) int {
 	return func(r []Rendition, kbps float64) int { return highestWithin(r, kbps*share) }
+}
+
+// otherWithin is the usual choice after a failure: the highest rendition that a
+// share of the estimate carries, else the lowest, of those that have not failed.
+func otherWithin(share float64) func([]Rendition, []bool, int, float64) int {
+	return func(renditions []Rendition, failed []bool, at int, kbps float64) int {
+		var left []Rendition
+		var index []int
+		for i, r := range renditions {
+			if i != at && !failed[i] {
+				left, index = append(left, r), append(index, i)
+			}
+		}
+		if len(left) == 0 {
+			return -1
+		}
+		return index[highestWithin(left, kbps*share)]
+	}
 }
 
 // lowest is the rendition with the least bandwidth, of equals the first.

@@ -9,7 +9,7 @@ import (
 // Models lists the models there are: of each format the default first, of each
 // player the newest version first.
 func Models() []*Model {
-	return []*Model{hlsjs, hlsjs16, dashjs, shaka, ideal}
+	return []*Model{hlsjs, hlsjs16, dashjs, shaka, exoplayer, avplayer, ideal}
 }
 
 // Names lists the players that [Lookup] knows, for a plan's check.

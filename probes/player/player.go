@@ -171,7 +171,7 @@ func (s *session) succeed(r *Result, p *presentation, frame Moment) {
 	if p.video.width > 0 {
 		r.Width, r.Height = p.video.width, p.video.height
 	}
-	if startup, ok := p.startup(frame); ok {
+	if startup, ok := s.startup(p, frame); ok {
 		r.Startup = &startup
 	}
 	if p.behind != nil {
@@ -261,13 +261,20 @@ func (s *session) render(at Moment, d time.Duration) Moment {
 }
 
 // startup is when playback starts: both tracks are there. It is not ok where
-// the audio never came.
-func (p *presentation) startup(frame Moment) (at time.Time, ok bool) {
+// one of them never came.
+func (s *session) startup(p *presentation, frame Moment) (at time.Time, ok bool) {
+	at = frame.At
+	if s.model.PlayWhole {
+		if p.video.segment == nil {
+			return time.Time{}, false
+		}
+		at = later(at, p.video.segment.At)
+	}
 	if !p.separate {
-		return frame.At, true
+		return at, true
 	}
 	if p.audio.init == nil || p.audio.segment == nil {
 		return time.Time{}, false
 	}
-	return later(frame.At, later(p.audio.init.At, p.audio.segment.At)), true
+	return later(at, later(p.audio.init.At, p.audio.segment.At)), true
 }

@@ -123,6 +123,9 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 			before = s.countFailure()
 		}
 		delay, again := p.again(fail, before)
+		if s.leaves(fail, a.track) {
+			return answer{}, err
+		}
 		if !again && p.Alone && !fail.timedOut && network(fail.typ) && before < p.ErrorRetries && s.alone(a.track) {
 			delay, again = p.delay(before), true
 		}
@@ -323,13 +326,6 @@ func (s *session) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.nodes)
-}
-
-// node is the step of that index.
-func (s *session) node(i int) *node {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.nodes[i]
 }
 
 // sleepUntil waits for t, or for the end of ctx, whose error it gives.

@@ -63,7 +63,7 @@ var shaka = &Model{
 	},
 	// failureCallbackBackoff_, then a stream is off for maxDisabledTime, 30 s
 	// (handleStreamingError_ in media/streaming_engine.js).
-	Failover: &Failover{Next: fittingOther, Delay: time.Second, Fuzz: 0.5},
+	Failover: &Failover{Next: otherOrAgain(0.95), Delay: time.Second, Fuzz: 0.5},
 
 	LiveDelay:          shakaLiveDelay,
 	Earlier:            2 * time.Second, // inaccurateManifestTolerance
@@ -112,27 +112,14 @@ func shakaLiveDelay(l Live) time.Duration {
 	return l.Longest + delay
 }
 
-// fittingOther is the rendition that the estimate carries, of those that have
-// not failed; when all have they are on again, but the last.
-func fittingOther(renditions []Rendition, failed []bool, at int, estimateKbps float64) int {
-	pick := func(fits func(i int) bool) int {
-		best := -1
-		for i, r := range renditions {
-			if !fits(i) {
-				continue
-			}
-			within := r.Kbps/0.95 <= estimateKbps
-			switch {
-			case best < 0,
-				within && r.Kbps > renditions[best].Kbps,
-				!within && r.Kbps < renditions[best].Kbps:
-				best = i
-			}
+// otherOrAgain is otherWithin; when all have failed they are on again, but the
+// last.
+func otherOrAgain(share float64) func([]Rendition, []bool, int, float64) int {
+	other := otherWithin(share)
+	return func(r []Rendition, failed []bool, at int, kbps float64) int {
+		if i := other(r, failed, at, kbps); i >= 0 {
+			return i
 		}
-		return best
+		return other(r, make([]bool, len(r)), at, kbps)
 	}
-	if i := pick(func(i int) bool { return i != at && !failed[i] }); i >= 0 {
-		return i
-	}
-	return pick(func(i int) bool { return i != at })
 }

@@ -1,0 +1,55 @@
+package player
+
+import (
+	"time"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// exoplayer is ExoPlayer of Media3 with its default settings, modelled from its
+// source, not measured. It extracts samples as they arrive and shows the first
+// frame before it starts to play; what a device's decoder needs for that is not
+// known and left out.
+var exoplayer = &Model{
+	Name:    "exoplayer",
+	Version: "1.11",
+	Source:  "Media3's sources of 1.11.0; times of its own and of the decoder are not known",
+	HLS:     &Think{},
+	DASH:    &Think{},
+
+	// DEFAULT_INITIAL_BITRATE_ESTIMATES_WIFI, the middle of its five groups of
+	// countries (upstream/DefaultBandwidthMeter), of which
+	// AdaptiveTrackSelection uses DEFAULT_BANDWIDTH_FRACTION.
+	EstimateKbps: always(2400),
+	Start:        highestWithinShare(0.7),
+	// isEligibleForFallback and getFallbackSelectionFor in
+	// upstream/DefaultLoadErrorHandlingPolicy.
+	Failover: &Failover{Next: otherWithin(0.7), Playlists: true, Statuses: []int64{403, 404, 410, 416, 500, 503}},
+
+	LiveDelay: func(l Live) time.Duration {
+		if l.DASH && l.Asked == 0 {
+			return 30 * time.Second // DEFAULT_FALLBACK_TARGET_LIVE_OFFSET_MS in DashMediaSource
+		}
+		return holdBack(l) // getTargetLiveOffsetUs in HlsMediaSource
+	},
+
+	PrimaryFirst:  true,     // playlist/DefaultHlsPlaylistTracker
+	Key:           KeyFirst, // EncryptionKeyChunk in HlsChunkSource
+	InitFirst:     true,     // maybeLoadInitData in HlsMediaChunk, InitializationChunk in DefaultDashChunkSource
+	IndexWithInit: true,     // newInitializationChunk in DefaultDashChunkSource
+
+	PlayWhole: true, // bufferForPlaybackMs is 1000 in DefaultLoadControl: less than a segment, mostly
+
+	// DEFAULT_MIN_LOADABLE_RETRY_COUNT and getRetryDelayMsFor in
+	// upstream/DefaultLoadErrorHandlingPolicy; connectTimeoutMs and
+	// readTimeoutMs in DefaultHttpDataSource, the first taken for both.
+	Retry: map[run.StepName]Policy{
+		run.StepManifest: exoplayerRetry, run.StepClock: exoplayerRetry, run.StepPlaylist: exoplayerRetry, run.StepKey: exoplayerRetry,
+		run.StepIndex: exoplayerRetry, run.StepInit: exoplayerRetry, run.StepSegment: exoplayerRetry,
+	},
+}
+
+var exoplayerRetry = Policy{
+	FirstByte: 8 * time.Second, Stall: 8 * time.Second,
+	TimeoutRetries: 3, ErrorRetries: 3, Step: time.Second, MaxDelay: 5 * time.Second, Retry4xx: true, RetryBroken: true,
+}
