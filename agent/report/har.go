@@ -184,13 +184,7 @@ func harPageOf(r *run.Run) map[string]any {
 }
 
 func harTitle(r *run.Run) string {
-	parts := []string{r.Target}
-	for _, s := range []string{r.CDN, appOf(r), r.Player, r.Connection} {
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
-	return strings.Join(parts, " · ")
+	return strings.Join(nonEmpty(r.Target, r.CDN, appOf(r), r.Player, r.Connection), " · ")
 }
 
 // harEntryOf is the run's k-th step, a request attempt.

@@ -193,12 +193,7 @@ func percent(v, end float64) float64 { return math.Round(v/end*1e4) / 100 }
 
 // name is the group's name, of what sets it apart.
 func (c *cell) name() string {
-	var parts []string
-	for _, s := range []string{c.targetName, c.cdn, c.app, c.connectionName} {
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
+	parts := nonEmpty(c.targetName, c.cdn, c.app, c.connectionName)
 	if len(parts) == 0 {
 		return "all runs"
 	}

@@ -44,7 +44,7 @@ func drawingOf(r *run.Run) drawing {
 	}
 	end = max(end, 1) * 1.02
 	d := drawing{
-		ID: r.RunID, Name: nameOf(r), About: strings.Join(about(r), " · "), Target: r.Target, Error: r.ErrorDetail, Hint: hints[r.ErrorType], Axis: ticks(end),
+		ID: r.RunID, Name: strings.Join(nonEmpty(r.CDN, appOf(r), r.Connection), " · "), About: strings.Join(about(r), " · "), Target: r.Target, Error: r.ErrorDetail, Hint: hints[r.ErrorType], Axis: ticks(end),
 		Path: stack(r, max(r.Phases.Sum(), 1e-9)), Split: split(r), Total: Millis(r.Phases.Sum()),
 	}
 	d.Verdict, d.Tone = verdict(r)
@@ -93,15 +93,4 @@ func drawnStepOf(s *run.Step, end float64) drawnStep {
 		at += part.ms
 	}
 	return row
-}
-
-// nameOf is what the run was played through and as.
-func nameOf(r *run.Run) string {
-	var parts []string
-	for _, s := range []string{r.CDN, appOf(r), r.Connection} {
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
-	return strings.Join(parts, " · ")
 }

@@ -15,6 +15,7 @@ import (
 	"math"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -99,26 +100,21 @@ func verdict(r *run.Run) (text, tone string) {
 
 // about says as whom the run was played, and who served it.
 func about(r *run.Run) []string {
-	var parts []string
-	for _, s := range []string{r.CDN, appOf(r), r.Player, strings.TrimSpace(r.Format + " " + r.Mode), r.Connection} {
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
+	parts := nonEmpty(r.CDN, appOf(r), r.Player, strings.TrimSpace(r.Format+" "+r.Mode), r.Connection)
 	if served := servedBy(r); served != "" {
 		parts = append(parts, "from "+served)
 	}
 	return parts
 }
 
+// nonEmpty are the texts that say something.
+func nonEmpty(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
+}
+
 // servedBy is who answered, as far as it shows.
 func servedBy(r *run.Run) string {
-	var parts []string
-	for _, s := range []string{r.CDNSeen, r.POP, r.POPCountry, r.EdgeIP} {
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
+	parts := nonEmpty(r.CDNSeen, r.POP, r.POPCountry, r.EdgeIP)
 	if r.HTTPVersion != "" {
 		parts = append(parts, "HTTP/"+r.HTTPVersion)
 	}
