@@ -17,6 +17,7 @@ import (
 type networkFlags struct {
 	Bind         string   `help:"Source address of every connection." placeholder:"ADDR"`
 	Resolver     string   `help:"DNS server to ask in place of the system's." placeholder:"HOST[:PORT]"`
+	ECS          string   `name:"ecs" help:"Network to ask DNS for in place of this machine's, to see which edge its clients are sent to (EDNS client subnet). Needs a resolver that passes it on." placeholder:"PREFIX"`
 	IP           int      `name:"ip" help:"Only IPv4 (4) or only IPv6 (6)." enum:"0,4,6" default:"0" placeholder:"4|6"`
 	CA           string   `name:"ca" help:"Certificates to trust, PEM, in place of the system's." type:"existingfile" placeholder:"FILE"`
 	Insecure     bool     `help:"Accept any certificate."`
@@ -39,6 +40,13 @@ func (f *networkFlags) network() (probes.Network, error) {
 		if _, _, err := net.SplitHostPort(f.Resolver); err != nil {
 			n.Resolver = net.JoinHostPort(strings.Trim(f.Resolver, "[]"), "53")
 		}
+	}
+	if f.ECS != "" {
+		prefix, err := netip.ParsePrefix(f.ECS)
+		if err != nil {
+			return n, usageError{fmt.Errorf("--ecs %q: want a network such as 200.147.3.0/24", f.ECS)}
+		}
+		n.ClientSubnet = prefix.Masked()
 	}
 	for _, pair := range f.ConnectTo {
 		host, addr, err := splitConnectTo(pair)

@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -10,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firstframe/firstframe/probes"
 	"github.com/firstframe/firstframe/probes/plan"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/google/go-cmp/cmp"
@@ -68,6 +72,15 @@ func TestNetworkFlags(t *testing.T) {
 	if err != nil || n.Bind != netip.MustParseAddr("127.0.0.2") || n.IPVersion != 4 || !n.Insecure || !n.AllowPrivate ||
 		!cmp.Equal(n.ConnectTo, map[string]string{"a": "192.0.2.1", "b": "192.0.2.2:1"}) {
 		t.Errorf("%+v, %v", n, err)
+	}
+	n, err = (&networkFlags{ECS: "200.147.3.129/24"}).network()
+	if err != nil || n.ClientSubnet != netip.MustParsePrefix("200.147.3.0/24") {
+		t.Errorf("--ecs: %v, %v", n.ClientSubnet, err)
+	}
+	for _, ecs := range []string{"200.147.3.129", "200.147.3.0/33", "BR"} {
+		if _, err := (&networkFlags{ECS: ecs}).network(); !refused(err, ecs) {
+			t.Errorf("--ecs %s: %v", ecs, err)
+		}
 	}
 	if _, err := (&networkFlags{Bind: "eth0"}).network(); !refused(err, "eth0") {
 		t.Errorf("--bind eth0: %v", err)
@@ -192,6 +205,50 @@ allow_addresses: [10.0.0.0/8]
 	}
 	if _, err := (&probeCmd{Plan: file, Target: []string{"sports"}}).specs(); !refused(err, "sports") {
 		t.Errorf("%v", err)
+	}
+}
+
+// What the plan allows is reached, and what it does not is not, also behind a
+// redirect and by any protocol.
+func TestPlanAllowsAddresses(t *testing.T) {
+	reached := false
+	inner := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	inner.Listener.Close()
+	var err error
+	if inner.Listener, err = net.Listen("tcp", "127.0.0.2:0"); err != nil {
+		t.Skip(err)
+	}
+	inner.StartTLS()
+	defer inner.Close()
+	outer := httptest.NewServer(http.RedirectHandler(inner.URL+"/m.m3u8", http.StatusFound))
+	defer outer.Close()
+	for _, tt := range []struct {
+		allow, http string
+		url         string
+		want        run.ErrorType
+		reached     bool
+	}{
+		{"", "1.1", inner.URL, run.ErrBlockedAddress, false},
+		{"127.0.0.1", "2", inner.URL, run.ErrBlockedAddress, false},
+		{"127.0.0.1", "3", inner.URL, run.ErrBlockedAddress, false},
+		{"127.0.0.1", "1.1", outer.URL, run.ErrBlockedAddress, false},
+		{"127.0.0.1, 127.0.0.2/32", "1.1", outer.URL, run.ErrManifestEmpty, true},
+		{"127.0.0.0/8", "1.1", inner.URL, run.ErrManifestEmpty, true},
+	} {
+		file := filepath.Join(t.TempDir(), "plan.yaml")
+		text := fmt.Sprintf("version: 1\ntargets: [{name: a, url: %q}]\napps: [{name: web, http: %q}]\nallow_addresses: [%s]\n", tt.url+"/m.m3u8", tt.http, tt.allow)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		specs, err := (&probeCmd{Plan: file, networkFlags: networkFlags{Insecure: true}}).specs()
+		if err != nil || len(specs) != 1 {
+			t.Fatalf("%d specs, %v", len(specs), err)
+		}
+		reached = false
+		r := probes.Probe(t.Context(), specs[0])
+		if r.ErrorType != tt.want || reached != tt.reached {
+			t.Errorf("allowing [%s], %s over HTTP/%s: %s (%s), reached %v; want %s", tt.allow, tt.url, tt.http, r.ErrorType, r.ErrorDetail, reached, tt.want)
+		}
 	}
 }
 

@@ -25,7 +25,8 @@ type probeCmd struct {
 
 	Repeat   int           `help:"How often to play." default:"1" placeholder:"N"`
 	Interval time.Duration `help:"Time between the starts of two repetitions." placeholder:"D"`
-	HTTP     string        `name:"http" help:"HTTP version; left out, as negotiated." enum:",1.1,2" default:"" placeholder:"1.1|2"`
+	HTTP     string        `name:"http" help:"HTTP version; left out, as negotiated." enum:",1.1,2,3" default:"" placeholder:"1.1|2|3"`
+	AltSvc   string        `help:"Whether HTTP/3 is taken up where a server offers it (Alt-Svc): first, as on a browser's first visit; known, as when it comes again, from the second repetition on; off. Left out, first, or as the plan says." enum:",first,known,off" default:"" placeholder:"first|known|off"`
 	Header   []string      `help:"Header of every request. Repeatable." placeholder:"K:V" sep:"none"`
 
 	Threshold time.Duration `help:"A run that takes this long or longer is not good." placeholder:"D"`
@@ -121,7 +122,7 @@ func (c *probeCmd) specs() ([]probes.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	network.HTTP = c.HTTP
+	network.HTTP, network.AltSvc, network.Visits = c.HTTP, c.AltSvc, &probes.Visits{}
 	if network.Header, err = headers(c.Header); err != nil {
 		return nil, err
 	}

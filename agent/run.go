@@ -85,6 +85,7 @@ func (c *runCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	network.Visits = &probes.Visits{}
 	if c.ID == "" {
 		if c.ID, err = os.Hostname(); err != nil {
 			return fmt.Errorf("this machine has no name, give one with --id: %w", err)

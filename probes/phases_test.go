@@ -116,9 +116,12 @@ func TestPhases(t *testing.T) {
 		{"in parallel, media last", "/cmaf/master.m3u8", mediaLast,
 			run.Phases{DNSMs: 120, TLSMs: 90, ManifestMs: 60, PlaylistMs: 50, SegmentTTFBMs: 170, SegmentMs: 210}},
 	} {
-		for _, version := range []string{"1.1", "2"} {
+		for _, version := range []string{"1.1", "2", "3"} {
 			t.Run(tt.name+" HTTP/"+version, func(t *testing.T) {
 				srv := slow(t, tt.delays)
+				if version == "3" {
+					quicBeside(t, srv)
+				}
 				s := spec(strings.Replace(srv.URL, "127.0.0.1", "stream.example", 1)+tt.manifest, "hlsjs", version)
 				s.Network.Resolver = nameserver(t, 120*ms)
 				var off []run.Phases
@@ -143,8 +146,12 @@ func TestPhases(t *testing.T) {
 					// of three says what is measured.
 					least := slices.Min(got)
 					t.Logf("%s %.2f ms, want %v", name, least, want)
-					if d := least - want; d < -1 || d > 5+slack {
-						t.Errorf("%s: %v ms (least of %v), want %v within 5", name, least, got, want)
+					within := 5.0 + slack
+					if version == "3" && name == "tls" {
+						within += 5 // a Retry and the handshake's packets are this machine's own work, on both sides
+					}
+					if d := least - want; d < -1 || d > within {
+						t.Errorf("%s: %v ms (least of %v), want %v within %v", name, least, got, want, within)
 					}
 				}
 				check("dns", want.DNSMs, func(p run.Phases) float64 { return p.DNSMs })

@@ -55,10 +55,13 @@ type Identity struct {
 // system's resolver and certificates and refuses addresses that are not public.
 type Network struct {
 	Resolver       string            // DNS server HOST:PORT
+	ClientSubnet   netip.Prefix      // the network that DNS is asked for in place of our own (RFC 7871); such runs are labelled ecs and ecs_scope
 	ConnectTo      map[string]string // host, or host:port, to the ADDR or ADDR:PORT to dial in its place
 	Bind           netip.Addr        // source address
 	IPVersion      int               // 4 or 6; 0 is any
-	HTTP           string            // 1.1 or 2; empty negotiates; an app's own choice goes first
+	HTTP           string            // 1.1, 2 or 3; empty negotiates; an app's own choice goes first
+	AltSvc         string            // as run.App.AltSvc, which goes first
+	Visits         *Visits           // what apps remember that come again; nil is nothing
 	RootCAs        *x509.CertPool
 	Insecure       bool
 	AllowPrivate   bool
@@ -79,11 +82,15 @@ func Probe(ctx context.Context, spec Spec) run.Run {
 	if err == nil {
 		via, err = newRoute(spec)
 	}
+	var network fetch.Config
+	if err == nil {
+		network, err = fetchConfig(spec, via)
+	}
 	if err != nil {
 		r.ErrorType, r.ErrorStep, r.ErrorDetail = run.ErrUnsupported, run.StepManifest, err.Error()
 		return r
 	}
-	client := fetch.New(fetchConfig(spec, via))
+	client := fetch.New(network)
 	defer client.Close()
 	if r.Connection == "warm" {
 		warmUp(ctx, client, via.servers(), timeout)
@@ -98,6 +105,7 @@ func Probe(ctx context.Context, spec Spec) run.Run {
 		Header: via.header, Rewrite: via.rewrite, Keep: cdn.KeepHeaders,
 	})
 	complete(&r, result)
+	noteSubnet(&r, client, spec.Network.ClientSubnet)
 	return r
 }
 
@@ -145,9 +153,15 @@ func complete(r *run.Run, p *player.Result) {
 	r.TTFFMs, r.FirstKeyframeMs, r.StartupMs = since(p.Start, p.Frame), since(p.Start, p.Keyframe), since(p.Start, p.Startup)
 	r.Good = r.OK && *r.TTFFMs < r.ThresholdMs
 	r.Phases, r.Steps = p.Phases, p.Steps
+	for i, x := range p.Exchanges {
+		if x != nil {
+			r.Steps[i].Connects = connects(x, p.Start)
+		}
+	}
 	r.BitrateKbps = positive(p.BitrateKbps)
 	r.Width, r.Height = positive(int64(p.Width)), positive(int64(p.Height))
 	r.Codec = p.Codec
+	r.Pathway = p.Pathway
 	r.LiveLatencyMs, r.PlaylistAgeMs = duration(p.LiveLatency), duration(p.PlaylistAge)
 	count(r)
 	served(r, p)
@@ -236,29 +250,6 @@ func served(r *run.Run, p *player.Result) {
 	r.CDNSeen, r.POP, r.POPCountry = seen.CDN, seen.POP, seen.POPCountry
 	if segment {
 		r.SegmentCacheStatus = seen.Cache
-	}
-}
-
-// fetchConfig is how the run's requests leave this machine.
-func fetchConfig(spec Spec, via *route) fetch.Config {
-	n := spec.Network
-	to := maps.Clone(n.ConnectTo)
-	if spec.CDN.ConnectTo != "" {
-		if to == nil {
-			to = map[string]string{}
-		}
-		for _, u := range via.servers() {
-			to[u.Host] = spec.CDN.ConnectTo
-		}
-	}
-	agent := spec.App.UserAgent
-	if agent == "" {
-		agent = "Mozilla/5.0 (compatible; Firstframe/" + orDefault(spec.Identity.AgentVersion, "devel") + ")"
-	}
-	return fetch.Config{
-		Resolver: n.Resolver, ConnectTo: to, LocalAddr: n.Bind, IPVersion: n.IPVersion,
-		HTTP: orDefault(spec.App.HTTP, n.HTTP), RootCAs: n.RootCAs, Insecure: n.Insecure,
-		AllowPrivate: n.AllowPrivate, AllowAddresses: n.AllowAddresses, UserAgent: agent,
 	}
 }
 

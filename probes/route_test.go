@@ -103,8 +103,9 @@ func TestConnectTo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(tt.want, fetchConfig(s, v).ConnectTo); diff != "" || len(given) != 1 {
-			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		cfg, err := fetchConfig(s, v)
+		if diff := cmp.Diff(tt.want, cfg.ConnectTo); diff != "" || err != nil || len(given) != 1 {
+			t.Errorf("%s: %v (-want +got):\n%s", tt.name, err, diff)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func (d *decoder) cdn(n ast.Node, names unique) run.CDN {
 
 func (d *decoder) app(n ast.Node, names unique) run.App {
 	o := d.object(n, "app", "name", "version", "player", "user_agent", "headers", "query", "codecs",
-		"max_height", "http", "cmcd", "set")
+		"max_height", "http", "alt_svc", "cmcd", "set")
 	a := run.App{
 		Name:      o.required("name", name),
 		Version:   o.text("version", name),
@@ -90,7 +90,8 @@ func (d *decoder) app(n ast.Node, names unique) run.App {
 		Query:     o.dictionary("query", maxList, anyText, anyText),
 		Codecs:    o.texts("codecs", name),
 		MaxHeight: o.integer("max_height", 16, 100_000),
-		HTTP:      o.oneOf("http", "1.1", "2"),
+		HTTP:      o.oneOf("http", "1.1", "2", "3"),
+		AltSvc:    o.oneOf("alt_svc", "first", "known", "off"),
 		CMCD:      o.oneOf("cmcd", "header", "query", "off"),
 		Set:       d.set(o),
 	}

@@ -187,8 +187,8 @@ type Step struct {
 	EndMs   float64   `json:"end_ms"`            // last byte, or failure, or given up
 	QueueMs float64   `json:"queue_ms"`          // until a connection was free or began to be made
 	DNSMs   float64   `json:"dns_ms"`            // resolving; 0 on a reused connection
-	ConnMs  float64   `json:"connect_ms"`        // TCP handshake; 0 on a reused connection
-	TLSMs   float64   `json:"tls_ms"`            // TLS handshake; 0 on a reused connection
+	ConnMs  float64   `json:"connect_ms"`        // TCP handshake, of QUIC until the server's first packet; 0 on a reused connection
+	TLSMs   float64   `json:"tls_ms"`            // TLS handshake, of QUIC from that packet on; 0 on a reused connection
 	WaitMs  float64   `json:"wait_ms"`           // request sent until the first byte of the answer's head
 	RecvMs  float64   `json:"receive_ms"`        // first byte until last byte
 	Status  int64     `json:"status,omitempty"`  // HTTP status; 0 when none came
@@ -199,10 +199,20 @@ type Step struct {
 	Error   ErrorType `json:"error_type,omitempty"` // empty when this attempt did not fail
 	Detail  string    `json:"error,omitempty"`      // what failed, on what
 
+	// Connects are the attempts to connect, by start, where there were several
+	// or one failed. Each is NETWORK ADDRESS START END OUTCOME, such as
+	// "tcp [2001:db8::1]:443 12.3 312.5 overtaken": tcp or quic; from and to as
+	// StartMs; connected, overtaken (another was first), pending (when the
+	// request was given up), or why it failed. At most MaxConnects.
+	Connects []string `json:"connects,omitempty"`
+
 	// Headers are the few of the answer that identify CDN, POP and cache, by
 	// lower-case name.
 	Headers map[string][]string `json:"headers,omitempty"`
 }
+
+// MaxConnects bounds a step's Connects.
+const MaxConnects = 64
 
 // IsWait tells a wait from a request attempt.
 func (s Step) IsWait() bool { return s.URL == "" }
@@ -213,7 +223,7 @@ type ErrorType string
 // The error types.
 const (
 	ErrDNS              ErrorType = "dns"               // the name did not resolve, or not in time
-	ErrConnect          ErrorType = "connect"           // no TCP connection, or not in time
+	ErrConnect          ErrorType = "connect"           // no TCP connection, over QUIC no answer, or not in time
 	ErrTLS              ErrorType = "tls"               // no TLS session, or not in time
 	ErrTimeout          ErrorType = "timeout"           // no first byte in time, or the run's deadline
 	ErrStalled          ErrorType = "stalled"           // a body fell silent

@@ -39,7 +39,8 @@ type App struct {
 	Query     map[string]string // added to the manifest's URL
 	Codecs    []string          // RFC 6381 prefixes that it can play, such as avc1; none means all
 	MaxHeight int64             // highest rendition that it takes; 0 means no limit
-	HTTP      string            // 1.1, 2; empty means as negotiated
+	HTTP      string            // 1.1, 2, 3; empty means as negotiated
+	AltSvc    string            // whether HTTP/3 is taken up where a server offers it: first (default) as on a browser's first visit, known as when it comes again, off
 	CMCD      string            // header (default), query, off
 
 	// Set overrides single parameters of the player model, such as start_kbps.

@@ -45,6 +45,9 @@ func check(r *run.Run) (oteltrace.TraceID, error) {
 		if len(s.Headers) > MaxHeaders {
 			return fail("step %d (%s): %d headers, at most %d", i, s.Name, len(s.Headers), MaxHeaders)
 		}
+		if len(s.Connects) > run.MaxConnects {
+			return fail("step %d (%s): %d attempts to connect, at most %d", i, s.Name, len(s.Connects), run.MaxConnects)
+		}
 		for name := range s.Headers {
 			if len(name) > maxKey {
 				return fail("step %d (%s): a header's name has %d bytes, at most %d", i, s.Name, len(name), maxKey)
@@ -215,6 +218,15 @@ func text(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
+// texts is each string as text makes it.
+func texts(all []string) []string {
+	clean := make([]string, len(all))
+	for i, s := range all {
+		clean[i] = text(s)
+	}
+	return clean
+}
+
 func stepSpanName(s *run.Step) string {
 	if s.IsWait() {
 		return text(string(s.Name))
@@ -259,6 +271,9 @@ func stepAttributes(s *run.Step, i int) []attr {
 	attrs = appendInt(attrs, semconv.HTTPResponseStatusCodeKey, s.Status)
 	attrs = appendString(attrs, semconv.NetworkProtocolVersionKey, s.Proto)
 	attrs = appendPeer(attrs, s.Remote)
+	if len(s.Connects) > 0 {
+		attrs = append(attrs, keyConnects.StringSlice(texts(s.Connects)))
+	}
 	return appendHeaders(attrs, s.Headers)
 }
 
@@ -309,11 +324,7 @@ func appendHeaders(attrs []attr, headers map[string][]string) []attr {
 		if len(values) == 0 {
 			continue
 		}
-		clean := make([]string, len(values))
-		for i, v := range values {
-			clean[i] = text(v)
-		}
-		attrs = append(attrs, attribute.StringSlice(headerKey+text(name), clean))
+		attrs = append(attrs, attribute.StringSlice(headerKey+text(name), texts(values)))
 	}
 	slices.SortFunc(attrs[first:], func(a, b attr) int { return strings.Compare(string(a.Key), string(b.Key)) })
 	return attrs

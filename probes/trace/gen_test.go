@@ -81,6 +81,9 @@ func anyStep(t *rapid.T) run.Step {
 	if rapid.Bool().Draw(t, "has headers") {
 		s.Headers = rapid.MapOfN(anyString, rapid.SliceOfN(anyString, 1, 3), 1, 5).Draw(t, "headers")
 	}
+	if rapid.Bool().Draw(t, "has connects") {
+		s.Connects = rapid.SliceOfN(anyString, 1, 5).Draw(t, "connects")
+	}
 	return s
 }
 

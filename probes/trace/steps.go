@@ -3,6 +3,7 @@ package trace
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -127,6 +128,11 @@ func (d *oneTrace) step(src []byte) error {
 			return d.header(&p.step, name, v.sub)
 		}
 		switch key {
+		case string(keyConnects):
+			if v.kind == kindArray {
+				p.step.Connects, err = d.texts(key, v.sub, run.MaxConnects)
+			}
+			return err
 		case string(keyIndex):
 			p.index = v.num
 		case string(semconv.NetworkPeerPortKey):
@@ -221,18 +227,7 @@ func (d *oneTrace) header(s *run.Step, name string, array []byte) error {
 	if err := checkString(name, d.limits); err != nil {
 		return invalid(d.id.String(), fmt.Errorf("a header's name %w", err))
 	}
-	var values []string
-	err := eachMessage(array, 1, func(src []byte) error {
-		v, err := parseValue(src)
-		if err != nil || v.kind != kindString {
-			return err
-		}
-		if err := checkString(v.str, d.limits); err != nil {
-			return invalid(d.id.String(), fmt.Errorf("header %.60q %w", name, err))
-		}
-		values = append(values, v.str)
-		return nil
-	})
+	values, err := d.texts("header "+name, array, math.MaxInt)
 	if err != nil {
 		return err
 	}
@@ -241,6 +236,25 @@ func (d *oneTrace) header(s *run.Step, name string, array []byte) error {
 	}
 	s.Headers[name] = values
 	return nil
+}
+
+// texts reads the strings of an ArrayValue, at most that many.
+func (d *oneTrace) texts(what string, array []byte, most int) (values []string, err error) {
+	err = eachMessage(array, 1, func(src []byte) error {
+		v, err := parseValue(src)
+		if err != nil || v.kind != kindString {
+			return err
+		}
+		if err := checkString(v.str, d.limits); err != nil {
+			return invalid(d.id.String(), fmt.Errorf("%.60q %w", what, err))
+		}
+		if len(values) == most {
+			return fmt.Errorf("trace: run %s: %.60q of more than %d: %w", d.id, what, most, ErrLimit)
+		}
+		values = append(values, v.str)
+		return nil
+	})
+	return values, err
 }
 
 // joinPeer undoes appendPeer.

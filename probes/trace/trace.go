@@ -79,6 +79,8 @@ const (
 	keyReused  = attribute.Key(prefix + "reused")
 	keyError   = attribute.Key(prefix + "error_type") // as conventions want error.type to be the status where there is one
 	keyDetail  = attribute.Key(prefix + "error")
+
+	keyConnects = attribute.Key(prefix + "connects")
 )
 
 // spanID is the id of the root (place 0) or of a step (its index + 1).
