@@ -128,6 +128,8 @@ func TestAnswers(t *testing.T) {
 		{"health", "GET", "/healthz", "", "", 200, "application/json", `{"ok":true}`},
 		{"ready", "GET", "/readyz", "", "", 200, "application/json", `{"ready":true,"reasons":[]}`},
 
+		{"measures of pairs", "GET", "/api/v1/measures", "", "", 200, "application/json", `{"name":"bad_paired_diff_low","kind":"measure","unit":"ratio","doc":"lower end of 95 % of the mean of differences, by the normal distribution; null under 6 pairs","paired":true}`},
+		{"pairs of nothing", "POST", "/api/v1/query", `{"measures":["pairs"]}`, "", 400, "application/json", `"error":"not_paired"`},
 		{"unknown measure", "POST", "/api/v1/query", `{"measures":["ttff_p95"]}`, "", 400, "application/json", `"did_you_mean":["ttff_ms_p95"`},
 		{"coverage of what cannot be missed", "POST", "/api/v1/query", `{"measures":["coverage"],"group_by":["pop"]}`, "", 400, "application/json", `"error":"not_supported"`},
 		{"not JSON", "POST", "/api/v1/query", `{`, "", 400, "application/json", `"error":"invalid_json"`},
