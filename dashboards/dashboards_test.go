@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"os"
@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/firstframe/firstframe/dashboards"
 )
 
 // TestFilesAreCurrent compares what is committed with what the code makes.
 func TestFilesAreCurrent(t *testing.T) {
-	files, err := Files()
+	files, err := dashboards.Files()
 	if err != nil {
 		t.Fatal(err)
 	}

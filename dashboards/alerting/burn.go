@@ -82,7 +82,8 @@ func (b burn) rule(s slice) Rule {
 			ask("E", b.long, "agents", s.dims, bad),
 		},
 		Values: []Expression{{"S", "$C / $D"}},
-		When:   fmt.Sprintf("$A > %g && $B > %g && $C >= %d && $E >= %d", b.rate, b.rate, b.leastBad, leastAgents),
+		// Of no runs all but their number is unknown, which would fire: so that first.
+		When: fmt.Sprintf("$D > 0 && $C >= %d && $E >= %d && is_number($B) && $A > %g && $B > %g", b.leastBad, leastAgents, b.rate, b.rate),
 		Summary: s.text + `: {{ printf "%.0f" $values.C.Value }} of {{ printf "%.0f" $values.D.Value }} runs bad in ` + window +
 			` ({{ humanizePercentage $values.S.Value }}), seen by {{ printf "%.0f" $values.E.Value }} agents; the error budget burns ` +
 			`{{ printf "%.1f" $values.A.Value }} times as fast as it may`,

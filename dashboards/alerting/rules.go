@@ -81,14 +81,14 @@ func silentCountry() Rule {
 }
 
 // silentAgent is an agent of which no run has come in 15 minutes, and in five
-// of its intervals, while others of its country send.
+// of its usual intervals, while others of its country send.
 func silentAgent() Rule {
 	by := []string{"agent", "country"}
 	return Rule{
 		UID: "firstframeagentsilent", Title: "FirstframeAgentSilent", Severity: Ticket, For: 5 * time.Minute, Runbook: "silent-agent.md",
 		Labels: map[string]string{"rule": "FirstframeAgentSilent"},
 		Asks: []Ask{
-			ask("A", 15*time.Minute, "coverage", by, nil), ask("B", day, "silent_ms", by, nil), ask("C", day, "interval_ms_max", by, nil),
+			ask("A", 15*time.Minute, "coverage", by, nil), ask("B", day, "silent_ms", by, nil), ask("C", day, "interval_ms_p50", by, nil),
 			ask("D", 15*time.Minute, "coverage", by[1:], nil), ask("E", day, "runs", by, nil),
 		},
 		Values: []Expression{{"S", "$B / 1000"}},

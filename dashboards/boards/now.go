@@ -71,9 +71,9 @@ func nowWorst() board.Panel {
 
 func nowOverTime() []board.Panel {
 	return []board.Panel{
-		{Title: "SLI by country", Unit: "percentunit", Width: 12, View: board.History{}, Query: series([]string{"country"}, "sli"), Scale: ratios, Decimals: 2,
+		{Title: "SLI by country, over time", Unit: "percentunit", Width: 12, View: board.History{}, Query: series([]string{"country"}, "sli"), Scale: ratios, Decimals: 2,
 			Description: "Share of good runs over time, a line for each country. A gap is a time without runs: nothing is known about it."},
-		{Title: "Time to first frame", Unit: "ms", Width: 12, View: board.Series{Limits: true}, Scale: waits,
+		{Title: "Time to first frame, over time", Unit: "ms", Width: 12, View: board.Series{Limits: true}, Scale: waits,
 			Query:       series(nil, "ttff_ms_p50", "ttff_ms_p95", "ttff_ms_p99"),
 			Description: "Press play to first frame over time. The dashed lines are where slow (1.5 s) and bad (2 s) begin.",
 			Fields: []board.Field{{Name: "ttff_ms_p50", Title: "p50", Color: board.Palette[1]}, {Name: "ttff_ms_p95", Title: "p95", Color: board.Palette[4]},

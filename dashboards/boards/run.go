@@ -52,11 +52,9 @@ var runTitles = map[string]string{
 }
 
 func runPart(title string, dims []string, measures ...string) board.Panel {
-	fields := []board.Field{{Name: "runs", Hidden: true}}
+	var fields []board.Field
 	for _, name := range append(dims, measures...) {
-		if name != "runs" {
-			fields = append(fields, board.Field{Name: name, Title: runTitles[name]})
-		}
+		fields = append(fields, board.Field{Name: name, Title: runTitles[name], Hidden: name == "runs"})
 	}
 	return board.Panel{Title: title, Unit: "short", Width: board.Columns, View: board.Table{}, Scale: neutral, Fields: fields,
 		Description: "From the run named above. Empty: it is not in the time range above, or its id is wrong.",
