@@ -10,10 +10,35 @@ import 'systemjs/dist/system.js';
 import 'systemjs/dist/extras/amd.js';
 import { start } from '../mount/host';
 
+interface Loader {
+  shouldFetch(): boolean;
+  fetch(url: string, options?: object): Promise<Response>;
+}
+
 declare const System: {
+  constructor: { prototype: Loader };
   set(id: string, module: unknown): void;
   addImportMap(map: { imports: Record<string, string> }): void;
   import(id: string): Promise<unknown>;
+};
+
+declare global {
+  interface Window {
+    define: unknown;
+    __grafana_amd_define: unknown;
+  }
+}
+
+// Modules are fetched, and alone given SystemJS's define: Monaco has one of its own.
+window.__grafana_amd_define = window.define;
+window.define = undefined;
+const loader = System.constructor.prototype;
+const fetchPlain = loader.fetch;
+loader.shouldFetch = () => true;
+loader.fetch = async (url, options) => {
+  const source = await (await fetchPlain(url, options)).text();
+  const wrapped = `(function(define) {\n  ${source}\n})(window.__grafana_amd_define);`;
+  return new Response(new Blob([wrapped], { type: 'text/javascript' }));
 };
 
 let root: Root | undefined;
