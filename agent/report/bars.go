@@ -113,12 +113,13 @@ func (t *plot) bar(s *run.Step) string {
 // mark points at an instant below the bars. Where its text would not fit behind
 // the mark, it stands before it.
 func (t *plot) mark(b *strings.Builder, at, width int, text string) {
-	if n := runewidth.StringWidth(text); t.label+at+n > width && t.label+at >= n {
+	pad := t.label + at
+	if n := runewidth.StringWidth(text); pad+n > width {
 		sign, words, _ := strings.Cut(text, " ")
 		text = words + " " + sign
-		at -= n - 1
+		pad = max(0, pad-n+1)
 	}
-	fmt.Fprintf(b, "%*s%s\n", t.label+max(0, at), "", t.style.bold.Render(text))
+	fmt.Fprintf(b, "%*s%s\n", pad, "", t.style.bold.Render(text))
 }
 
 // path draws the critical path: as one bar, then in numbers. They add up.

@@ -78,6 +78,8 @@ func TestWaterfall(t *testing.T) {
 	good, bad := played(), failed()
 	golden(t, "good", func(p *Printer) error { return p.Waterfall(&good) }, 100)
 	golden(t, "good-narrow", func(p *Printer) error { return p.Waterfall(&good) }, 60)
+	golden(t, "good-40", func(p *Printer) error { return p.Waterfall(&good) }, 40)
+	golden(t, "failed-60", func(p *Printer) error { return p.Waterfall(&bad) }, 60)
 	golden(t, "failed", func(p *Printer) error { return p.Waterfall(&bad) }, 100)
 }
 
@@ -104,6 +106,7 @@ func TestTable(t *testing.T) {
 	golden(t, "table-narrow", func(p *Printer) error { return p.Table(runs) }, 80)
 	golden(t, "pairs", func(p *Printer) error { return p.Table(rounds(20)) }, 100)
 	golden(t, "pairs-narrow", func(p *Printer) error { return p.Table(rounds(20)) }, 60)
+	golden(t, "pairs-40", func(p *Printer) error { return p.Table(rounds(20)) }, 40)
 }
 
 // A pipe gets no escape sequences; a terminal gets colours.

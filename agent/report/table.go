@@ -40,34 +40,43 @@ func paired(list []difference) bool {
 	return slices.ContainsFunc(list, func(d difference) bool { return d.rounds > 1 })
 }
 
-// paired draws the differences, a line each.
+// paired draws the differences: a line each, or where that does not fit, each
+// below its name.
 func (p *Printer) paired(list []difference) string {
 	rows := make([][]string, 0, len(list))
-	width := 0
 	for i := range list {
 		pairs, median, interval := list[i].texts()
 		rows = append(rows, []string{list[i].label, pairs, median, interval, list[i].verdict()})
-		rest := 0
-		for _, text := range rows[i][1:] {
-			rest += runewidth.StringWidth(text) + 2
-		}
-		width = max(width, rest)
 	}
-	for _, row := range rows {
-		row[0] = shorten(row[0], max(12, p.width-width-2))
-	}
-	return p.grid([]string{"ttff difference", "pairs", "median", "95 % interval", ""}, rows, func(row, col int) lipgloss.Style {
+	text := p.grid([]string{"ttff difference", "pairs", "median", "95 % interval", ""}, rows, func(row, col int) lipgloss.Style {
 		if col < 4 {
 			return lipgloss.NewStyle()
 		}
-		switch rows[row][col] {
-		case "slower":
-			return p.style.warn
-		case "faster":
-			return p.style.good
-		}
-		return p.style.dim
+		return p.style.verdict(rows[row][col])
 	})
+	if lipgloss.Width(text) <= p.width {
+		return text
+	}
+	lines := []string{p.style.dim.Render("ttff difference: median (95 % interval)")}
+	for _, row := range rows {
+		lines = append(lines, runewidth.Truncate(row[0], p.width, "…"))
+		facts := []string{row[2] + " (" + row[3] + ")", row[1] + " pairs", p.style.verdict(row[4]).Render(row[4])}
+		for _, line := range filled(facts, ", ", p.width-2) {
+			lines = append(lines, "  "+line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// verdict is the colour of a difference's verdict.
+func (s *styles) verdict(text string) lipgloss.Style {
+	switch text {
+	case "slower":
+		return s.warn
+	case "faster":
+		return s.good
+	}
+	return s.dim
 }
 
 // fitted draws the table with as much as fits.
@@ -86,8 +95,10 @@ func (p *Printer) fitted(groups []*cell) string {
 			shown = withoutShortest(shown, groups)
 		case dropped < len(spare):
 			dropped++
+		case longestTrouble(groups)-over >= 12:
+			return p.table(groups, nil, spare, longestTrouble(groups)-over)
 		default:
-			return p.table(groups, nil, spare, max(10, longestTrouble(groups)-over))
+			return p.table(groups, nil, append(spare, "trouble"), 0) + p.troubles(groups)
 		}
 	}
 }
@@ -151,6 +162,18 @@ func withoutShortest(shown []column, groups []*cell) []column {
 	return slices.Delete(slices.Clone(shown), at, at+1)
 }
 
+// troubles are a line for each group that has some, each after a line's end.
+func (p *Printer) troubles(groups []*cell) string {
+	text := ""
+	for _, g := range groups {
+		if trouble := g.trouble(); trouble != "" {
+			text += "\n" + p.style.bad.Render(runewidth.Truncate(g.name()+": "+trouble, p.width, "…"))
+		}
+	}
+	return text
+}
+
+// longestTrouble is the width of the longest trouble, in cells.
 func longestTrouble(groups []*cell) int {
 	n := 0
 	for _, g := range groups {

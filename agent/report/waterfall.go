@@ -25,7 +25,7 @@ import (
 
 // The bounds on the picture's width, in cells.
 const (
-	minWidth = 60
+	minWidth = 40
 	maxWidth = 160
 )
 
