@@ -42,16 +42,15 @@ func (m *Multivariant) StartPathway() string {
 }
 
 // Candidates are the variants that a player may start with, in the order listed:
-// those of the start pathway that may hold pictures. Of variants some of which
+// those of the pathway, where it is not empty, that may hold pictures. Of variants some of which
 // are known to, by a resolution or a video codec, those that say nothing are
 // left out; and always those that are known to hold sound only. I-frame streams
 // are none (4.4.6.3).
-func (m *Multivariant) Candidates() []*Variant {
-	start := m.StartPathway()
+func (m *Multivariant) Candidates(pathway string) []*Variant {
 	var known, perhaps []*Variant
 	for i := range m.Variants {
 		v := &m.Variants[i]
-		if start != "" && v.pathway() != start || v.AudioOnly() {
+		if pathway != "" && v.pathway() != pathway || v.AudioOnly() {
 			continue
 		}
 		perhaps = append(perhaps, v)

@@ -24,7 +24,7 @@ func TestCandidates(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := mustMulti(t, "#EXTM3U\n"+tt.body)
 			var got []string
-			for _, v := range m.Candidates() {
+			for _, v := range m.Candidates(m.StartPathway()) {
 				got = append(got, strings.TrimPrefix(v.URI, dir))
 			}
 			if s := strings.Join(got, " "); s != tt.want || m.StartPathway() != tt.pathway {

@@ -16,5 +16,7 @@ var avplayer = &Model{
 	EstimateKbps: func(r []Rendition) float64 { return r[0].Kbps },
 	Start:        highestWithin,
 	LiveDelay:    holdBack,
+	LowLatency:   true,
+	TuneIn:       true, // RFC 8216bis, appendix C
 	PlayWhole:    true,
 }

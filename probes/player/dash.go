@@ -53,7 +53,15 @@ func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body 
 		}
 	}
 	d := &dashTitle{session: s, p: p, scene: scene{mpd: mpd, period: mpd.PeriodAt(0), at: at}}
-	if mpd.Dynamic {
+	stop, err := d.steer(ctx)
+	defer stop()
+	if err != nil {
+		return err
+	}
+	if at = d.at; mpd.Dynamic {
+		if mpd.LowLatency() {
+			p.mode, p.chunked = "low_latency", s.model.LowLatency
+		}
 		if err := d.joinLive(clock.at(at.At)); err != nil {
 			return d.segmentFailure(err, at)
 		}
@@ -202,7 +210,7 @@ const maxLead = 10
 // lead are the segments before seg with which the model begins to load a dynamic
 // presentation, because it loads from earlier than it plays.
 func (d *dashTitle) lead(r *dash.Representation, seg dash.Ref) (lead []ref) {
-	if !d.mpd.Dynamic || d.model.Earlier == 0 {
+	if !d.mpd.Dynamic || d.model.Earlier == 0 || d.p.chunked {
 		return nil
 	}
 	first, _ := d.mpd.Window(d.now)
@@ -241,8 +249,8 @@ func (d *dashTitle) joinLive(now time.Time) error {
 	}
 	age := max(0, now.Sub(d.mpd.AvailabilityStart.Add(edge.Start+edge.Duration)))
 	d.p.age = &age
-	if d.mpd.MinimumUpdatePeriod != nil {
-		if err := stale(age, edge.Duration); err != nil {
+	if rule, ok := d.mpd.StaleAfter(edge.Duration); ok {
+		if err := stale(age, edge.Duration, rule); err != nil {
 			return err
 		}
 	}

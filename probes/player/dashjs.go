@@ -38,6 +38,8 @@ var dashjs = &Model{
 		return 4 * l.Target
 	},
 
+	LowLatency: true, // _onRepresentationSwitch in PlaybackController
+
 	IndexAll:     true, // updateData in RepresentationController
 	InitFirst:    true,
 	RangesInTurn: true,

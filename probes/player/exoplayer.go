@@ -33,6 +33,8 @@ var exoplayer = &Model{
 		return holdBack(l) // getTargetLiveOffsetUs in HlsMediaSource
 	},
 
+	LowLatency: true, // getTargetLiveOffsetUs, getNextMediaSequenceAndPartIndex in HlsChunkSource
+
 	PrimaryFirst:  true,     // playlist/DefaultHlsPlaylistTracker
 	Key:           KeyFirst, // EncryptionKeyChunk in HlsChunkSource
 	InitFirst:     true,     // maybeLoadInitData in HlsMediaChunk, InitializationChunk in DefaultDashChunkSource

@@ -104,13 +104,14 @@ func ageOf(h http.Header) time.Duration {
 
 // staleAfter is how old the end of a live manifest may be, in target durations,
 // before it counts as stuck: servers must add a segment within 1.5 of them
-// (RFC 8216bis, 6.2.1), and Media3 gives up at 3.5.
+// (RFC 8216bis, 6.2.1), but how long ago a segment was made when it is added
+// they need not say, and Media3 gives up at 3.5.
 const staleAfter = 3.5
 
 // stale judges a live manifest whose last segment ended age ago, or whose copy
-// is that old. The error is a fault.
-func stale(age, target time.Duration) error {
-	limit := time.Duration(staleAfter * float64(target))
+// is that old; rule is what its standard allows at least. The error is a fault.
+func stale(age, target, rule time.Duration) error {
+	limit := max(time.Duration(staleAfter*float64(target)), rule)
 	if target <= 0 || age <= limit {
 		return nil
 	}
@@ -120,7 +121,7 @@ func stale(age, target time.Duration) error {
 
 // rewrite is the address to ask in place of u.
 func (c *Config) rewrite(u string) string {
-	if c.Rewrite == nil {
+	if c.Rewrite == nil || isInline(u) {
 		return u
 	}
 	return c.Rewrite(u)

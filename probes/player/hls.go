@@ -11,12 +11,15 @@ import (
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/steering"
 )
 
 // hlsTitle is a multivariant playlist, or a media playlist alone.
 type hlsTitle struct {
 	*session
 	p        *presentation
+	pathway  string         // that is played; empty without content steering
+	clone    steering.Clone // that the pathway is; zero when it is none
 	multi    *hls.Multivariant
 	variants []*hls.Variant // that the app can play
 	audio    *hls.Rendition // nil when it is inside the variants
@@ -41,11 +44,17 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 		h.alone, h.media = m, list.Media
 		return s.playTitle(ctx, p, &title{renditions: []Rendition{{}}, at: m.Moment, find: h.find})
 	}
-	renditions, err := h.choosable(m.Moment)
+	at, stop, err := h.steer(ctx, m.Moment)
+	defer stop()
 	if err != nil {
 		return err
 	}
-	t := &title{renditions: renditions, captions: h.captionsUnknown(), at: m.Moment, find: h.find}
+	p.pathway = h.pathway
+	renditions, err := h.choosable(at)
+	if err != nil {
+		return err
+	}
+	t := &title{renditions: renditions, captions: h.captionsUnknown(), at: at, find: h.find}
 	// The audio is that of the variant that the model starts with: those of a
 	// presentation have it in common.
 	first := h.variants[s.model.Start(renditions, s.model.estimate(renditions, s.cfg.App.Set))]
@@ -53,7 +62,7 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 	t.separate = h.audio != nil
 	p.separate = t.separate
 	if s.model.PrimaryFirst {
-		if t.at, err = h.primary(ctx, m.Moment); err != nil {
+		if t.at, err = h.primary(ctx, at); err != nil {
 			return err
 		}
 	}
@@ -62,14 +71,9 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 
 // choosable are the renditions that the app can play, beside their variants.
 func (h *hlsTitle) choosable(at Moment) ([]Rendition, error) {
-	var variants []*hls.Variant
 	var renditions []Rendition
-	for i := range h.multi.Variants {
-		v := &h.multi.Variants[i]
-		if v.AudioOnly() {
-			continue
-		}
-		variants = append(variants, v)
+	variants := h.multi.Candidates(h.base())
+	for _, v := range variants {
 		renditions = append(renditions, Rendition{Kbps: float64(v.Bandwidth) / 1000, Width: v.Width, Height: v.Height, Codecs: v.Codecs})
 	}
 	if len(variants) == 0 {
@@ -105,13 +109,18 @@ func (h *hlsTitle) captionsUnknown() bool {
 
 // primary asks for the playlist of the variant listed first.
 func (h *hlsTitle) primary(ctx context.Context, after Moment) (Moment, error) {
-	uri := h.variants[0].URI
+	uri := h.variantURI(h.variants[0])
 	list, media, err := h.playlist(ctx, run.TrackVideo, uri, after, h.think.Playlist)
 	if err != nil {
 		return after, err
 	}
 	h.alone, h.media, h.aloneURI = list, media, uri
 	return list.Moment, nil
+}
+
+// variantURI is where the variant's playlist is, of the pathway that is played.
+func (h *hlsTitle) variantURI(v *hls.Variant) string {
+	return h.clone.URL(v.URI, h.clone.Variants, v.StableID)
 }
 
 // find gets a track's media playlist, and finds in it the segment at which the
@@ -130,21 +139,31 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	switch {
 	case h.multi == nil:
 	case track == run.TrackAudio:
-		uri = h.audio.URI
+		uri = h.clone.URL(h.audio.URI, h.clone.Renditions, h.audio.StableID)
 	default:
-		uri = h.variants[rendition].URI
+		uri = h.variantURI(h.variants[rendition])
 	}
 	list, media, step := h.alone, h.media, run.StepManifest
 	if h.multi != nil {
 		step = run.StepPlaylist
 	}
+	var err error
 	if media == nil || uri != h.aloneURI || again {
-		var err error
 		if list, media, err = h.playlist(ctx, track, uri, after, think); err != nil {
 			return found{}, err
 		}
 	}
-	return h.segments(track, step, list, media)
+	if h.multi == nil {
+		uri = h.cfg.URL
+	}
+	if list, media, err = h.tuneIn(ctx, track, uri, list, media); err != nil {
+		return found{}, err
+	}
+	f, err := h.segments(track, step, list, media)
+	if track == run.TrackVideo && h.model.parts(media) {
+		f.beside = func(ctx context.Context) { h.keepUp(ctx, uri, list.Moment, media) }
+	}
+	return f, err
 }
 
 // playlist asks for a media playlist.
@@ -163,7 +182,7 @@ func (h *hlsTitle) playlist(ctx context.Context, track, uri string, after Moment
 	if err != nil {
 		return list, nil, err
 	}
-	media, err := h.multi.ParseMedia(list.url, body.Bytes())
+	media, err := h.parse(list.url, body.Bytes())
 	if err != nil {
 		return list, nil, manifestFailure(run.StepPlaylist, err, list.Moment)
 	}
@@ -172,37 +191,38 @@ func (h *hlsTitle) playlist(ctx context.Context, track, uri string, after Moment
 
 // segments finds in a media playlist what there is to load.
 func (h *hlsTitle) segments(track string, step run.StepName, list answer, media *hls.Media) (found, error) {
-	from, at, behind, err := h.hlsStart(media, ageOf(list.Header))
+	start, err := h.hlsPlace(media, ageOf(list.Header))
 	if err != nil {
 		return found{}, manifestFailure(step, err, list.Moment)
 	}
 	if track == run.TrackVideo {
-		if err := h.p.hlsLive(list, media, behind); err != nil {
+		if err := h.p.hlsLive(list, media, start.behind); err != nil {
 			f := asFailure(step, err)
 			f.at = list.Moment
 			return found{}, f
 		}
 	}
-	seg := &media.Segments[at]
-	q, err := h.hlsParts(seg, track)
+	seg, what := h.hlsAt(media, start)
+	q, err := h.hlsParts(seg, what, track)
 	if err != nil {
 		return found{}, failed(run.ErrUnsupported, step, err.Error(), list.Moment)
 	}
-	for i := from; i < at; i++ {
+	q.partial = start.part >= 0
+	for i := start.from; i < start.at; i++ {
 		if s := &media.Segments[i]; !s.Gap {
 			q.lead = append(q.lead, h.hlsRef(s.URI, s.ByteRange))
 		}
 	}
 	f := found{parts: q, at: list.Moment, live: media.Live()}
-	if at+1 < len(media.Segments) {
-		next := h.hlsRef(media.Segments[at+1].URI, media.Segments[at+1].ByteRange)
+	if start.at+1 < len(media.Segments) {
+		next := h.hlsRef(media.Segments[start.at+1].URI, media.Segments[start.at+1].ByteRange)
 		f.next = &next
 	}
 	f.ahead.Audio = seg.Duration
 	for i := range media.Segments {
 		f.ahead.Longest = max(f.ahead.Longest, media.Segments[i].Duration)
 	}
-	for _, i := range probed(len(media.Segments), at, media.Live()) {
+	for _, i := range probed(len(media.Segments), start.at, media.Live()) {
 		f.probes = append(f.probes, h.hlsRef(media.Segments[i].URI, media.Segments[i].ByteRange))
 	}
 	return f, nil
@@ -235,35 +255,6 @@ func probed(n, first int, live bool) []int {
 
 func distance(a, b int) int { return max(a-b, b-a) }
 
-// hlsStart is the segment at which playback starts, the one with which loading
-// does, and how far the first's start is from the playlist's end. It is where
-// EXT-X-START says, else of a live playlist the model's distance from its edge,
-// which has moved on while a cache held the playlist, but a target duration from
-// the end at least; else the first. Never a gap.
-func (s *session) hlsStart(media *hls.Media, age time.Duration) (from, at int, behind time.Duration, err error) {
-	length, offset := media.Duration(), time.Duration(0)
-	switch {
-	case media.Start != nil:
-		offset = media.Start.TimeOffset
-		if offset < 0 {
-			offset += length
-		}
-	case media.Live():
-		delay := s.model.LiveDelay(Live{Asked: media.ServerControl.HoldBack, Target: media.TargetDuration})
-		offset = min(length+age-delay, length-media.TargetDuration)
-	}
-	at = media.SegmentAt(offset)
-	from = media.SegmentAt(max(offset-s.model.Earlier, 0))
-	behind = length
-	for i := range media.Segments {
-		if i >= at && !media.Segments[i].Gap {
-			return from, i, behind, nil
-		}
-		behind -= media.Segments[i].Duration
-	}
-	return 0, 0, 0, fmt.Errorf("no segment to start with: %w", hls.ErrEmpty)
-}
-
 // hlsLive notes the mode and, of a live playlist, how old it is, and how far
 // behind the live edge playback starts. The error is a fault: it has stopped
 // moving.
@@ -283,12 +274,13 @@ func (p *presentation) hlsLive(list answer, media *hls.Media, behind time.Durati
 	}
 	behind += age
 	p.behind, p.edgeAt = &behind, list.At
-	return stale(age, media.TargetDuration)
+	return stale(age, media.TargetDuration, media.StaleAfter())
 }
 
-// hlsParts is what the segment consists of.
-func (s *session) hlsParts(seg *hls.Segment, track string) (parts, error) {
-	q := s.thinking(parts{track: track, media: s.hlsRef(seg.URI, seg.ByteRange)}, seg.Map != nil || seg.Key != nil)
+// hlsParts is what the segment consists of, with what is to be asked for of its
+// media.
+func (s *session) hlsParts(seg *hls.Segment, what ref, track string) (parts, error) {
+	q := s.thinking(parts{track: track, media: what}, seg.Map != nil || seg.Key != nil)
 	var err error
 	if q.key, err = s.hlsKey(seg.Key, seg.IV()); err != nil {
 		return q, err
@@ -332,9 +324,13 @@ func (s *session) hlsRef(uri string, r hls.ByteRange) ref {
 }
 
 // manifestFailure is the failure that a parser's error means.
-func manifestFailure(step run.StepName, err error, at Moment) error {
+func manifestFailure(step run.StepName, err error, at Moment) *failure {
 	typ := run.ErrManifestInvalid
 	switch {
+	case errors.Is(err, hls.ErrBackwards):
+		typ = run.ErrManifestStale
+	case errors.Is(err, dash.ErrUnsupported):
+		typ = run.ErrUnsupported
 	case errors.Is(err, hls.ErrEmpty), errors.Is(err, dash.ErrEmpty):
 		typ = run.ErrManifestEmpty
 	case errors.Is(err, hls.ErrTooLarge), errors.Is(err, dash.ErrTooLarge):

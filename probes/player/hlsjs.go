@@ -38,7 +38,8 @@ var hlsjs = &Model{
 	Start:        highestWithin,
 	Failover:     &Failover{Next: nextLower, Playlists: true, Timeouts: true},
 
-	LiveDelay: holdBack, // liveSyncDurationCount is 3
+	LiveDelay:  holdBack, // liveSyncDurationCount is 3
+	LowLatency: true,     // lowLatencyMode
 
 	RangesInTurn:  true,
 	LiveAudioLast: true,

@@ -13,4 +13,5 @@ var ideal = &Model{
 	EstimateKbps: always(0),
 	Start:        highestWithin,
 	LiveDelay:    holdBack,
+	LowLatency:   true,
 }

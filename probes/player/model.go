@@ -46,6 +46,17 @@ type Model struct {
 	// in a SegmentTimeline it does not ask for the time.
 	ListedNeedsNoClock bool
 
+	// LowLatency: of a live stream made for it, HLS starts at the part hold-back
+	// with a part of a segment, and DASH shows what has come of a segment that is
+	// sent while it is made.
+	LowLatency bool
+	// TuneIn: of such HLS that a cache has held, the playlist is asked for once
+	// more as it is now, before anything else (RFC 8216bis, appendix C).
+	TuneIn bool
+	// SteeringFirst: of HLS with content steering, all waits for the steering
+	// manifest, whose first pathway is played. Otherwise it is asked for beside.
+	SteeringFirst bool
+
 	// PrimaryFirst: the playlist of the variant listed first is asked for
 	// before any other, whichever is to be played.
 	PrimaryFirst bool

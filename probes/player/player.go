@@ -59,6 +59,8 @@ type Result struct {
 	Format string    // hls, dash; empty when it stayed unknown
 	Mode   string    // vod, live, low_latency; empty when it stayed unknown
 
+	Pathway string // that content steering chose, or service location; empty when there is none
+
 	Keyframe *time.Time // the last byte of the first video keyframe, all that it needs being there
 	Frame    *time.Time // the first frame, as this player shows it
 	Startup  *time.Time // this player starts to play
@@ -84,8 +86,10 @@ type Result struct {
 // write into it; it is read when all have ended.
 type presentation struct {
 	format, mode string
+	pathway      string
 	rendition    Rendition
 	separate     bool // audio is a track of its own
+	chunked      bool // segments are sent while they are made, and the model shows what has come
 
 	video, audio loaded
 	keyframe     *Moment // the first that was complete, of a rendition that was left too
@@ -144,7 +148,7 @@ func (s *session) run(ctx context.Context, p *presentation) error {
 
 // result judges the run and puts together what there is to know of it.
 func (s *session) result(p *presentation, err error) *Result {
-	r := &Result{Start: s.start, Model: s.model, Format: p.format, Mode: p.mode, PlaylistAge: p.age}
+	r := &Result{Start: s.start, Model: s.model, Format: p.format, Mode: p.mode, Pathway: p.pathway, PlaylistAge: p.age}
 	if k := p.keyframe; k != nil {
 		r.Keyframe = &k.At
 	}
@@ -215,11 +219,12 @@ func (s *session) blame(index int, f *failure) {
 // firstFrame is the moment at which the model shows the first frame: what it
 // needs is there, its timer beats, its own work is done.
 func (s *session) firstFrame(p *presentation) (Moment, bool) {
-	if p.video.keyframe == nil || s.model.WholeSegment && p.video.segment == nil {
+	whole := s.model.WholeSegment && !p.chunked
+	if p.video.keyframe == nil || whole && p.video.segment == nil {
 		return Moment{}, false
 	}
 	picture := *p.video.keyframe
-	if s.model.WholeSegment {
+	if whole {
 		picture = p.video.segment.Later(picture)
 	}
 	work := s.model.render(p.video.fmp4, p.video.bytes, s.cfg.App.Set)

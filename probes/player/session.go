@@ -108,6 +108,9 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 		// but the run's limit.
 		return answer{}, s.ended(ctx, failed(run.ErrTimeout, a.name, "the run's time was over before it was asked for", Moment{time.Now(), after.Step}))
 	}
+	if isInline(a.url) {
+		return s.inline(ctx, a)
+	}
 	p := s.model.policy(a.name)
 	for attempt, failed := int64(1), 0; ; attempt++ {
 		got, err := s.attempt(ctx, a, p, attempt, after)

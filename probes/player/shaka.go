@@ -68,6 +68,8 @@ var shaka = &Model{
 	LiveDelay:          shakaLiveDelay,
 	Earlier:            2 * time.Second, // inaccurateManifestTolerance
 	ListedNeedsNoClock: true,
+	LowLatency:         true, // streaming.lowLatencyMode
+	SteeringFirst:      true, // processContentSteering_ in hls/hls_parser.js
 
 	Join:         true,
 	Key:          KeyLast, // fetch_ in media/streaming_engine.js

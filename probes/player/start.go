@@ -31,6 +31,9 @@ type found struct {
 	next   *ref  // the segment after the first; nil when there is none
 	probes []ref // segments in which captions are looked for beside the first
 	ahead  Ahead // what the model goes by before it asks for next
+
+	// beside is what goes on until the first video segment is there; nil: nothing.
+	beside func(context.Context)
 }
 
 // playTitle plays from a title: video and audio beside each other, from one
@@ -77,7 +80,7 @@ func (s *session) tracks(ctx context.Context, p *presentation, t *title) error {
 	})
 	videoErr := s.playVideo(ctx, p, t, both)
 	endVideo()
-	if videoErr != nil && (p.video.keyframe == nil || s.model.WholeSegment) {
+	if videoErr != nil && (p.video.keyframe == nil || s.model.WholeSegment && !p.chunked) {
 		giveUp()
 	}
 	wg.Wait()
@@ -148,6 +151,9 @@ func (s *session) playRendition(ctx context.Context, p *presentation, t *title, 
 
 // loadVideo loads the first video segment.
 func (s *session) loadVideo(ctx context.Context, p *presentation, f found) error {
+	if f.beside != nil {
+		defer aside(ctx, f.beside)()
+	}
 	err := s.load(ctx, &p.video, f.parts, f.at)
 	if p.keyframe == nil {
 		p.keyframe = p.video.keyframe

@@ -159,8 +159,8 @@ func (c Clone) URL(u string, list map[string]string, stableID string) string {
 		}
 	}
 	v, err := url.Parse(u)
-	if err != nil {
-		return u
+	if err != nil || c.Host == "" && len(c.Params) == 0 {
+		return u // whose spelling may be signed
 	}
 	if c.Host != "" {
 		v.Host = c.Host
