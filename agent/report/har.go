@@ -112,6 +112,7 @@ type harEntry struct {
 	Track       string      `json:"_track,omitempty"`
 	Attempt     int64       `json:"_attempt"`
 	Reused      bool        `json:"_connection_reused"`
+	Connects    []string    `json:"_connects,omitempty"` // attempts to connect, see run.Step
 	ErrorType   string      `json:"_error_type,omitempty"`
 	StartOffset float64     `json:"_start_ms"` // from press play, exactly
 }
@@ -208,7 +209,7 @@ func harEntryOf(r *run.Run, k int) harEntry {
 			Wait: s.WaitMs, Receive: s.RecvMs,
 		},
 		Resource: "xhr", Step: string(s.Name), Track: s.Track, Attempt: s.Attempt, Reused: s.Reused,
-		ErrorType: string(s.Error), StartOffset: s.StartMs,
+		Connects: s.Connects, ErrorType: string(s.Error), StartOffset: s.StartMs,
 	}
 	switch s.Name {
 	case run.StepInit, run.StepSegment, run.StepPart:

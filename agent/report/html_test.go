@@ -169,6 +169,7 @@ func evil(i int, text string) run.Run {
 		s := &r.Steps[k]
 		s.Name, s.Track, s.Remote, s.Proto, s.Error, s.Detail = run.StepName(text), text, text, text, run.ErrorType(text), text
 		s.URL = "https://live.example/" + text
+		s.Connects = []string{text}
 		s.Headers = map[string][]string{text: {text, text}, "x-cache": {text}}
 	}
 	return r

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -40,6 +41,10 @@ func tameSteps(steps []run.Step) []run.Step {
 		s.Name, s.Track, s.URL = run.StepName(clean(string(s.Name))), clean(s.Track), clean(s.URL)
 		s.Remote, s.Proto = clean(s.Remote), clean(s.Proto)
 		s.Error, s.Detail = run.ErrorType(clean(string(s.Error))), clean(s.Detail)
+		s.Connects = slices.Clone(s.Connects)
+		for i := range s.Connects {
+			s.Connects[i] = clean(s.Connects[i])
+		}
 		s.Headers = cleanHeaders(s.Headers)
 		tamed = append(tamed, s)
 	}
