@@ -30,6 +30,8 @@ type hlsTitle struct {
 	alone    answer
 	media    *hls.Media
 	aloneURI string
+
+	suspect *suspect // the video's playlist; nil: it moves, as far as can be told
 }
 
 // playHLS goes on from a playlist: through a variant's and its audio's media
@@ -42,7 +44,7 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 	h := &hlsTitle{session: s, p: p, multi: list.Multivariant}
 	if list.Media != nil {
 		h.alone, h.media = m, list.Media
-		return s.playTitle(ctx, p, &title{renditions: []Rendition{{}}, at: m.Moment, find: h.find})
+		return h.play(ctx, &title{renditions: []Rendition{{}}, at: m.Moment, find: h.find})
 	}
 	at, stop, err := h.steer(ctx, m.Moment)
 	defer stop()
@@ -66,7 +68,20 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 			return err
 		}
 	}
-	return s.playTitle(ctx, p, t)
+	return h.play(ctx, t)
+}
+
+// play plays the title. A live playlist that seems to stand still is looked at
+// again after that: if it does, what was shown was the last of it.
+func (h *hlsTitle) play(ctx context.Context, t *title) error {
+	err := h.playTitle(ctx, h.p, t)
+	if err != nil || h.suspect == nil {
+		return err
+	}
+	if err = h.confirm(ctx, h.suspect); err != nil {
+		h.p.video = loaded{}
+	}
+	return err
 }
 
 // choosable are the renditions that the app can play, beside their variants.
@@ -160,6 +175,9 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 		return found{}, err
 	}
 	f, err := h.segments(track, step, list, media)
+	if track == run.TrackVideo {
+		h.suspect = suspicious(uri, list, media)
+	}
 	if track == run.TrackVideo && h.model.parts(media) {
 		f.beside = func(ctx context.Context) { h.keepUp(ctx, uri, list.Moment, media) }
 	}
