@@ -60,6 +60,14 @@ type Playlist struct {
 	Media        *Media
 }
 
+// Faults are those of the one that is set.
+func (p *Playlist) Faults() Faults {
+	if p.Media != nil {
+		return p.Media.Faults
+	}
+	return p.Multivariant.Faults
+}
+
 // FaultKind is a class of rule that a playlist breaks and yet can be played.
 type FaultKind string
 
@@ -71,7 +79,8 @@ const (
 	FaultTargetDuration FaultKind = "target_duration" // missing or unreadable (4.4.3.1)
 	FaultLongSegment    FaultKind = "long_segment"    // longer than the target duration (4.4.3.1)
 	FaultRepeated       FaultKind = "repeated"        // a tag or attribute that may come once
-	FaultLate           FaultKind = "late"            // a tag that belongs before the first segment
+	FaultLate           FaultKind = "late"            // EXT-X-MEDIA-SEQUENCE after the first segment (4.4.3.2)
+	FaultDisorder       FaultKind = "disorder"        // another tag that belongs before the first segment
 	FaultDefine         FaultKind = "define"          // EXT-X-DEFINE repeated or without a value (4.4.2.3)
 	FaultValue          FaultKind = "value"           // a value that is missing or cannot be read
 	FaultOrphan         FaultKind = "orphan"          // a URI without its tag, or a tag without its URI

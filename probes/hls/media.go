@@ -41,21 +41,23 @@ func (p *parser) mediaPlaylistTag(name, value string) (known bool, err error) {
 	case "EXT-X-TARGETDURATION":
 		p.readTargetDuration(value)
 	case "EXT-X-MEDIA-SEQUENCE":
-		if m.MediaSequence >= 0 {
-			p.fault(FaultRepeated, "%s again", name)
-		}
-		p.late(name)
+		p.again(m.MediaSequence >= 0, name)
+		p.late(FaultLate, name)
 		m.MediaSequence = min(p.integer(name, value), 1<<62)
 	case "EXT-X-DISCONTINUITY-SEQUENCE":
-		p.late(name)
+		p.again(m.DiscontinuitySequence != 0, name)
+		p.late(FaultDisorder, name)
 		m.DiscontinuitySequence = p.integer(name, value)
 	case "EXT-X-PLAYLIST-TYPE":
+		p.again(m.PlaylistType != "", name)
 		m.PlaylistType = strings.ToUpper(strings.TrimSpace(value))
 	case "EXT-X-ENDLIST":
+		p.again(m.EndList, name)
 		m.EndList = true
 	case "EXT-X-I-FRAMES-ONLY":
 		m.IFramesOnly = true
 	case "EXT-X-PART-INF":
+		p.again(m.PartTarget != 0, name)
 		err = p.eachAttribute(value, func(a attribute) error {
 			if a.name == "PART-TARGET" {
 				m.PartTarget = p.seconds(a.name, a.value)
@@ -63,8 +65,10 @@ func (p *parser) mediaPlaylistTag(name, value string) (known bool, err error) {
 			return nil
 		})
 	case "EXT-X-SERVER-CONTROL":
+		p.again(m.ServerControl != ServerControl{}, name)
 		err = p.readServerControl(value)
 	case "EXT-X-SKIP":
+		p.again(m.Skipped != 0, name)
 		err = p.eachAttribute(value, func(a attribute) error {
 			if a.name == "SKIPPED-SEGMENTS" {
 				m.Skipped = min(p.integer(a.name, a.value), 1<<61)
@@ -81,15 +85,27 @@ func (p *parser) mediaPlaylistTag(name, value string) (known bool, err error) {
 }
 
 // late notes a tag that comes after the first segment.
-func (p *parser) late(name string) {
+func (p *parser) late(kind FaultKind, name string) {
 	if len(p.media.Segments) > 0 {
-		p.fault(FaultLate, "%s after the first segment", name)
+		p.fault(kind, "%s after the first segment", name)
+	}
+}
+
+// again notes a tag that was seen before and may come once.
+func (p *parser) again(seen bool, name string) {
+	if seen {
+		p.fault(FaultRepeated, "%s again", name)
 	}
 }
 
 func (p *parser) readTargetDuration(value string) {
 	d, err := parseSeconds(value)
-	if err != nil || d <= 0 {
+	if err == nil && d == 0 {
+		p.fault(FaultValue, "EXT-X-TARGETDURATION of nothing")
+		p.zeroTarget = true
+		return
+	}
+	if err != nil || d < 0 {
 		p.fault(FaultTargetDuration, "EXT-X-TARGETDURATION is not a duration: %s", clip(value))
 		return
 	}
@@ -307,7 +323,7 @@ func (p *parser) finishMedia() (*Playlist, error) {
 		m.Segments[i-1].ProgramDateTime = m.Segments[i].ProgramDateTime.Add(-m.Segments[i-1].Duration)
 	}
 	if m.TargetDuration == 0 {
-		if !p.faults.Has(FaultTargetDuration) {
+		if !p.faults.Has(FaultTargetDuration) && !p.zeroTarget {
 			p.fault(FaultTargetDuration, "no target duration")
 		}
 		m.TargetDuration = longest.Round(time.Second)

@@ -20,6 +20,7 @@ type parser struct {
 	multiTag, mediaTag string
 
 	version     int
+	versioned   bool // by a tag
 	independent bool
 	start       *Start
 	vars        map[string]string
@@ -30,6 +31,7 @@ type parser struct {
 	hasVariant bool
 	next       pending
 	orphans    int
+	zeroTarget bool // EXT-X-TARGETDURATION is 0
 	spent      int
 }
 
@@ -128,6 +130,8 @@ func (p *parser) tag(name, value string) error {
 	case "EXTM3U":
 		return nil
 	case "EXT-X-VERSION":
+		p.again(p.versioned, name)
+		p.versioned = true
 		p.version = int(min(p.integer(name, value), 1<<16))
 		return nil
 	case "EXT-X-INDEPENDENT-SEGMENTS":

@@ -42,6 +42,9 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 		return manifestFailure(run.StepManifest, err, m.Moment)
 	}
 	h := &hlsTitle{session: s, p: p, multi: list.Multivariant}
+	if err := s.model.refuses(m.url, list.Faults()); err != nil {
+		return manifestFailure(run.StepManifest, err, m.Moment)
+	}
 	if list.Media != nil {
 		h.alone, h.media = m, list.Media
 		return h.play(ctx, &title{renditions: []Rendition{{}}, at: m.Moment, find: h.find})

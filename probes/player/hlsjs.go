@@ -3,6 +3,7 @@ package player
 import (
 	"time"
 
+	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
@@ -40,6 +41,9 @@ var hlsjs = &Model{
 
 	LiveDelay:  holdBack, // liveSyncDurationCount is 3
 	LowLatency: true,     // lowLatencyMode
+
+	// playlistParsingError in loader/m3u8-parser.ts and utils/variable-substitution.ts.
+	Refuses: []hls.FaultKind{hls.FaultLeadingSpace, hls.FaultTargetDuration, hls.FaultRepeated, hls.FaultLate, hls.FaultDefine},
 
 	RangesInTurn:  true,
 	LiveAudioLast: true,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/hls"
@@ -167,19 +168,34 @@ func (h *hlsTitle) reload(ctx context.Context, track, target string, after Momen
 	return list, nil, false, f
 }
 
-// parse reads a media playlist.
-func (h *hlsTitle) parse(u string, body []byte) (*hls.Media, error) {
+// parse reads a media playlist that the model plays.
+func (h *hlsTitle) parse(u string, body []byte) (media *hls.Media, err error) {
 	if h.multi != nil {
-		return h.multi.ParseMedia(u, body)
+		media, err = h.multi.ParseMedia(u, body)
+	} else {
+		var list *hls.Playlist
+		if list, err = hls.Parse(u, body); err == nil {
+			media = list.Media
+		}
 	}
-	list, err := hls.Parse(u, body)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if list.Media == nil {
+	case media == nil:
 		return nil, fmt.Errorf("%s: a multivariant playlist in place of a media playlist: %w", short(u), hls.ErrInvalid)
 	}
-	return list.Media, nil
+	return media, h.model.refuses(u, media.Faults)
+}
+
+// refuses is the error that the first fault makes for which the model plays
+// nothing; nil without one.
+func (m *Model) refuses(u string, faults hls.Faults) error {
+	for _, f := range faults {
+		if slices.Contains(m.Refuses, f.Kind) {
+			return fmt.Errorf("%s: %s refuses it: %s: %w", short(u), m, f, hls.ErrInvalid)
+		}
+	}
+	return nil
 }
 
 // maxKeepUp bounds the requests with which a player keeps up while its first

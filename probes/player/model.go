@@ -3,6 +3,7 @@ package player
 import (
 	"time"
 
+	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
@@ -56,6 +57,10 @@ type Model struct {
 	// SteeringFirst: of HLS with content steering, all waits for the steering
 	// manifest, whose first pathway is played. Otherwise it is asked for beside.
 	SteeringFirst bool
+
+	// Refuses are the faults of HLS playlists for which it plays nothing; others
+	// it plays in spite of them.
+	Refuses []hls.FaultKind
 
 	// PrimaryFirst: the playlist of the variant listed first is asked for
 	// before any other, whichever is to be played.

@@ -3,6 +3,7 @@ package player
 import (
 	"time"
 
+	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
@@ -68,8 +69,9 @@ var shaka = &Model{
 	LiveDelay:          shakaLiveDelay,
 	Earlier:            2 * time.Second, // inaccurateManifestTolerance
 	ListedNeedsNoClock: true,
-	LowLatency:         true, // streaming.lowLatencyMode
-	SteeringFirst:      true, // processContentSteering_ in hls/hls_parser.js
+	LowLatency:         true,                                     // streaming.lowLatencyMode
+	SteeringFirst:      true,                                     // processContentSteering_ in hls/hls_parser.js
+	Refuses:            []hls.FaultKind{hls.FaultTargetDuration}, // getRequiredTag in hls/hls_parser.js
 
 	Join:         true,
 	Key:          KeyLast, // fetch_ in media/streaming_engine.js
