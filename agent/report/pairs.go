@@ -171,10 +171,10 @@ func (d *difference) texts() (pairs, median, interval string) {
 // signed is a difference of times for people: +34 ms, −1.20 s.
 func signed(ms float64) string {
 	switch {
+	case math.Abs(ms) < 0.05:
+		return "0 ms"
 	case ms > 0:
 		return "+" + Millis(ms)
-	case ms < 0:
-		return "−" + Millis(-ms)
 	}
-	return "0 ms"
+	return "−" + Millis(-ms)
 }

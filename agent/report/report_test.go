@@ -137,6 +137,11 @@ func TestUnits(t *testing.T) {
 			t.Errorf("Millis(%v) = %q, want %q", v, got, want)
 		}
 	}
+	for v, want := range map[float64]string{0: "0 ms", -0.04: "0 ms", 0.06: "+0.1 ms", -88: "−88 ms", 1204: "+1.20 s"} {
+		if got := signed(v); got != want {
+			t.Errorf("signed(%v) = %q, want %q", v, got, want)
+		}
+	}
 	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1234: "1.2 kB", 999_950: "1.0 MB", 1_664_000: "1.7 MB"} {
 		if got := Bytes(n); got != want {
 			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
