@@ -81,6 +81,11 @@ func TestHostileServers(t *testing.T) {
 			io.WriteString(w, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n")
 			endless("#EXTINF:2,\nsegment\n", 100<<20)(w, r)
 		}, nil, run.ErrTooLarge, run.StepManifest, ""},
+		{"a manifest announced as 100 MB", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "100000000")
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}, nil, run.ErrTooLarge, run.StepManifest, ""},
 		{"an XML bomb", text(bombXML), nil, run.ErrManifestInvalid, run.StepManifest, ""},
 		{"a gzip bomb", bomb(t), nil, run.ErrTooLarge, run.StepManifest, ""},
 		{"a redirect loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/manifest?again", http.StatusFound) }, nil, run.ErrRedirect, run.StepManifest, ""},
