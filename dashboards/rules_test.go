@@ -132,7 +132,7 @@ func firing(t *testing.T, p page) map[string]string {
 			if math.IsNaN(n.value) {
 				t.Errorf("%s %v: NaN, which fires", r.Title, n.labels)
 			}
-			if n.value != 0 {
+			if n.value != 0 && !math.IsNaN(n.value) {
 				alerts[strings.TrimSpace(r.Title+" "+strings.TrimSuffix(n.labels.String(), " "))] = expand(t, r.Annotations["summary"], n.labels, answers)
 			}
 		}
@@ -204,10 +204,15 @@ func walk(e ast.Expr, answers map[string]numbers) (numbers, error) {
 		}
 		return n, nil
 	case *ast.CallExpr:
-		if f, ok := e.Fun.(*ast.Ident); !ok || f.Name != "is_number" || len(e.Args) != 1 {
+		f, ok := e.Fun.(*ast.Ident)
+		of, also := e.Args[0].(*ast.Ident)
+		if !ok || !also || f.Name != "is_number" || len(e.Args) != 1 {
 			return nil, fmt.Errorf("function %v", e.Fun)
 		}
-		n, err := walk(e.Args[0], answers)
+		n, err := walk(of, answers)
+		if len(n) == 0 && answers[of.Name] == nil {
+			return nil, fmt.Errorf("is_number of %s, which has no rows: Grafana 9.4 panics", of.Name)
+		}
 		n = slices.Clone(n)
 		for i := range n {
 			n[i].value = truth(!math.IsNaN(n[i].value))
@@ -225,7 +230,7 @@ func walk(e ast.Expr, answers map[string]numbers) (numbers, error) {
 }
 
 func join(op token.Token, as, bs numbers) numbers {
-	var list numbers
+	list := numbers{} // not nil, which is a query's answer without rows
 	for _, a := range as {
 		for _, b := range bs {
 			switch {

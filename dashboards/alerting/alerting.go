@@ -17,6 +17,8 @@
 //   - A condition is true for any value but 0, NaN included. So what may be
 //     unknown is asked for with is_number first, and shares are compared by
 //     multiplication, since dividing by 0 runs would be NaN.
+//   - is_number makes Grafana 9.4 panic where a query has no rows at all: so it
+//     is asked of a sum with 0, which is nothing then.
 //   - No runs are no alert of quality: silence has alerts of its own.
 //
 // A dollar is written as it is: Grafana takes queries, expressions and
@@ -46,6 +48,9 @@ const runbooks = "https://github.com/firstframe/firstframe/blob/main/dashboards/
 
 // condition is the answer that makes an alert.
 const condition = "Z"
+
+// unknown is the text when a rule could not be evaluated.
+const unknown = "This rule could not ask the collector: nothing is known about playback, and no other alert can be trusted to come. See the runbook collector.md"
 
 // Severities: a page wakes somebody, a ticket waits for the day.
 const (
@@ -163,7 +168,7 @@ func (r *Rule) provisioned() (rule, error) {
 		UID: r.UID, Title: r.Title, Condition: condition, For: short(r.For),
 		NoDataState:  "OK",    // silence has alerts of its own
 		ExecErrState: "Error", // a collector that does not answer is an alert too
-		Annotations:  map[string]string{"summary": r.Summary, "dashboard": "{{ externalURL }}d/" + r.Open, "runbook_url": runbooks + r.Runbook},
+		Annotations:  map[string]string{"summary": "{{ if $values." + condition + " }}" + r.Summary + "{{ else }}" + unknown + "{{ end }}", "dashboard": "{{ externalURL }}d/" + r.Open, "runbook_url": runbooks + r.Runbook},
 		Labels:       map[string]string{"severity": r.Severity},
 	}
 	for k, v := range r.Labels {

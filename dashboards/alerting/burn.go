@@ -82,8 +82,7 @@ func (b burn) rule(s slice) Rule {
 			ask("E", b.long, "agents", s.dims, bad),
 		},
 		Values: []Expression{{"S", "$C / $D"}},
-		// Of no runs all but their number is unknown, which would fire: so that first.
-		When: fmt.Sprintf("$D > 0 && $C >= %d && $E >= %d && is_number($B) && $A > %g && $B > %g", b.leastBad, leastAgents, b.rate, b.rate),
+		When:   fmt.Sprintf("$D > 0 && $C >= %d && $E >= %d && $A > %g && $B > %g", b.leastBad, leastAgents, b.rate, b.rate),
 		Summary: s.text + `: {{ printf "%.0f" $values.C.Value }} of {{ printf "%.0f" $values.D.Value }} runs bad in ` + window +
 			` ({{ humanizePercentage $values.S.Value }}), seen by {{ printf "%.0f" $values.E.Value }} agents; the error budget burns ` +
 			`{{ printf "%.1f" $values.A.Value }} times as fast as it may`,
@@ -99,6 +98,9 @@ func (b burn) rule(s slice) Rule {
 		r.Summary += `, which is more than three times as bad as the other versions`
 	case everything.name:
 		r.For *= 2 // what one slice does alone has been told by then
+		// Without group_by there is a row of no runs too, in which all but
+		// their number is unknown.
+		r.When = strings.Replace(r.When, "$A", "is_number($B) && $A", 1)
 	}
 	return r
 }

@@ -20,7 +20,8 @@ func contactPoint(name, uid, url string) object {
 	}}
 }
 
-// policies send one message for a rule and country, however many slices of it
+// policies send one message when rules cannot ask the collector, and otherwise
+// one message for a rule and country, however many slices of it
 // there are: a release or an origin that fails hits many at once.
 var policies = struct {
 	APIVersion int      `yaml:"apiVersion"`
@@ -29,6 +30,9 @@ var policies = struct {
 	"orgId": 1, "receiver": "Firstframe tickets", "group_by": []string{"rule", "country"},
 	"group_wait": "30s", "group_interval": "5m", "repeat_interval": "4h",
 	"routes": []object{{
+		"receiver": "Firstframe on call", "object_matchers": [][]string{{"alertname", "=", "DatasourceError"}},
+		"group_by": []string{"alertname"}, "group_wait": "10s",
+	}, {
 		"receiver": "Firstframe on call", "object_matchers": [][]string{{"severity", "=", Page}},
 		"group_by": []string{"rule", "country"}, "group_wait": "10s",
 	}},

@@ -71,8 +71,8 @@ func silentCountry() Rule {
 			ask("A", 15*time.Minute, "coverage", by, nil), ask("B", 2*time.Hour, "coverage", by, nil),
 			ask("C", day, "silent_ms", by, nil), ask("D", day, "runs", by, nil), ask("E", day, "agents", by, nil),
 		},
-		Values: []Expression{{"S", "$C / 1000"}},
-		When: fmt.Sprintf("(is_number($A) && $A == 0 && $D / 96 >= %d) || (is_number($B) && $B == 0 && $D / 12 >= %d)",
+		Values: []Expression{{"S", "$C / 1000"}, {"M", "$A + 0"}, {"N", "$B + 0"}},
+		When: fmt.Sprintf("(is_number($M) && $M == 0 && $D / 96 >= %d) || (is_number($N) && $N == 0 && $D / 12 >= %d)",
 			expected, expected),
 		Summary: country + `: no run for {{ humanizeDuration $values.S.Value }} of the {{ printf "%.0f" $values.E.Value }} agents ` +
 			`that sent {{ printf "%.0f" $values.D.Value }} runs in the last 24h; nothing is known about playback there`,
@@ -91,8 +91,8 @@ func silentAgent() Rule {
 			ask("A", 15*time.Minute, "coverage", by, nil), ask("B", day, "silent_ms", by, nil), ask("C", day, "interval_ms_p50", by, nil),
 			ask("D", 15*time.Minute, "coverage", by[1:], nil), ask("E", day, "runs", by, nil),
 		},
-		Values: []Expression{{"S", "$B / 1000"}},
-		When: fmt.Sprintf("is_number($A) && $A == 0 && $B > %d && is_number($C) && $B > %d * $C && is_number($D) && $D > 0",
+		Values: []Expression{{"S", "$B / 1000"}, {"L", "$A + 0"}, {"M", "$C + 0"}, {"N", "$D + 0"}},
+		When: fmt.Sprintf("is_number($L) && $L == 0 && $B > %d && is_number($M) && $B > %d * $M && is_number($N) && $N > 0",
 			(15 * time.Minute).Milliseconds(), expected),
 		Summary: `Agent {{ or $labels.agent "unknown" }} in ` + country + `: no run for {{ humanizeDuration $values.S.Value }}, ` +
 			`after {{ printf "%.0f" $values.E.Value }} in the last 24h; other agents there send`,
@@ -107,8 +107,8 @@ func certificate(title string, left time.Duration, severity string) Rule {
 		UID: "firstframecertificateends-" + short(left), Title: title, Severity: severity, For: 10 * time.Minute, Runbook: "certificate-expiry.md",
 		Labels: map[string]string{"rule": "FirstframeCertificateEnds"},
 		Asks:   []Ask{ask("A", 6*time.Hour, "tls_expires_in_ms", by, nil), ask("B", 6*time.Hour, "agents", by, nil)},
-		Values: []Expression{{"S", "$A / 1000"}},
-		When:   fmt.Sprintf("is_number($A) && $A < %d", left.Milliseconds()),
+		Values: []Expression{{"S", "$A / 1000"}, {"N", "$A + 0"}},
+		When:   fmt.Sprintf("is_number($N) && $N < %d", left.Milliseconds()),
 		Summary: `{{ or $labels.cdn "An unknown CDN" }}: the first certificate of target {{ $labels.target }} ` +
 			`{{ if lt $values.S.Value 0.0 }}has ended{{ else }}ends in {{ humanizeDuration $values.S.Value }}{{ end }}, ` +
 			`as edges showed {{ printf "%.0f" $values.B.Value }} agents`,
@@ -133,8 +133,8 @@ func stale() Rule {
 			ask("A", 10*time.Minute, "playlist_age_ms_p50", by, voting(live)), ask("B", 10*time.Minute, "runs", by, voting(live)),
 			ask("C", 10*time.Minute, "agents", by, voting(live)),
 		},
-		Values: []Expression{{"S", "$A / 1000"}},
-		When:   fmt.Sprintf("is_number($A) && $A > %d && $B >= 5 && $C >= %d", staleAge.Milliseconds(), leastAgents),
+		Values: []Expression{{"S", "$A / 1000"}, {"N", "$A + 0"}},
+		When:   fmt.Sprintf("is_number($N) && $N > %d && $B >= 5 && $C >= %d", staleAge.Milliseconds(), leastAgents),
 		Summary: `Target {{ $labels.target }} through {{ or $labels.cdn "an unknown CDN" }}: the live playlist's last segment ended ` +
 			`{{ humanizeDuration $values.S.Value }} ago, in half of {{ printf "%.0f" $values.B.Value }} runs of {{ printf "%.0f" $values.C.Value }} agents`,
 		Open: open(boards.UIDCDN, by...),
