@@ -298,7 +298,8 @@ func (p *parser) finishMedia() (*Playlist, error) {
 		p.fault(FaultOrphan, "the last EXTINF has no URI")
 	}
 	m.Version, m.IndependentSegments, m.Start = p.version, p.independent, p.start
-	if m.Parts = n.parts; len(m.Parts) > 0 {
+	_, hinted := m.Hint()
+	if m.Parts = n.parts; len(m.Parts) > 0 || hinted {
 		m.Partial = &Segment{
 			Map: n.initMap, Key: n.key, Keys: n.keys, Parts: n.parts,
 			Discontinuity: n.discontinuity, ProgramDateTime: n.clock,
@@ -309,7 +310,7 @@ func (p *parser) finishMedia() (*Playlist, error) {
 	}
 	m.MediaSequence = max(m.MediaSequence, 0)
 	var longest time.Duration
-	playable := slices.ContainsFunc(m.Parts, func(p Part) bool { return !p.Gap })
+	playable := hinted || slices.ContainsFunc(m.Parts, func(p Part) bool { return !p.Gap })
 	for i := range m.Segments {
 		s := &m.Segments[i]
 		s.Sequence = m.MediaSequence + m.Skipped + int64(i)
@@ -331,7 +332,7 @@ func (p *parser) finishMedia() (*Playlist, error) {
 	m.Faults = p.faults
 	out := &Playlist{Media: m}
 	switch {
-	case len(m.Segments) == 0 && len(m.Parts) == 0:
+	case len(m.Segments) == 0 && len(m.Parts) == 0 && !hinted:
 		return out, p.errorf(ErrEmpty, "a media playlist without segments")
 	case !playable:
 		return out, p.errorf(ErrEmpty, "a media playlist of gaps only")

@@ -252,7 +252,7 @@ type Media struct {
 
 	Segments []Segment
 	Parts    []Part   // of the segment that is not complete yet
-	Partial  *Segment // that segment: what holds for its parts, without URI and duration; nil when it has none
+	Partial  *Segment // that segment: what holds for its parts, listed or hinted at, without URI and duration; nil when it has none
 	Hints    []PreloadHint
 	Reports  []Report // of other playlists
 
@@ -298,6 +298,17 @@ func (m *Media) SegmentAt(offset time.Duration) int {
 		}
 	}
 	return len(m.Segments) - 1
+}
+
+// Hint is the part that comes next, which a server holds until it is made
+// (4.4.5.3); ok is false where the playlist names none.
+func (m *Media) Hint() (h PreloadHint, ok bool) {
+	for _, h := range m.Hints {
+		if h.Type == "PART" {
+			return h, true
+		}
+	}
+	return PreloadHint{}, false
 }
 
 // PartAt is the part that plays at offset from the start of the playlist, of

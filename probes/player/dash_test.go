@@ -76,7 +76,7 @@ func TestDASHStart(t *testing.T) {
 	}
 	// Segments are 1.92 s long: after 100 s, number 51 ended at 99.84 s.
 	dynamic := func(attrs string, inner ...string) string {
-		return fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q %s>%s</MPD>`, stamp(100*second), attrs, strings.Join(inner, ""))
+		return fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime="BEGAN" %s>%s</MPD>`, attrs, strings.Join(inner, ""))
 	}
 	for _, tt := range []struct {
 		name, mpd    string
@@ -101,7 +101,7 @@ func TestDASHStart(t *testing.T) {
 		{"only audio", static(`<Period><AdaptationSet contentType="audio"><Representation id="1" bandwidth="1"><BaseURL>a.mp4</BaseURL></Representation></AdaptationSet></Period>`), "", "", run.ErrUnsupported},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := dashOrigin(t, tt.mpd, nil)
+			o := dashOrigin(t, strings.Replace(tt.mpd, "BEGAN", stamp(100*second), 1), nil)
 			r := press(t, o, "/m.mpd", ideal, run.App{})
 			if tt.typ != "" {
 				bad(t, r, tt.typ, run.StepManifest)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
 )
@@ -16,8 +17,9 @@ import (
 type place struct {
 	from   int           // the segment with which loading starts
 	at     int           // the one that is shown first; the number of segments: the one that is being made
-	part   int           // of it; -1: it is loaded whole
+	part   int           // of it; -1: it is loaded whole; the number of parts: the one that is hinted at
 	behind time.Duration // from there to the playlist's end
+	hints  bool          // the model asks for what is hinted at
 }
 
 // parts tells whether the model plays a playlist part by part.
@@ -53,7 +55,7 @@ func (s *session) hlsPlace(media *hls.Media, age time.Duration) (place, error) {
 		delay := s.model.LiveDelay(Live{Asked: asked, Target: media.TargetDuration})
 		offset = min(length+age-delay, length-least)
 	}
-	w := place{at: media.SegmentAt(offset), part: -1, from: media.SegmentAt(max(offset-earlier, 0))}
+	w := place{hints: inParts, at: media.SegmentAt(offset), part: -1, from: media.SegmentAt(max(offset-earlier, 0))}
 	if inParts {
 		w.at, w.part = media.PartAt(offset)
 		if w.part >= 0 {
@@ -83,13 +85,18 @@ func (w *place) settle(media *hls.Media, length time.Duration) error {
 		w.behind -= before(media.Parts, w.part)
 		return nil
 	}
-	// Nothing but what is being made: its first part that is there.
+	// Nothing but what is being made: its first part that is there, else the one
+	// that is to come.
 	for i, p := range media.Parts {
 		if !p.Gap {
 			w.at, w.part, w.from = len(media.Segments), i, len(media.Segments)
 			return nil
 		}
 		w.behind -= p.Duration
+	}
+	if _, ok := media.Hint(); ok && w.hints {
+		w.at, w.part, w.from = len(media.Segments), len(media.Parts), len(media.Segments)
+		return nil
 	}
 	return fmt.Errorf("no segment to start with: %w", hls.ErrEmpty)
 }
@@ -102,17 +109,31 @@ func before(parts []hls.Part, n int) (d time.Duration) {
 	return d
 }
 
-// at is the segment, and what there is to ask for: its part, else the whole.
+// hlsAt is the segment, and what there is to ask for: its part, else the whole.
 func (s *session) hlsAt(media *hls.Media, w place) (*hls.Segment, ref) {
 	seg := media.Partial
 	if w.at < len(media.Segments) {
 		seg = &media.Segments[w.at]
+	}
+	if w.at == len(media.Segments) && w.part == len(media.Parts) {
+		h, _ := media.Hint()
+		return seg, s.hlsHint(h)
 	}
 	if w.part >= 0 {
 		p := &seg.Parts[w.part]
 		return seg, s.hlsRef(p.URI, p.ByteRange)
 	}
 	return seg, s.hlsRef(seg.URI, seg.ByteRange)
+}
+
+// hlsHint is a part that is to come, which may begin within a resource whose end
+// is not known.
+func (s *session) hlsHint(h hls.PreloadHint) ref {
+	out := ref{url: s.cfg.rewrite(h.URI)}
+	if h.ByteRange != (hls.ByteRange{}) {
+		out.rng = &fetch.Range{Offset: h.ByteRange.Offset, Length: h.ByteRange.Length}
+	}
+	return out
 }
 
 // maxTuneIn bounds the requests with which a player tunes in.

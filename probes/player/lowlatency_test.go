@@ -113,6 +113,47 @@ func quickWithout(m *Model) *Model {
 	return &q
 }
 
+// A stream that has only just begun has nothing but a hint: the part is asked for
+// and waited for, from where it begins.
+func TestPreloadHint(t *testing.T) {
+	const made = 300 * time.Millisecond
+	head, _, _ := strings.Cut(lowLatency("", 0, 0), "#EXT-X-PRELOAD-HINT")
+	for _, tt := range []struct {
+		name, hint, rng string
+		model           *Model
+		typ             run.ErrorType
+	}{
+		{"a resource of its own", `URI="/hint"`, "", hlsjs, ""},
+		{"within a resource", `URI="/hint",BYTERANGE-START=188`, "bytes=188-", hlsjs, ""},
+		{"of known length", `URI="/hint",BYTERANGE-START=188,BYTERANGE-LENGTH=18800`, "bytes=188-18987", ideal, ""},
+		{"a model without", `URI="/hint"`, "", quickWithout(hlsjs), run.ErrManifestEmpty},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newOrigin(t, map[string]string{"/l.m3u8": head + "#EXT-X-PRELOAD-HINT:TYPE=PART," + tt.hint + "\n"}, map[string]rule{
+				"/l.m3u8": func(_ http.ResponseWriter, r *http.Request, n int) bool {
+					if n > 1 {
+						<-r.Context().Done()
+					}
+					return n > 1
+				},
+				"/hint": func(w http.ResponseWriter, r *http.Request, _ int) bool {
+					time.Sleep(made)
+					http.ServeFile(w, r, lab+"/ts/360p/0.ts")
+					return true
+				}})
+			r := press(t, o, "/l.m3u8", quick(tt.model), run.App{})
+			if tt.typ != "" {
+				bad(t, r, tt.typ, run.StepManifest)
+				return
+			}
+			good(t, r)
+			if rng := o.find(t, "/hint", 1).rng; rng != tt.rng || r.Phases.SegmentTTFBMs < 300 {
+				t.Errorf("range %q, want %q; waited %v ms for it", rng, tt.rng, r.Phases.SegmentTTFBMs)
+			}
+		})
+	}
+}
+
 // A part that fails is a failure of the part.
 func TestPartFails(t *testing.T) {
 	for _, tt := range []struct {
