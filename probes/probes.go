@@ -208,8 +208,8 @@ func union(list []interval) (length float64) {
 	return length
 }
 
-// served tells who answered: of the first video segment's attempts the last that
-// was answered, which is the one that served it; without such the last
+// served tells who answered: of the attempts at the first video segment, or part
+// of one, the last that was answered, which is the one that served it; without such the last
 // connection there was.
 func served(r *run.Run, p *player.Result) {
 	var by *fetch.Exchange
@@ -223,7 +223,11 @@ func served(r *run.Run, p *player.Result) {
 		if step.Name == run.StepManifest && answered {
 			r.ManifestCacheStatus = cdn.Identify(x.Header).Cache
 		}
-		isSegment := step.Name == run.StepSegment && step.Track == run.TrackVideo && answered
+		if step.Name == run.StepSteering {
+			continue // of whom it tells nothing
+		}
+		media := step.Name == run.StepSegment || step.Name == run.StepPart
+		isSegment := media && step.Track == run.TrackVideo && answered
 		if isSegment || !segment {
 			by = x
 		}

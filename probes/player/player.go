@@ -5,9 +5,10 @@
 // have shown the first frame. [Play] is the entry; a [Model] is a player's
 // behaviour as data.
 //
-// Bounds: a manifest or playlist has at most 16 MiB, a key or a clock 1 KiB, an
-// segment index 1 MiB, an initialization segment 4 MiB, a media segment 256 MiB (never held), a request
-// 20 redirects, a run 500 requests.
+// Bounds: a manifest or playlist has at most 16 MiB, a steering manifest 256
+// KiB, a key or a clock 1 KiB, a segment index 1 MiB, an initialization segment 4
+// MiB, a media segment 256 MiB (never held; 64 MiB, and held, under
+// AES-256-GCM), a request 20 redirects, a run 500 requests.
 package player
 
 import (
