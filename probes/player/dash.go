@@ -132,7 +132,8 @@ func (d *dashTitle) find(ctx context.Context, track string, rendition int, after
 	}
 	r, q := of[i], parts{track: track}
 	at := after
-	if _, ok := r.Index(); ok {
+	_, indexed := r.Index()
+	if indexed {
 		x, err := d.index(ctx, track, of, i, after)
 		if err != nil {
 			return found{}, err
@@ -144,6 +145,9 @@ func (d *dashTitle) find(ctx context.Context, track string, rendition int, after
 		return found{}, d.segmentFailure(err, at)
 	}
 	f.at = at
+	if x := d.think.AfterIndex; indexed && x > 0 {
+		f.thinkInit, f.thinkMedia = x, x
+	}
 	if track == run.TrackVideo && d.mpd.Dynamic {
 		behind := d.now.Sub(d.mpd.AvailabilityStart) - f.start
 		d.p.behind, d.p.edgeAt = &behind, d.at.At
@@ -196,7 +200,8 @@ func (d *dashTitle) segments(r *dash.Representation, q parts) (found, error) {
 		q.init = &ref
 	}
 	f := found{parts: q, live: d.mpd.Dynamic}
-	f.ahead = Ahead{DASH: true, Listed: r.Listed(), Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
+	_, indexed := r.Index()
+	f.ahead = Ahead{Nominal: !indexed && !r.Listed(), Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
 	if next, err := r.Next(seg); err == nil {
 		ref := d.dashRef(next)
 		f.next = &ref

@@ -1,6 +1,7 @@
 package player
 
 import (
+	"math"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -17,7 +18,8 @@ var dashjs = &Model{
 	DASH: &Think{
 		Manifest:         20 * time.Millisecond,
 		Clock:            12 * time.Millisecond,
-		Index:            20 * time.Millisecond,
+		Index:            28 * time.Millisecond,
+		AfterIndex:       17 * time.Millisecond,
 		Init:             28 * time.Millisecond,
 		Segment:          28 * time.Millisecond,
 		SegmentBeside:    28 * time.Millisecond,
@@ -43,10 +45,10 @@ var dashjs = &Model{
 	IndexAll:     true, // updateData in RepresentationController
 	InitFirst:    true,
 	RangesInTurn: true,
-	// Audio goes on while it holds less than a nominal segment, which an encoder's
-	// priming makes it do (_getBufferTargetForAudio in ScheduleController); a
-	// SegmentTimeline has no nominal one.
-	AudioAhead: func(a Ahead) bool { return !a.Listed },
+	// Audio goes on while it holds less than its nominal segment, where it has one
+	// (_getBufferTargetForAudio in ScheduleController). It does where segments can
+	// only be cut elsewhere: between two frames.
+	AudioAhead: func(a Ahead) bool { return a.Nominal && !wholeFrames(a.Audio) },
 
 	WholeSegment: true,
 	FrameAudio:   AudioInit,
@@ -65,4 +67,16 @@ var dashjs = &Model{
 
 func dashjsRetry(limit, interval time.Duration) Policy {
 	return Policy{Total: limit, TimeoutRetries: 3, TimeoutDelay: interval, ErrorRetries: 3, ErrorDelay: interval, Retry4xx: true, RetryBroken: true}
+}
+
+// wholeFrames tells whether a duration is one of AAC frames, of 1024 samples at
+// 48 or 44.1 kHz.
+func wholeFrames(d time.Duration) bool {
+	for _, rate := range []float64{48_000, 44_100} {
+		frames := d.Seconds() * rate / 1024
+		if math.Abs(frames-math.Round(frames)) < 1e-4 {
+			return true
+		}
+	}
+	return false
 }

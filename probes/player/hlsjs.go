@@ -31,8 +31,8 @@ var hlsjs = &Model{
 		AudioSegment:     6 * time.Millisecond,
 		AudioAfterInit:   2 * time.Millisecond,
 		LiveAudio:        42 * time.Millisecond,
-		SwitchPlaylist:   5 * time.Millisecond,
-		SwitchSegment:    10 * time.Millisecond,
+		SwitchPlaylist:   8 * time.Millisecond,
+		SwitchSegment:    7 * time.Millisecond,
 	},
 
 	EstimateKbps: func(r []Rendition) float64 { return max(500, min(r[0].Kbps, 5000)) },

@@ -130,6 +130,7 @@ type Think struct {
 	PlaylistBeside   time.Duration // of the video, beside the audio's
 	AudioPlaylist    time.Duration
 	Index            time.Duration
+	AfterIndex       time.Duration // what is asked for next
 	Key, Init        time.Duration
 	Segment          time.Duration
 	SegmentBeside    time.Duration // beside a key or an initialization segment
@@ -197,8 +198,7 @@ type Live struct {
 
 // Ahead is what a player goes by when it considers audio's second segment.
 type Ahead struct {
-	DASH    bool
-	Listed  bool          // see [Live]
+	Nominal bool          // the manifest names one duration for all segments
 	Audio   time.Duration // that the first segment holds, as the manifest says
 	Longest time.Duration // of all segments of both tracks, as far as they are known
 }
@@ -222,7 +222,6 @@ type Policy struct {
 	Together     bool          // failed tries count for all requests whose policy says so, of all tracks
 	Retry4xx     bool          // whether a 4xx is worth another try
 	RetryBroken  bool          // whether a broken connection is
-	Final        []int64       // statuses that never are
 	// Alone: where there is no other rendition to go to, every failure is worth
 	// another try.
 	Alone bool

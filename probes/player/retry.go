@@ -2,7 +2,6 @@ package player
 
 import (
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -23,7 +22,7 @@ func (p Policy) again(fail *failure, before int) (delay time.Duration, ok bool) 
 	switch {
 	case fail.timedOut:
 		return fuzz(p.TimeoutDelay, p.Fuzz), before < p.TimeoutRetries
-	case p.retries(fail.typ) && !slices.Contains(p.Final, fail.status):
+	case p.retries(fail.typ):
 		return p.delay(before), before < p.ErrorRetries
 	}
 	return 0, false

@@ -39,7 +39,8 @@ var shaka = &Model{
 	DASH: &Think{
 		Manifest:         12 * time.Millisecond,
 		Clock:            12 * time.Millisecond,
-		Index:            25 * time.Millisecond,
+		Index:            19 * time.Millisecond,
+		AfterIndex:       19 * time.Millisecond,
 		Init:             28 * time.Millisecond,
 		Segment:          28 * time.Millisecond,
 		SegmentBeside:    28 * time.Millisecond,
@@ -62,9 +63,10 @@ var shaka = &Model{
 		Every: 100 * time.Millisecond, MinBytes: 16_000, MinTime: 5 * time.Millisecond,
 		Enough: 128_000, HalfLives: []time.Duration{2 * time.Second, 5 * time.Second}, Interval: 8 * time.Second,
 	},
-	// failureCallbackBackoff_, then a stream is off for maxDisabledTime, 30 s
-	// (handleStreamingError_ in media/streaming_engine.js).
-	Failover: &Failover{Next: otherOrAgain(0.95), Delay: time.Second, Fuzz: 0.5},
+	// failureCallbackBackoff_, then a stream is off for maxDisabledTime, 30 s; when
+	// all are, nothing more is asked for (handleStreamingError_ in
+	// media/streaming_engine.js, disableStream in player.js).
+	Failover: &Failover{Next: otherWithin(0.95), Delay: time.Second, Fuzz: 0.5},
 
 	LiveDelay:          shakaLiveDelay,
 	Earlier:            2 * time.Second, // inaccurateManifestTolerance
@@ -85,8 +87,7 @@ var shaka = &Model{
 	RenderTS:     Cost{Base: 22 * time.Millisecond, PerMB: 28 * time.Millisecond},
 	RenderFMP4:   Cost{Base: time.Millisecond, PerMB: 19 * time.Millisecond},
 
-	// defaultRetryParameters in net/backoff.js; 401 and 403 are critical
-	// (makeResponse in net/http_plugin_utils.js).
+	// defaultRetryParameters in net/backoff.js.
 	Retry: map[run.StepName]Policy{
 		run.StepManifest: shakaRetry, run.StepPlaylist: shakaRetry, run.StepKey: shakaRetry,
 		run.StepIndex: shakaRetry, run.StepInit: shakaRetry, run.StepSegment: shakaRetry,
@@ -96,7 +97,7 @@ var shaka = &Model{
 var shakaRetry = Policy{
 	FirstByte: 10 * time.Second, Stall: 5 * time.Second, Total: 30 * time.Second,
 	TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 1, ErrorDelay: time.Second, Fuzz: 0.5,
-	Retry4xx: true, RetryBroken: true, Final: []int64{401, 403},
+	Retry4xx: true, RetryBroken: true,
 }
 
 // shakaLiveDelay is liveSegmentsDelay, 3, of HLS; of DASH the presentation delay
@@ -114,16 +115,4 @@ func shakaLiveDelay(l Live) time.Duration {
 		return l.SinceEnd + delay
 	}
 	return l.Longest + delay
-}
-
-// otherOrAgain is otherWithin; when all have failed they are on again, but the
-// last.
-func otherOrAgain(share float64) func([]Rendition, []bool, int, float64) int {
-	other := otherWithin(share)
-	return func(r []Rendition, failed []bool, at int, kbps float64) int {
-		if i := other(r, failed, at, kbps); i >= 0 {
-			return i
-		}
-		return other(r, make([]bool, len(r)), at, kbps)
-	}
 }
