@@ -21,8 +21,8 @@ const (
 
 // AltSvc is what answers have told of the servers that also speak HTTP/3 (RFC
 // 7838), as a browser keeps it from page to page: the alternatives, which of
-// them failed, and whether QUIC works from here at all. The zero value knows
-// nothing. It holds at most 1000 origins, and is safe for concurrent use.
+// them failed or gave no answer, and whether QUIC works from here at all. The
+// zero value knows nothing. It holds at most 1000 origins, and is safe for concurrent use.
 //
 // Only alternatives on the origin's own host count: one elsewhere would lead a
 // run through one CDN to another.

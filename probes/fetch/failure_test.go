@@ -101,6 +101,9 @@ func TestFailures(t *testing.T) {
 			if tt.is != nil && !errors.Is(x.Err, tt.is) {
 				t.Errorf("%v is not %v", x.Err, tt.is)
 			}
+			if tt.name == "certificate unknown" && (x.TLSExpires.IsZero() || !x.Remote.IsValid()) {
+				t.Errorf("of %s until %v", x.Remote, x.TLSExpires)
+			}
 			phases := map[string]time.Duration{"dns": x.Timing.DNS, "connect": x.Timing.Connect, "tls": x.Timing.TLS, "wait": x.Timing.Wait, "receive": x.Timing.Receive}
 			if got := phases[tt.phase]; tt.phase != "" && got < 90*ms {
 				t.Errorf("%s %v of %+v; it should hold the limit", tt.phase, got, x.Timing)

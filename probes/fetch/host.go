@@ -54,6 +54,13 @@ type dial struct {
 	delay  *time.Timer // until TCP is dialled too; nil where it does not wait
 }
 
+// unanswered says that the server was asked for longer than that and has said
+// nothing.
+func (d *dial) unanswered(longer time.Duration) bool {
+	is, began := d.rec.load()
+	return is <= phaseConnect && time.Since(began[phaseDNS]) > longer
+}
+
 // count is the number of connections that count against the limit: of those
 // over QUIC there is one beside.
 func (h *host) count() (n int) {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
 )
@@ -121,10 +123,19 @@ func TestAltSvcHeadStart(t *testing.T) {
 			c.Close()
 
 			q := serveQUIC(t, slow, addr, quicOptions{connect: tt.connect})
-			x := open(t, cfg).Do(t.Context(), fetch.Request{URL: slow.URL})
+			last := fetch.New(cfg)
+			x := last.Do(t.Context(), fetch.Request{URL: slow.URL})
 			ok(t, x)
+			last.Close()
 			if x.Proto != tt.want || x.Timing.Queue < tt.queue || x.Timing.Queue > tt.queue+100*ms {
 				t.Errorf("HTTP/%s after a queue of %v, want HTTP/%s after %v; the server took %v", x.Proto, x.Timing.Queue, tt.want, tt.queue, time.Duration(q.connect.Load()))
+			}
+			if tt.want == "3" {
+				return
+			}
+			// What did not answer is left alone.
+			if x := open(t, cfg).Do(t.Context(), fetch.Request{URL: slow.URL}); x.Proto != "2" || x.Timing.Queue > 50*ms {
+				t.Errorf("then HTTP/%s after a queue of %v", x.Proto, x.Timing.Queue)
 			}
 		})
 	}
@@ -148,6 +159,36 @@ func TestAltSvcHeadStart(t *testing.T) {
 			t.Errorf("HTTP/%v, the first in %v", got, list[0].Timing)
 		}
 	})
+}
+
+// Nothing is left of QUIC when the client is closed, whatever hangs.
+func TestCloseWhileHangingHTTP3(t *testing.T) {
+	mute, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	for name, path := range map[string]string{"dial": "", "answer": "/mute", "body": "/stall"} {
+		t.Run(name, func(t *testing.T) {
+			others := goleak.IgnoreCurrent()
+			t.Cleanup(func() { goleak.VerifyNone(t, others) }) // when the server is gone, too
+			s, cfg := protocol{"", "3", true, true}.serve(t, misbehave)
+			url := s.URL + path
+			if path == "" {
+				url = "https://" + mute.LocalAddr().String()
+			}
+			c := fetch.New(cfg)
+			done := make(chan *fetch.Exchange)
+			go func() { done <- c.Do(t.Context(), fetch.Request{URL: url}) }()
+			time.Sleep(50 * ms)
+			c.Close()
+			x := <-done
+			check(t, x)
+			if !errors.Is(x.Err, fetch.ErrClosed) || x.Err.Type != "" {
+				t.Errorf("%+v", x.Err)
+			}
+		})
+	}
 }
 
 // HTTP/3 fails in the same classes as HTTP/2, and tells connecting from shaking

@@ -20,7 +20,7 @@ func TestPublic(t *testing.T) {
 		"127.255.255.254": false, "169.254.169.254": false, "168.63.129.16": false, "172.16.0.1": false, "172.31.255.255": false,
 		"192.0.0.192": false, "192.168.1.1": false, "198.19.0.1": false, "224.0.0.1": false, "255.255.255.255": false,
 		"::": false, "::1": false, "fe80::1": false, "fe80::1%eth0": false, "fc00::1": false, "fd00:ec2::254": false,
-		"fec0::1": false, "ff02::1": false, "2001:db8::1": false,
+		"fec0::1": false, "2001:2::1": false, "2001:10::1": false, "2001:20::1": true, "ff02::1": false, "2001:db8::1": false,
 		"::ffff:127.0.0.1": false, "::ffff:8.8.8.8": true, "::ffff:0:10.0.0.1": false, "::10.0.0.1": false,
 		"64:ff9b::127.0.0.1": false, "64:ff9b::a00:1": false, "64:ff9b::8.8.8.8": true, "64:ff9b:1::8.8.8.8": false,
 		"2002:7f00:1::": false, "2002:808:808::": true, "2001::80ff:fffe": false, "2001::f7f7:f7f7": true,

@@ -22,7 +22,8 @@ const (
 	// when the one before failed; after 300 ms one such row beside the first
 	// that prefers IPv4. Over QUIC it tries the first address alone. (Chromium
 	// 154: net/socket/tcp_connect_job.cc,
-	// net/quic/quic_session_pool_direct_job.cc.)
+	// net/quic/quic_session_pool_direct_job.cc; the net log of Chromium 156
+	// shows the second row 300 to 301 ms after the first.)
 	EyeballsChromium Eyeballs = "chromium"
 )
 

@@ -47,6 +47,16 @@ func tried(list []fetch.Attempt) string {
 	return strings.Join(all, ", ")
 }
 
+// atLeast fails the test unless the least of a phase's errors is small: what
+// else runs on the machine mostly adds, and takes little where an answer that
+// the phase begins with is late itself.
+func atLeast(t *testing.T, phase string, errs []time.Duration) {
+	t.Helper()
+	if least := slices.Min(errs); least < -10*ms || least > tolerance {
+		t.Errorf("%s is off by %v (least of %v)", phase, least, errs)
+	}
+}
+
 // A name with addresses of both families, whose IPv6 goes nowhere: IPv4 is
 // tried beside it after the delay of RFC 8305, or of Chromium; at once where
 // IPv6 refuses.
@@ -97,7 +107,7 @@ func TestFamiliesRace(t *testing.T) {
 				}
 				took = append(took, x.Timing.Connect-tt.connect)
 			}
-			within(t, "connect", took)
+			atLeast(t, "connect", took)
 		})
 	}
 }
@@ -138,7 +148,7 @@ func TestNoAnswerAboutIPv6(t *testing.T) {
 	for range 3 {
 		took = append(took, once(t, cfg, "http://cdn.example.com:"+port).Timing.DNS-50*ms)
 	}
-	within(t, "dns", took)
+	atLeast(t, "dns", took)
 }
 
 // The client subnet goes with every query, over UDP and TCP, and decides which

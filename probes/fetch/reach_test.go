@@ -168,17 +168,24 @@ func TestResolverAndSource(t *testing.T) {
 	cfg.LocalAddr = netip.MustParseAddr("127.0.0.5")
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
 	c := open(t, cfg)
+	var longest time.Duration
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			x := c.Do(t.Context(), fetch.Request{URL: "http://cdn.example.com:" + port})
 			check(t, x)
-			if x.Err != nil || x.Timing.DNS < 15*ms {
-				t.Errorf("dns %v, %v", x.Timing.DNS, x.Err)
+			if x.Err != nil {
+				t.Error(x.Err)
 			}
+			mu.Lock()
+			longest = max(longest, x.Timing.DNS)
+			mu.Unlock()
 		})
 	}
 	wg.Wait()
+	if longest < 15*ms {
+		t.Errorf("dns %v, the server takes 20ms", longest)
+	}
 	if diff := cmp.Diff(map[string]int{"127.0.0.5": 4}, peers); diff != "" {
 		t.Errorf("sources of connections (-want +got):\n%s", diff)
 	}

@@ -112,15 +112,8 @@ const lateA = 100 * time.Millisecond
 func serveDNS(t testing.TB, delay time.Duration, records map[string][]string) *names {
 	t.Helper()
 	n := &names{records: records, delay: delay, queries: map[string]int{}, sources: map[string]bool{}, subnets: map[string]bool{}}
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, l := udpAndTCP(t)
 	n.addr = pc.LocalAddr().String()
-	l, err := net.Listen("tcp", n.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, s := range []*dns.Server{{PacketConn: pc}, {Listener: l}} {
 		s.Handler = dns.HandlerFunc(n.handle)
 		started := make(chan struct{})
@@ -137,6 +130,25 @@ func serveDNS(t testing.TB, delay time.Duration, records map[string][]string) *n
 		})
 	}
 	return n
+}
+
+// udpAndTCP listens on one port over both.
+func udpAndTCP(t testing.TB) (net.PacketConn, net.Listener) {
+	t.Helper()
+	var err error
+	for range 20 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			break
+		}
+		var pc net.PacketConn
+		if pc, err = net.ListenPacket("udp", l.Addr().String()); err == nil {
+			return pc, l
+		}
+		l.Close()
+	}
+	t.Fatal(err)
+	return nil, nil
 }
 
 func (n *names) handle(w dns.ResponseWriter, q *dns.Msg) {
