@@ -164,8 +164,8 @@ func (v values) and(name string, value ...string) values {
 var still = map[string]bool{
 	"Playback now, Coverage": true, "Playback now, Seen by": true, "Country, Coverage": true, "Country, Seen by": true,
 	"Fleet health, Agents, last 5 min": true, "Fleet health, Agents, last 24 h": true, "Fleet health, Last run": true, "Fleet health, Coverage": true,
-	"Fleet health, First certificate to end": true, "Fleet health, Countries": true, "Fleet health, Coverage by country": true,
-	"Fleet health, Runs by country": true, "Fleet health, Certificates": true, "Run, Who played what": true,
+	"Fleet health, First certificate to end": true, "Fleet health, Countries of the last 24 h": true, "Fleet health, Coverage by country": true,
+	"Fleet health, Runs by country": true, "Fleet health, Certificates of the last 24 h": true, "Run, Who played what": true,
 	"App versions, New against old, run against run": true, // both versions are hit: it is not the release
 }
 
@@ -176,7 +176,7 @@ var narrow = map[string]bool{"CDN comparison, Time to first frame against the ot
 // empty are the panels that show only failures, and nothing while there are
 // none.
 var empty = map[string]bool{
-	"Playback now, Failed runs by cause": true, "Country, Failed runs": true, "App versions, Why runs failed": true,
+	"Playback now, Failed runs by cause": true, "Country, Failed and slow runs": true, "App versions, Why runs failed": true,
 }
 
 // testPanels wants every panel to show something, and what is bad in Brazil

@@ -63,7 +63,7 @@ type Panel struct {
 	View        View
 
 	// Span asks for so long a time until now, such as 28d, whatever the
-	// dashboard's range; empty means that range.
+	// dashboard's range; empty means that range. The title has to say it.
 	Span string
 
 	Scale    Scale   // colours by value; the zero Scale has none
@@ -79,6 +79,9 @@ type View interface {
 	custom() map[string]any // the panel plugin's part of each field's config
 
 	colorMode() string // how values get their colours
+	mappings() []any   // of values to words
+
+	fit(fields []Field) []Field // the fields as they fill the panel
 }
 
 type object = map[string]any
@@ -146,7 +149,7 @@ func (p *Panel) json() (object, error) {
 		return nil, err
 	}
 	defaults := object{
-		"unit": p.Unit, "noValue": NoValue, "mappings": []any{}, "color": object{"mode": p.View.colorMode()},
+		"unit": p.Unit, "noValue": NoValue, "mappings": p.View.mappings(), "color": object{"mode": p.View.colorMode()},
 		"thresholds": p.Scale.json(), "custom": p.View.custom(),
 	}
 	if p.Decimals > 0 {
@@ -155,8 +158,9 @@ func (p *Panel) json() (object, error) {
 	if len(p.Links) > 0 {
 		defaults["links"] = fromValues(p.Links)
 	}
-	overrides := make([]object, len(p.Fields))
-	for i, f := range p.Fields {
+	fields := p.View.fit(p.Fields)
+	overrides := make([]object, len(fields))
+	for i, f := range fields {
 		overrides[i] = f.override()
 	}
 	made := object{
@@ -168,7 +172,7 @@ func (p *Panel) json() (object, error) {
 		made["interval"], made["maxDataPoints"] = leastStep, mostPoints
 	}
 	if p.Span != "" {
-		made["timeFrom"] = p.Span
+		made["timeFrom"], made["hideTimeOverride"] = p.Span, true // the title says it, where Grafana would write over it
 	}
 	return made, nil
 }

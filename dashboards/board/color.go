@@ -7,6 +7,7 @@ const (
 	Warn    = "#E69F00"     // orange
 	Bad     = "#D55E00"     // vermilion
 	Neutral = "#56B4E9"     // sky blue: a number that is neither good nor bad
+	Unknown = "#6E6E6E"     // grey: nothing is known
 	Plain   = "transparent" // of cells that say nothing
 )
 

@@ -10,6 +10,7 @@ type Field struct {
 	Color    string // of series: a fixed colour
 	Fill     *Scale // of a table's cells: coloured by value
 	Decimals int
+	None     string // shown where there is no value; empty: [NoValue]
 	Links    []Link
 	Hidden   bool // of a table
 }
@@ -41,8 +42,17 @@ func (f Field) override() object {
 	if len(f.Links) > 0 {
 		set("links", fromValues(f.Links))
 	}
+	if f.None != "" {
+		set("mappings", none(f.None))
+	}
 	if f.Hidden {
 		set("custom.hidden", true)
 	}
 	return object{"matcher": object{"id": "byName", "options": f.Name}, "properties": props}
+}
+
+// none maps what is not there to a word in grey: a scale's base colour would
+// call it good or bad.
+func none(text string) []any {
+	return []any{object{"type": "special", "options": object{"match": "null", "result": object{"text": text, "color": Unknown, "index": 0}}}}
 }

@@ -1,10 +1,19 @@
 package board
 
+import "slices"
+
 // plain is what most views have none of.
 type plain struct{}
 
-func (plain) custom() map[string]any { return object{} }
-func (plain) colorMode() string      { return "thresholds" }
+func (plain) custom() map[string]any     { return object{} }
+func (plain) colorMode() string          { return "thresholds" }
+func (plain) mappings() []any            { return none(NoValue) }
+func (plain) fit(fields []Field) []Field { return fields }
+
+// gaps is of views in which what is not there is a gap.
+type gaps struct{ plain }
+
+func (gaps) mappings() []any { return []any{} }
 
 // Stat shows single numbers, large.
 type Stat struct{ plain }
@@ -33,6 +42,7 @@ func (b Bars) options() any {
 
 // Series draws an answer with a step over time. What is null is a gap.
 type Series struct {
+	gaps
 	Stacked bool // on top of each other, as areas
 	Columns bool // as columns, for counts
 	Limits  bool // draws the scale's steps as lines
@@ -69,7 +79,7 @@ func (s Series) custom() map[string]any {
 
 // History draws an answer with a step as a line of cells for each series,
 // coloured by the scale. What is null is no cell.
-type History struct{ plain }
+type History struct{ gaps }
 
 func (History) kind() string { return "status-history" }
 func (History) options() any {
@@ -97,6 +107,16 @@ func (Table) options() any {
 
 func (Table) custom() map[string]any {
 	return object{"align": "auto", "displayMode": "auto", "inspect": false, "filterable": false, "minWidth": 50}
+}
+
+// fit gives the first column what the others leave, where none would take it.
+func (Table) fit(fields []Field) []Field {
+	if len(fields) == 0 || slices.ContainsFunc(fields, func(f Field) bool { return f.Width == 0 && !f.Hidden }) {
+		return fields
+	}
+	fields = slices.Clone(fields)
+	fields[0].Width = 0
+	return fields
 }
 
 // Trace draws a run and its steps as a waterfall.
@@ -130,15 +150,15 @@ func (m Map) options() any {
 		"location": object{"mode": "lookup", "lookup": m.Key},
 		"config": object{"showLegend": false, "style": object{
 			"color": object{"field": m.Color, "fixed": Neutral}, "opacity": 0.9, "lineWidth": 1,
-			"size":   object{"field": m.Size, "fixed": 8, "min": 7, "max": 22},
+			"size":   object{"field": m.Size, "fixed": 8, "min": 6, "max": 14},
 			"symbol": marker, "rotation": object{"fixed": 0, "min": -360, "max": 360, "mode": "mod"},
 			"text":       object{"mode": "field", "field": m.Key, "fixed": ""},
-			"textConfig": object{"fontSize": 12, "textAlign": "left", "textBaseline": "middle", "offsetX": 12, "offsetY": 0},
+			"textConfig": object{"fontSize": 12, "textAlign": "left", "textBaseline": "middle", "offsetX": 15, "offsetY": 0},
 		}},
 	}
 	return object{
 		"basemap": borders, "layers": []object{values},
-		"view":     object{"id": "coords", "lat": 15, "lon": 5, "zoom": 1.35, "allLayers": true},
+		"view":     object{"id": "coords", "lat": 25, "lon": 10, "zoom": 0.95, "allLayers": true},
 		"controls": object{"showZoom": true, "mouseWheelZoom": false, "showAttribution": false, "showScale": false, "showMeasure": false, "showDebug": false},
 		"tooltip":  object{"mode": "details"},
 	}

@@ -22,7 +22,6 @@ func now() board.Dashboard {
 
 // totals say how playback is in the whole slice, and what that rests on.
 func totals() []board.Panel {
-	left := total("budget_left")
 	return []board.Panel{
 		{Title: "SLI", Unit: "percentunit", Width: 3, View: board.Stat{}, Query: total("sli"), Scale: ratios, Decimals: 2,
 			Description: "Share of runs that are good: they started, and the first frame came before the target's threshold. The objective is 99.9 %."},
@@ -31,9 +30,10 @@ func totals() []board.Panel {
 		{Title: "Time to first frame", Unit: "ms", Width: 8, View: board.Stat{}, Query: total("ttff_ms_p50", "ttff_ms_p95", "ttff_ms_p99"), Scale: waits,
 			Description: "Press play to first frame, of the runs that started: half of them took less than p50, 95 % less than p95, 99 % less than p99.",
 			Fields:      []board.Field{{Name: "ttff_ms_p50", Title: "p50"}, {Name: "ttff_ms_p95", Title: "p95"}, {Name: "ttff_ms_p99", Title: "p99"}}},
-		{Title: "Error budget left", Unit: "percentunit", Width: 4, View: board.Stat{}, Query: left, Scale: budgets, Span: "28d", Decimals: 1,
+		{Title: "Error budget left, 28 days", Unit: "percentunit", Width: 4, View: board.Stat{}, Query: total("budget_left"), Scale: budgets, Span: period, Decimals: 1,
+			Fields:      []board.Field{fieldLeft},
 			Description: "What is left of the bad runs that 99.9 % allows in 28 days, if the days without runs were like those with. Below 0: overspent."},
-		{Title: "Coverage", Unit: "percentunit", Width: 3, View: board.Stat{}, Query: total("coverage"), Scale: ratios, Decimals: 1,
+		{Title: "Coverage", Unit: "percentunit", Width: 3, View: board.Stat{}, Query: total("coverage"), Scale: coverages, Decimals: 1,
 			Description: "Runs received of those expected by the plan's intervals. Where it is low, the other numbers say less than they seem to."},
 		{Title: "Seen by", Unit: "short", Width: 3, View: board.Stat{}, Query: total("runs", "agents"), Scale: neutral,
 			Description: "How many runs of how many agents all this rests on.",
@@ -42,7 +42,7 @@ func totals() []board.Panel {
 }
 
 func nowMap() board.Panel {
-	return board.Panel{Title: "SLI by country", Unit: "percentunit", Width: 8, Scale: ratios, Decimals: 2,
+	return board.Panel{Title: "SLI by country", Unit: "percentunit", Width: 7, Scale: ratios, Decimals: 2,
 		View:  board.Map{Key: "country", Color: "sli", Size: "bad"},
 		Query: table([]string{"country"}, "sli", false, 300, "sli", "bad", "runs", "agents", "ttff_ms_p95"),
 		Description: "Where the agents are: coloured by the share of good runs, larger with more bad runs. " +
@@ -64,7 +64,7 @@ func nowTable() board.Panel {
 func nowWorst() board.Panel {
 	q := table([]string{"country", "cdn", "app_version"}, "bad", true, 12, "bad", "runs", "agents")
 	q.Exemplars = 1
-	return board.Panel{Title: "Worst slices", Unit: "short", Width: 8, View: board.Table{}, Scale: bads, Query: q,
+	return board.Panel{Title: "Worst slices", Unit: "short", Width: 9, View: board.Table{}, Scale: bads, Query: q,
 		Description: "The slices with the most bad runs, how many agents see them, and a run to look at: a failed one, or the slowest.",
 		Fields:      []board.Field{fieldCountry, fieldCDN, fieldVersion, filled(fieldBad, bads), fieldRuns, fieldAgents, fieldWorst}}
 }

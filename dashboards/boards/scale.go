@@ -7,8 +7,11 @@ import (
 
 // The scales: what counts as good, slow and bad.
 var (
-	// ratios are sli, availability and coverage.
+	// ratios are sli and availability.
 	ratios = board.Scale{Base: board.Bad, Steps: []board.Step{{From: 0.99, Color: board.Warn}, {From: query.Objective, Color: board.Good}}}
+
+	// coverages are shares of the runs that were planned; a few are always under way.
+	coverages = board.Scale{Base: board.Bad, Steps: []board.Step{{From: 0.9, Color: board.Warn}, {From: 0.98, Color: board.Good}}}
 
 	// waits are times to first frame, in ms; the default threshold of a target
 	// is 2 s.
@@ -37,7 +40,7 @@ type phase struct{ name, title string }
 var phases = []phase{
 	{"queue_ms", "Queue"}, {"playback_api_ms", "Playback API"}, {"dns_ms", "DNS"}, {"connect_ms", "Connect"}, {"tls_ms", "TLS"},
 	{"manifest_ms", "Manifest"}, {"playlist_ms", "Playlist"}, {"key_ms", "Key"}, {"init_ms", "Init"},
-	{"segment_ttfb_ms", "Segment's first byte"}, {"segment_ms", "Segment"}, {"player_ms", "Player"},
+	{"segment_ttfb_ms", "First byte"}, {"segment_ms", "Segment"}, {"player_ms", "Player"},
 }
 
 // phaseMeans are the measures and fields that show phases. Means add up to the
@@ -57,13 +60,14 @@ var (
 	fieldVersion = board.Field{Name: "app_version", Title: "App version", Width: 100}
 	fieldSLI     = board.Field{Name: "sli", Title: "SLI", Width: 85, Decimals: 2, Fill: &ratios}
 	fieldOK      = board.Field{Name: "availability", Title: "Started", Width: 85, Decimals: 2, Fill: &ratios}
+	fieldLeft    = board.Field{Name: "budget_left", Title: "Left", Unit: "percentunit", Width: 90, Decimals: 1}
 	fieldBad     = board.Field{Name: "bad", Title: "Bad", Width: 60}
 	fieldRuns    = board.Field{Name: "runs", Title: "Runs", Width: 65}
 	fieldAgents  = board.Field{Name: "agents", Title: "Agents", Width: 70, Fill: &votes}
 	fieldP50     = board.Field{Name: "ttff_ms_p50", Title: "TTFF p50", Width: 90}
 	fieldP95     = board.Field{Name: "ttff_ms_p95", Title: "TTFF p95", Width: 90, Fill: &waits}
 	fieldHits    = board.Field{Name: "cache_hit_ratio", Title: "Cache hits", Width: 90, Fill: &hits}
-	fieldWorst   = board.Field{Name: "run_1", Title: "Worst run", Links: []board.Link{toRun()}}
+	fieldWorst   = board.Field{Name: "run_1", Title: "Worst run", None: "none", Links: []board.Link{toRun()}}
 )
 
 // linked is f with a link to the country's page, which takes fields of the row

@@ -31,14 +31,15 @@ func sloPeriod() []board.Panel {
 	return []board.Panel{
 		{Title: "SLI, 28 days", Unit: "percentunit", Width: 4, View: board.Stat{}, Query: total("sli"), Scale: ratios, Span: period, Decimals: 3,
 			Description: "Share of good runs of the last 28 days. The objective is 99.9 %."},
-		{Title: "Error budget left", Unit: "percentunit", Width: 4, View: board.Stat{}, Query: total("budget_left"), Scale: budgets, Span: period, Decimals: 1,
+		{Title: "Error budget left, 28 days", Unit: "percentunit", Width: 4, View: board.Stat{}, Query: total("budget_left"), Scale: budgets, Span: period, Decimals: 1,
+			Fields:      []board.Field{fieldLeft},
 			Description: "What is left of the bad runs that 99.9 % allows in 28 days, if the days without runs were like those with. Below 0: overspent."},
 		{Title: "Bad of all runs, 28 days", Unit: "short", Width: 5, View: board.Stat{}, Query: total("bad", "runs"), Scale: neutral, Span: period,
 			Description: "How many runs were bad, and how many there were.",
 			Fields:      []board.Field{{Name: "bad", Title: "bad"}, {Name: "runs", Title: "runs"}}},
 		{Title: "Error budget left over the last 28 days", Unit: "percentunit", Width: 11, View: board.Series{Limits: true}, Query: left, Scale: budgets, Span: period,
 			Description: "The budget at the end of each day, whole 28 days ago: it falls as bad runs use it. A day without runs has no value.",
-			Fields:      []board.Field{{Name: "budget_left", Title: "budget left", Color: board.Palette[0]}}},
+			Fields:      []board.Field{{Name: "budget_left", Title: "budget left", Unit: "percentunit", Color: board.Palette[0]}}},
 	}
 }
 
@@ -94,7 +95,7 @@ func sloSlices() []board.Panel {
 		return board.Panel{Title: title, Unit: "percentunit", Width: width, View: board.Table{}, Scale: budgets, Span: period,
 			Query:       table(dims, "budget_left", false, 200, "budget_left", "sli", "bad", "runs"),
 			Description: "What is left of the budget that each slice would have of its own, the least first. Below 0: overspent.",
-			Fields: append(fields, filled(board.Field{Name: "budget_left", Title: "Left", Width: 90, Decimals: 1}, budgets),
+			Fields: append(fields, filled(fieldLeft, budgets),
 				board.Field{Name: "sli", Title: "SLI", Width: 85, Decimals: 3}, fieldBad, fieldRuns)}
 	}
 	return []board.Panel{

@@ -226,7 +226,7 @@ for (const name of ['oldest', 'newest']) {
       const ask = (query: object) => page.evaluate(([query, filters]) => window.host!.ask(query, filters, { country: ['BR', 'DE'], cdn: '$__all' }), [query, filters] as const);
       assert.deepEqual(await ask(query), {
         fields: [[
-          { name: 'country', values: ['BR', 'DE', null] },
+          { name: 'country', unit: 'string', values: ['BR', 'DE', null] },
           { name: 'runs', unit: 'short', values: [3, 1, 1] },
           { name: 'sli', unit: 'percentunit', values: [1 / 3, 1, 1] },
         ]],

@@ -29,7 +29,12 @@ func display(c query.Column) *data.FieldConfig {
 			cfg.Description = "in the period compared with: " + m.Doc
 		}
 	}
-	if c.Kind != query.KindMeasure {
+	switch c.Kind {
+	case query.KindMeasure:
+	case query.KindDimension:
+		cfg.Unit = "string" // or Grafana writes AS28573 as 28.6 K
+		return cfg
+	default:
 		return cfg
 	}
 	cfg.Unit = c.Unit

@@ -91,7 +91,7 @@ func meta(q Asked, a *query.Answer, kind data.FrameType, vis data.VisType) (*dat
 		Stats: []data.QueryStat{{Value: a.Meta.TookMs,
 			FieldConfig: data.FieldConfig{DisplayName: "Time in the collector", Unit: "ms"}}},
 	}
-	if a.Meta.Truncated {
+	if a.Meta.Truncated && (q.Request.Limit == 0 || q.Request.OrderBy == nil) { // the first so many were not asked for
 		what := "rows"
 		if q.Request.Step > 0 {
 			what = "series"
