@@ -132,6 +132,8 @@ func TestBaseURL(t *testing.T) {
 	r := set.Representations[0].On(1)
 	s, err := r.First() // a BaseURL alone is the one segment
 	ref(t, "First", s, err, Ref{URL: want[1].URL, Duration: 10 * time.Second, Number: 1})
+	again, err := set.Representations[0].Again(s)
+	ref(t, "Again", again, err, Ref{URL: want[0].URL, Duration: 10 * time.Second, Number: 1})
 	if _, ok := r.Init(); ok {
 		t.Error("a BaseURL alone has an initialization segment")
 	}

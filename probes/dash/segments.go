@@ -172,6 +172,11 @@ func (r *Representation) Last() (Ref, error) {
 // fails with ErrNoSegment.
 func (r *Representation) Next(ref Ref) (Ref, error) { return r.segment(ref.index + 1) }
 
+// Again is the segment that ref is, of this representation or of one that is it
+// [Representation.On] another base URL, as this one has it. It fails with
+// ErrNoSegment and ErrIndexed.
+func (r *Representation) Again(ref Ref) (Ref, error) { return r.segment(ref.index) }
+
 // At is the segment that plays at t on the MPD timeline; where a timeline has a
 // gap, the one after it. It fails with ErrNoSegment before the period and after
 // the last segment, and with ErrIndexed.

@@ -193,17 +193,17 @@ func (d *dashTitle) segments(r *dash.Representation, q parts) (found, error) {
 		return found{}, err
 	}
 	q.start = seg.Start
-	q.media = d.dashRef(seg)
+	q.media = d.dashRef(seg, elsewhere(r, again(seg)))
 	q.lead = d.lead(r, seg)
 	if hasInit {
-		ref := d.dashRef(init)
+		ref := d.dashRef(init, elsewhere(r, (*dash.Representation).Init))
 		q.init = &ref
 	}
 	f := found{parts: q, live: d.mpd.Dynamic}
 	_, indexed := r.Index()
 	f.ahead = Ahead{Nominal: !indexed && !r.Listed(), Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
 	if next, err := r.Next(seg); err == nil {
-		ref := d.dashRef(next)
+		ref := d.dashRef(next, nil)
 		f.next = &ref
 	}
 	return f, nil
@@ -221,7 +221,7 @@ func (d *dashTitle) lead(r *dash.Representation, seg dash.Ref) (lead []ref) {
 	first, _ := d.mpd.Window(d.now)
 	from, err := r.At(max(d.position-d.model.Earlier, first, d.period.Start))
 	for err == nil && from.Start < seg.Start && len(lead) < maxLead {
-		lead = append(lead, d.dashRef(from))
+		lead = append(lead, d.dashRef(from, elsewhere(r, again(from))))
 		from, err = r.Next(from)
 	}
 	return lead
@@ -312,14 +312,6 @@ func (s *session) segmentFailure(err error, at Moment) error {
 		return failed(run.ErrManifestEmpty, run.StepManifest, err.Error(), at)
 	}
 	return manifestFailure(run.StepManifest, err, at)
-}
-
-func (s *session) dashRef(r dash.Ref) ref {
-	out := ref{url: s.cfg.rewrite(r.URL)}
-	if !r.ByteRange.IsWhole() {
-		out.rng = &fetch.Range{Offset: r.ByteRange.Offset, Length: r.ByteRange.Length}
-	}
-	return out
 }
 
 // clock turns our time into the presentation's.

@@ -33,6 +33,8 @@ var dashjs = &Model{
 	EstimateKbps: always(1000), // DEFAULT_VIDEO_BITRATE in AbrController
 	Start:        highestWithin,
 
+	Locations: LocationLast, // onFragmentLoadingCompleted in Stream, BlacklistController
+
 	LiveDelay: func(l Live) time.Duration { // computeAndSetLiveDelay in PlaybackController
 		if l.Asked > 0 {
 			return l.Asked

@@ -3,7 +3,6 @@ package player
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,38 +14,9 @@ import (
 
 // ref is one resource, or a part of it.
 type ref struct {
-	url string
-	rng *fetch.Range
-}
-
-// keyRef is what decrypts whole segments: AES-128 in CBC mode, or AES-256 in
-// GCM.
-type keyRef struct {
-	url string
-	iv  [16]byte
-	gcm bool
-}
-
-// decrypter undoes what encrypts a whole resource.
-type decrypter interface {
-	media.Sink
-	SetKey(key, iv []byte, at time.Time) error
-}
-
-// decrypter is what undoes it.
-func (k *keyRef) decrypter(to media.Sink) decrypter {
-	if k.gcm {
-		return media.NewGCMDecrypter(to)
-	}
-	return media.NewDecrypter(to)
-}
-
-// size is the key's, in bytes.
-func (k *keyRef) size() int {
-	if k.gcm {
-		return 32
-	}
-	return 16
+	url    string
+	rng    *fetch.Range
+	others []string // where else it is
 }
 
 // parts is what a track's first segment consists of, and the model's own time
@@ -172,81 +142,6 @@ type watch struct {
 	ended     bool      // the segment's bytes are all there
 }
 
-// key is a key on its way. What is below there is to be read once that is
-// closed.
-type key struct {
-	url   string
-	size  int // in bytes
-	there chan struct{}
-	bytes []byte
-	at    Moment
-}
-
-// ready tells whether the key is there.
-func (k *key) ready() bool {
-	select {
-	case <-k.there:
-		return true
-	default:
-		return false
-	}
-}
-
-// need is the key that r asks for; nil where r is. The same resource is one key.
-func (w *watch) need(r *keyRef) *key {
-	if r == nil {
-		return nil
-	}
-	for _, k := range w.keys {
-		if k.url == r.url && k.size == r.size() {
-			return k
-		}
-	}
-	k := &key{url: r.url, size: r.size(), there: make(chan struct{})}
-	w.keys = append(w.keys, k)
-	return k
-}
-
-// loadKey gets a key.
-func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func()) error {
-	if w.model.Key == KeyLast && k != w.initKey {
-		asked()
-		select {
-		case <-w.mediaThere:
-			after = w.first()
-		case <-ctx.Done():
-			return errGivenUp
-		}
-	}
-	var b []byte
-	got, err := w.request(ctx, ask{
-		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey, asked: asked,
-		reset: func() { b = nil },
-		body:  func(p []byte, _ time.Time) error { b = append(b, p...); return nil },
-		done: func(*fetch.Exchange) error {
-			if len(b) != k.size {
-				return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want %d (RFC 8216bis, 4.4.4.4)", len(b), k.size)}
-			}
-			return nil
-		},
-	})
-	if err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	k.bytes, k.at = b, got.Moment
-	close(k.there)
-	if k != w.mediaKey || w.decrypter == nil {
-		return nil
-	}
-	err = w.decrypter.SetKey(k.bytes, w.parts.key.iv[:], got.At)
-	if err == nil && w.ended {
-		err = w.search(got.At)
-	}
-	return w.failure(w.step(), err, got.Moment)
-}
-
 // loadInit gets the initialization segment.
 func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error {
 	var reader *media.InitReader
@@ -257,7 +152,7 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 		return err
 	}
 	got, err := w.request(ctx, ask{
-		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered,
+		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, others: w.parts.init.others, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered,
 		reset: func() {
 			reader = new(media.InitReader)
 			sink = reader
@@ -344,7 +239,7 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 		return err
 	}
 	got, err := w.request(ctx, ask{
-		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered,
+		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered,
 		reset: w.reset,
 		body:  func(p []byte, at time.Time) error { return w.feed(ctx, p, at) },
 		done:  func(x *fetch.Exchange) error { return w.close(x.End) },
@@ -373,7 +268,7 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 func (w *watch) loadLead(ctx context.Context, after Moment, think time.Duration, asked func()) (Moment, time.Duration, error) {
 	for _, r := range w.lead {
 		got, err := w.request(ctx, ask{
-			name: run.StepSegment, track: w.track, url: r.url, rng: r.rng, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered,
+			name: run.StepSegment, track: w.track, url: r.url, rng: r.rng, others: r.others, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered,
 		})
 		if err != nil {
 			return after, think, err

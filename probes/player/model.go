@@ -38,6 +38,10 @@ type Model struct {
 	// run fails.
 	Failover *Failover
 
+	// Locations says when another of several places of a DASH resource (BaseURL)
+	// is asked.
+	Locations LocationOrder
+
 	// LiveDelay is how far behind the live edge playback starts.
 	LiveDelay func(Live) time.Duration
 	// Earlier is by how much earlier it starts to load than to play: of a live
@@ -165,6 +169,16 @@ const (
 	KeyBeside KeyOrder = iota // with the media
 	KeyFirst                  // all else waits for it
 	KeyLast                   // when the media is complete
+)
+
+// LocationOrder is when another place of a resource is asked.
+type LocationOrder int
+
+// The orders.
+const (
+	LocationFirst  LocationOrder = iota // never: only the first is
+	LocationInTurn                      // with each try the next one
+	LocationLast                        // when one has failed for good
 )
 
 // Cost is a time that grows with the segment's size.

@@ -66,6 +66,7 @@ type ask struct {
 	track    string
 	url      string
 	rng      *fetch.Range
+	others   []string // where else it is
 	method   string
 	after    Moment
 	think    time.Duration
@@ -128,6 +129,10 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 		delay, again := p.again(fail, before)
 		if s.leaves(fail, a.track) {
 			return answer{}, err
+		}
+		if s.model.elsewhere(&a, fail, again) && !again {
+			after, failed = fail.at, 0
+			continue
 		}
 		if !again && p.Alone && !fail.timedOut && network(fail.typ) && before < p.ErrorRetries && s.alone(a.track) {
 			delay, again = p.delay(before), true

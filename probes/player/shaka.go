@@ -68,6 +68,8 @@ var shaka = &Model{
 	// media/streaming_engine.js, disableStream in player.js).
 	Failover: &Failover{Next: otherWithin(0.95), Delay: time.Second, Fuzz: 0.5},
 
+	Locations: LocationInTurn, // send_ in net/networking_engine.js
+
 	LiveDelay:          shakaLiveDelay,
 	Earlier:            2 * time.Second, // inaccurateManifestTolerance
 	ListedNeedsNoClock: true,

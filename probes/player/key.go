@@ -1,0 +1,116 @@
+package player
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/media"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// keyRef is what decrypts whole segments: AES-128 in CBC mode, or AES-256 in
+// GCM.
+type keyRef struct {
+	url string
+	iv  [16]byte
+	gcm bool
+}
+
+// decrypter undoes what encrypts a whole resource.
+type decrypter interface {
+	media.Sink
+	SetKey(key, iv []byte, at time.Time) error
+}
+
+// decrypter is what undoes it.
+func (k *keyRef) decrypter(to media.Sink) decrypter {
+	if k.gcm {
+		return media.NewGCMDecrypter(to)
+	}
+	return media.NewDecrypter(to)
+}
+
+// size is the key's, in bytes.
+func (k *keyRef) size() int {
+	if k.gcm {
+		return 32
+	}
+	return 16
+}
+
+// key is a key on its way. What is below there is to be read once that is
+// closed.
+type key struct {
+	url   string
+	size  int // in bytes
+	there chan struct{}
+	bytes []byte
+	at    Moment
+}
+
+// ready tells whether the key is there.
+func (k *key) ready() bool {
+	select {
+	case <-k.there:
+		return true
+	default:
+		return false
+	}
+}
+
+// need is the key that r asks for; nil where r is. The same resource is one key.
+func (w *watch) need(r *keyRef) *key {
+	if r == nil {
+		return nil
+	}
+	for _, k := range w.keys {
+		if k.url == r.url && k.size == r.size() {
+			return k
+		}
+	}
+	k := &key{url: r.url, size: r.size(), there: make(chan struct{})}
+	w.keys = append(w.keys, k)
+	return k
+}
+
+// loadKey gets a key.
+func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func()) error {
+	if w.model.Key == KeyLast && k != w.initKey {
+		asked()
+		select {
+		case <-w.mediaThere:
+			after = w.first()
+		case <-ctx.Done():
+			return errGivenUp
+		}
+	}
+	var b []byte
+	got, err := w.request(ctx, ask{
+		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey, asked: asked,
+		reset: func() { b = nil },
+		body:  func(p []byte, _ time.Time) error { b = append(b, p...); return nil },
+		done: func(*fetch.Exchange) error {
+			if len(b) != k.size {
+				return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want %d (RFC 8216bis, 4.4.4.4)", len(b), k.size)}
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k.bytes, k.at = b, got.Moment
+	close(k.there)
+	if k != w.mediaKey || w.decrypter == nil {
+		return nil
+	}
+	err = w.decrypter.SetKey(k.bytes, w.parts.key.iv[:], got.At)
+	if err == nil && w.ended {
+		err = w.search(got.At)
+	}
+	return w.failure(w.step(), err, got.Moment)
+}
