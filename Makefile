@@ -7,7 +7,8 @@ LDFLAGS     = -s -w -X main.version=$(VERSION)
 FUZZTIME   ?= 2m
 KILLS      ?= 500
 
-.PHONY: demo test build bin/agent bin/collector bin/lab lint unit bench fuzz chaos tools console plugin clean
+.PHONY: demo test build bin/agent bin/collector bin/lab lint lint-go unit bench fuzz chaos console front plugin clean \
+	tools-demo tools-plugin tools-test
 
 # A lab of CDNs, a collector and a fleet on this machine; prints one address.
 demo: tools-demo build
@@ -28,7 +29,11 @@ bin/collector:
 bin/lab:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./deploy/lab
 
-lint: bin/tools/staticcheck console
+# The scripts' packages take the longest, and wait more than they work.
+lint:
+	@$(MAKE) --no-print-directory -j 3 lint-go console front
+
+lint-go: bin/tools/staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt wants to change:"; echo "$$out"; exit 1; fi
 	$(GO) mod verify >/dev/null
 	$(GO) vet ./...
@@ -37,24 +42,34 @@ lint: bin/tools/staticcheck console
 bin/tools/staticcheck:
 	GOBIN=$(CURDIR)/bin/tools $(GO) install $(STATICCHECK)
 
+# Node's packages are installed again when their lock has changed.
+NPM_CI = npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && $(NPM_CI)
+
 # The console's scripts need no build: they are type checked, and the chart
 # library in the tree is compared with the one that npm installs.
-console:
-	cd collector/console && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
+console: collector/console/node_modules/.package-lock.json
+	cd collector/console && npm run --silent check
 
-# The data source for Grafana, checked and zipped as Grafana takes it. Its front
-# end is type checked against the oldest Grafana that it supports and the newest.
+# The data source's front end: types against the oldest Grafana, and unit tests.
+SOURCE = dashboards/datasource
+front: $(SOURCE)/node_modules/.package-lock.json
+	cd $(SOURCE) && npm run --silent check
+
+# The data source for Grafana, zipped as Grafana takes it, after its editors were
+# clicked and typed in a browser with the packages of the oldest Grafana that it
+# supports and of the newest.
 PLUGIN = build/firstframe-datasource
-plugin: tools-plugin
+plugin: tools-plugin front $(SOURCE)/newest/node_modules/.package-lock.json
 	rm -rf $(PLUGIN) $(PLUGIN).zip && mkdir -p $(PLUGIN)
-	cd dashboards/datasource && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check && npm run --silent build
-	cd dashboards/datasource && npm --prefix newest ci --no-audit --no-fund --loglevel=error && npm run --silent check-newest
-	cp -R dashboards/datasource/dist/. dashboards/datasource/src/img dashboards/datasource/README.md CHANGELOG.md LICENSE $(PLUGIN)/
-	v=$$(node -p 'require("./dashboards/datasource/package.json").version') && \
-	  sed -e "s/%VERSION%/$$v/" -e "s/%TODAY%/$$(git log -1 --format=%cs)/" dashboards/datasource/src/plugin.json > $(PLUGIN)/plugin.json
+	cd $(SOURCE) && npm run --silent build && npm run --silent check-newest && npm run --silent mount
+	cp -R $(SOURCE)/dist/. $(SOURCE)/src/img $(SOURCE)/README.md CHANGELOG.md LICENSE $(PLUGIN)/
+	v=$$(node -p 'require("./$(SOURCE)/package.json").version') && \
+	  sed -e "s/%VERSION%/$$v/" -e "s/%TODAY%/$$(git log -1 --format=%cs)/" $(SOURCE)/src/plugin.json > $(PLUGIN)/plugin.json
 	@set -e; for os in linux darwin windows; do for arch in amd64 arm64; do \
 	  ext=; [ $$os != windows ] || ext=.exe; echo "plugin for $$os/$$arch"; \
-	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '-s -w' -o $(PLUGIN)/gpx_firstframe_$${os}_$$arch$$ext ./dashboards/datasource/pkg; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '-s -w' -o $(PLUGIN)/gpx_firstframe_$${os}_$$arch$$ext ./$(SOURCE)/pkg; \
 	done; done
 	cd build && zip -q -r -X firstframe-datasource.zip firstframe-datasource
 
@@ -82,11 +97,11 @@ tools-demo:
 	@deploy/tools.sh go c++
 
 tools-plugin:
-	@deploy/tools.sh go node zip
+	@deploy/tools.sh go node zip chromium
 
 tools-test:
 	@deploy/tools.sh go c++ node chromium promtool
 
 clean:
-	rm -rf bin build collector/console/node_modules dashboards/datasource/node_modules dashboards/datasource/newest/node_modules \
-	  dashboards/datasource/dist dashboards/datasource/dist-test
+	rm -rf bin build collector/console/node_modules \
+	  $(addprefix $(SOURCE)/,node_modules newest/node_modules dist dist-test dist-mount)
