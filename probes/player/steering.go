@@ -18,7 +18,8 @@ const maxSteeringWait = 10 * time.Second
 
 // askSteering asks for a steering manifest, whose answer is nil where there was
 // none: that fails nothing but the step. The moment is when that was known.
-func (s *session) askSteering(ctx context.Context, target string, after Moment) (*steering.Manifest, Moment, error) {
+// asked is called when the request is about to go out; nil: it is not.
+func (s *session) askSteering(ctx context.Context, target string, after Moment, asked func()) (*steering.Manifest, Moment, error) {
 	whole := ctx
 	if p := s.model.policy(run.StepSteering); p.FirstByte == 0 && p.Total == 0 {
 		var end context.CancelFunc
@@ -28,7 +29,7 @@ func (s *session) askSteering(ctx context.Context, target string, after Moment) 
 	var body bytes.Buffer
 	var told *steering.Manifest
 	got, err := s.request(ctx, ask{
-		name: run.StepSteering, url: s.cfg.rewrite(target), after: after,
+		name: run.StepSteering, url: s.cfg.rewrite(target), after: after, asked: asked,
 		maxBytes: steering.MaxBytes, compress: true, reset: body.Reset, body: collect(&body),
 		done: func(*fetch.Exchange) (err error) {
 			if told, err = steering.Parse(target, body.Bytes()); err != nil {
@@ -57,6 +58,19 @@ func aside(ctx context.Context, f func(context.Context)) (stop func()) {
 	}
 }
 
+// askSteeringAside asks for a steering manifest that nobody waits for, before
+// anything else is asked for. stop ends that.
+func (s *session) askSteeringAside(ctx context.Context, target string, after Moment) (stop func()) {
+	sent := make(chan struct{})
+	asked := sync.OnceFunc(func() { close(sent) })
+	stop = aside(ctx, func(ctx context.Context) {
+		defer asked()
+		s.askSteering(ctx, target, after, asked)
+	})
+	<-sent
+	return stop
+}
+
 // steer takes the pathway that HLS content steering starts with: without waiting
 // for the steering manifest, which is asked for beside, unless the model waits.
 // It answers from when on playlists can be asked for; stop ends what is beside.
@@ -68,9 +82,9 @@ func (h *hlsTitle) steer(ctx context.Context, m Moment) (after Moment, stop func
 	h.pathway = h.multi.StartPathway()
 	target := steering.HLS(st.ServerURI, h.pathway, h.startKbps())
 	if !h.model.SteeringFirst {
-		return m, aside(ctx, func(ctx context.Context) { h.askSteering(ctx, target, m) }), nil
+		return m, h.askSteeringAside(ctx, target, m), nil
 	}
-	told, at, err := h.askSteering(ctx, target, m)
+	told, at, err := h.askSteering(ctx, target, m, nil)
 	if err != nil {
 		return at, func() {}, err
 	}
@@ -115,7 +129,7 @@ func (d *dashTitle) steer(ctx context.Context) (stop func(), err error) {
 	if st != nil {
 		d.prefer(st.DefaultServiceLocation, locations)
 		if st.QueryBeforeStart {
-			told, at, err := d.askSteering(ctx, st.URL, d.at)
+			told, at, err := d.askSteering(ctx, st.URL, d.at, nil)
 			if err != nil {
 				return stop, err
 			}
@@ -135,7 +149,7 @@ func (d *dashTitle) steer(ctx context.Context) (stop func(), err error) {
 	}
 	if st != nil && !st.QueryBeforeStart {
 		target := steering.DASH(st.URL, []string{d.p.pathway}, d.model.estimate([]Rendition{{}}, d.cfg.App.Set))
-		stop = aside(ctx, func(ctx context.Context) { d.askSteering(ctx, target, d.at) })
+		stop = d.askSteeringAside(ctx, target, d.at)
 	}
 	return stop, nil
 }
