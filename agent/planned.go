@@ -7,6 +7,7 @@ import (
 
 	"github.com/firstframe/firstframe/probes"
 	"github.com/firstframe/firstframe/probes/plan"
+	"github.com/firstframe/firstframe/probes/redact"
 )
 
 // planned are the plan's jobs that the flags choose.
@@ -61,7 +62,7 @@ func (c chosen) check(jobs []plan.Job) error {
 	known = slices.DeleteFunc(slices.Compact(known), func(n string) bool { return n == "" || n == "@" })
 	for _, w := range c.want {
 		if !slices.Contains(known, w) {
-			return usageError{fmt.Errorf("%s %q is not in the plan, which has %s", c.flag, w, strings.Join(known, ", "))}
+			return usageError{fmt.Errorf("%s %q is not in the plan, which has %s", c.flag, redact.Text(w), redact.Text(strings.Join(known, ", ")))}
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/firstframe/firstframe/probes"
 	"github.com/firstframe/firstframe/probes/player"
+	"github.com/firstframe/firstframe/probes/redact"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
@@ -138,7 +139,7 @@ func (c *probeCmd) specs() ([]probes.Spec, error) {
 	var specs []probes.Spec
 	for _, target := range c.Target {
 		if u, err := url.Parse(target); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return nil, usageError{fmt.Errorf("%q: want an http or https URL", target)}
+			return nil, usageError{fmt.Errorf("%q: want an http or https URL", redact.Text(target))}
 		}
 		for _, cdn := range cdns {
 			for _, app := range c.apps() {

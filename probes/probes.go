@@ -74,10 +74,25 @@ type Network struct {
 // when its connections are there, for which it waits as long at most. It returns
 // no error: failure is data. When ctx is cancelled the run is of type internal
 // and is not worth keeping.
+//
+// What is secret is not in the run: signatures and tokens in URLs, passwords,
+// what the target's Redact matches (see package redact).
 func Probe(ctx context.Context, spec Spec) run.Run {
+	secrets, err := secretsOf(spec)
+	r := press(ctx, spec, err)
+	clean(&r, secrets)
+	return r
+}
+
+// press is Probe, with what is secret still in the run. The error is one that
+// was found before.
+func press(ctx context.Context, spec Spec, err error) run.Run {
 	r := begin(spec)
 	timeout := orDefault(spec.Target.Timeout, run.DefaultTimeout)
-	model, err := modelFor(spec.App)
+	var model *player.Model
+	if err == nil {
+		model, err = modelFor(spec.App)
+	}
 	var via *route
 	if err == nil {
 		via, err = newRoute(spec)

@@ -55,6 +55,7 @@ func TestDocumentedPlan(t *testing.T) {
 		Target: run.Target{
 			Name: "news", URL: "https://origin.example/news/master.m3u8", Interval: 30 * time.Second,
 			Threshold: 2 * time.Second, Timeout: 30 * time.Second, Connection: "cold", Labels: map[string]string{"tier": "gold"},
+			Redact: []string{"/play/([^/]+)/"},
 		},
 		CDNs: []run.CDN{a, b, origin}, Apps: []run.App{web, android, newer},
 	}, {

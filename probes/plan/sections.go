@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/firstframe/firstframe/probes/redact"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/goccy/go-yaml/ast"
 )
@@ -145,7 +146,7 @@ func (d *decoder) set(o *object) map[string]float64 {
 }
 
 func (d *decoder) target(n ast.Node, p *Plan, names unique) Target {
-	o := d.object(n, "target", "name", "url", "cdns", "apps", "interval", "threshold", "timeout", "connection", "labels")
+	o := d.object(n, "target", "name", "url", "cdns", "apps", "interval", "threshold", "timeout", "connection", "labels", "redact")
 	t := Target{Target: run.Target{
 		Name:       o.required("name", name),
 		URL:        o.required("url", address),
@@ -154,6 +155,7 @@ func (d *decoder) target(n ast.Node, p *Plan, names unique) Target {
 		Timeout:    orDefault(o.duration("timeout", MinTimeout, MaxTimeout), run.DefaultTimeout),
 		Connection: o.oneOf("connection", "cold", "warm"),
 		Labels:     o.dictionary("labels", run.MaxLabels, name, anyText),
+		Redact:     d.patterns(o),
 	}}
 	if t.Threshold > t.Timeout {
 		d.errorf(o.at, "target %q: its threshold %s is longer than its timeout %s", t.Name, short(t.Threshold), short(t.Timeout))
@@ -162,6 +164,18 @@ func (d *decoder) target(n ast.Node, p *Plan, names unique) Target {
 	t.CDNs = refer(o, "cdns", p.CDNs, func(c run.CDN, ref string) bool { return match(ref, c.Name) }, func(c run.CDN) string { return c.Name })
 	t.Apps = refer(o, "apps", p.Apps, isApp, appName)
 	return t
+}
+
+// patterns reads the expressions for what is secret in a target's URLs.
+func (d *decoder) patterns(o *object) []string {
+	all := o.texts("redact", func(s string) error {
+		_, err := redact.Pattern(s)
+		return err
+	})
+	if len(all) > redact.MaxPatterns {
+		d.errorf(position(o.get("redact")), "redact: %d entries, at most %d", len(all), redact.MaxPatterns)
+	}
+	return all
 }
 
 // isApp tells whether an app is one that a reference means: NAME means every

@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/firstframe/firstframe/probes/redact"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 	"golang.org/x/net/http/httpguts"
@@ -47,9 +48,18 @@ func (d *decoder) text(n ast.Node, what string, check func(string) error) string
 		if err == nil {
 			return s
 		}
-		d.errorf(position(n), "%s %q: %v", what, clip(s), err)
+		d.errorf(position(n), "%s %q: %v", what, shown(what, s), err)
 	}
 	return ""
+}
+
+// shown is the text of a key, such as headers.X-App, in an error: shortened, and
+// without what is secret.
+func shown(key, s string) string {
+	if _, name, ok := strings.Cut(key, "."); ok && redact.Secret(name) {
+		return redact.Mark
+	}
+	return clip(redact.Text(s))
 }
 
 // required is text that may not be left out.

@@ -18,6 +18,11 @@ type Target struct {
 	Interval   time.Duration     // between rounds; zero means DefaultInterval
 	Connection string            // cold (default), warm: a connection to each host is made beforehand
 	Labels     map[string]string // at most MaxLabels
+
+	// Redact are regular expressions for secrets in URLs that no name gives
+	// away, such as a token in the path: what their first group matches,
+	// without a group all that they match, is not in the run.
+	Redact []string
 }
 
 // CDN is a way to a target. The zero value leaves the target's URL as it is.

@@ -1,0 +1,72 @@
+package probes
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/firstframe/firstframe/probes/redact"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// secretsOf is what must not be read in a run of the spec: what the target's
+// patterns match, and what secret headers and parameters of the app and of the
+// network hold. It is never nil.
+func secretsOf(spec Spec) (*redact.Redactor, error) {
+	r, err := redact.New(spec.Target.Redact...)
+	if err != nil {
+		return &redact.Redactor{}, fmt.Errorf("target %q: %w", redact.Text(spec.Target.Name), err)
+	}
+	for name, values := range spec.Network.Header {
+		for _, v := range values {
+			keepSecret(r, name, v)
+		}
+	}
+	for name, v := range spec.App.Headers {
+		keepSecret(r, name, v)
+	}
+	for name, v := range spec.App.Query {
+		keepSecret(r, name, v)
+	}
+	return r, nil
+}
+
+// keepSecret makes r know the value of a header or parameter that is secret by
+// its name: whole, and without the scheme that stands before credentials
+// (RFC 9110, 11.4).
+func keepSecret(r *redact.Redactor, name, value string) {
+	if !redact.Secret(name) {
+		return
+	}
+	r.Know(value)
+	if _, credentials, ok := strings.Cut(value, " "); ok {
+		r.Know(credentials)
+	}
+}
+
+// clean takes what is secret out of every text of the run. Nobody has seen it
+// before.
+func clean(r *run.Run, secrets *redact.Redactor) {
+	for i := range run.Fields {
+		if p, ok := run.Fields[i].Ptr(r).(*string); ok {
+			*p = secrets.Text(*p)
+		}
+	}
+	for k, v := range r.Labels {
+		r.Labels[k] = secrets.Text(v)
+	}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		s.URL, s.Detail = secrets.Text(s.URL), secrets.Text(s.Detail)
+		for k := range s.Connects {
+			s.Connects[k] = secrets.Text(s.Connects[k])
+		}
+		for name, values := range s.Headers {
+			for k := range values {
+				if redact.Secret(name) {
+					values[k] = redact.Mark
+				}
+				values[k] = secrets.Text(values[k])
+			}
+		}
+	}
+}
