@@ -38,13 +38,10 @@ func cdnOverTime() []board.Panel {
 	difference := series([]string{"cdn"}, "ttff_ms_paired_diff")
 	difference.PairBy = "cdn"
 	return []board.Panel{
-		{Title: "SLI by CDN", Unit: "percentunit", Width: 6, View: board.History{}, Query: series([]string{"cdn"}, "sli"), Scale: ratios, Decimals: 2,
-			Description: "Share of good runs over time, a line for each CDN. A gap is a time without runs: nothing is known about it."},
-		{Title: "Time to first frame, p95, by CDN", Unit: "ms", Width: 6, View: board.Series{Limits: true}, Query: series([]string{"cdn"}, "ttff_ms_p95"), Scale: waits,
-			Description: "95 % of the runs that started took less. The dashed lines are where slow (1.5 s) and bad (2 s) begin."},
+		sliOver("SLI by CDN", "CDN", 6, "cdn"),
+		waitOver("Time to first frame, p95, by CDN", 6, "cdn"),
 		{Title: "Time to first frame against the other CDNs", Unit: "ms", Width: 6, View: board.Series{}, Query: difference, Scale: neutral,
 			Description: "Median difference to the other CDNs, run against run of the same round: below 0 is faster."},
-		{Title: "Cache hits by CDN", Unit: "percentunit", Width: 6, View: board.Series{}, Query: series([]string{"cdn"}, "cache_hit_ratio"), Scale: hits, Decimals: 1,
-			Description: "Of the runs whose first segment's cache status is known, those that the CDN served from its caches."},
+		hitsOver(6),
 	}
 }

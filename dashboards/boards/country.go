@@ -50,14 +50,10 @@ func countryBy() []board.Panel {
 }
 
 func countryOverTime() []board.Panel {
-	measures, fields := phaseMeans()
 	return []board.Panel{
-		{Title: "SLI by CDN", Unit: "percentunit", Width: 8, View: board.History{}, Query: series([]string{"cdn"}, "sli"), Scale: ratios, Decimals: 2,
-			Description: "Share of good runs over time, a line for each CDN. A gap is a time without runs: nothing is known about it."},
-		{Title: "Time to first frame, p95, by CDN", Unit: "ms", Width: 8, View: board.Series{Limits: true}, Query: series([]string{"cdn"}, "ttff_ms_p95"), Scale: waits,
-			Description: "95 % of the runs that started took less. The dashed lines are where slow (1.5 s) and bad (2 s) begin."},
-		{Title: "Where the time goes", Unit: "ms", Width: 8, View: board.Series{Stacked: true}, Query: series(nil, measures...), Scale: neutral, Fields: fields,
-			Description: "Mean time of each phase of the critical path, of failed runs too; stacked, they are the mean time from pressing play to the first frame or the failure."},
+		sliOver("SLI by CDN", "CDN", 8, "cdn"),
+		waitOver("Time to first frame, p95, by CDN", 8, "cdn"),
+		phasesOver(8),
 	}
 }
 
@@ -67,8 +63,7 @@ func countryServed() []board.Panel {
 	places.Where = slice(query.Cond{Dim: "pop_country", Op: query.Exists})
 	connect := board.Field{Name: "connect_ms_p50", Title: "Connect", Width: 80}
 	return []board.Panel{
-		{Title: "Cache hits by CDN", Unit: "percentunit", Width: 7, View: board.Series{}, Query: series([]string{"cdn"}, "cache_hit_ratio"), Scale: hits, Decimals: 1,
-			Description: "Of the runs whose first segment's cache status is known, those that the CDN served from its caches."},
+		hitsOver(7),
 		{Title: "Where the edges are", Unit: "short", Width: 9, View: board.Table{}, Query: edges, Scale: neutral,
 			Description: "The points of presence that serve this country, and their country. One far away has long times (medians here): a wrong mapping is the commonest cause of a bad country.",
 			Fields: []board.Field{fieldCDN, {Name: "pop", Title: "POP"}, {Name: "pop_country", Title: "In", Width: 45},

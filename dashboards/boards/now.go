@@ -71,8 +71,7 @@ func nowWorst() board.Panel {
 
 func nowOverTime() []board.Panel {
 	return []board.Panel{
-		{Title: "SLI by country, over time", Unit: "percentunit", Width: 12, View: board.History{}, Query: series([]string{"country"}, "sli"), Scale: ratios, Decimals: 2,
-			Description: "Share of good runs over time, a line for each country. A gap is a time without runs: nothing is known about it."},
+		sliOver("SLI by country, over time", "country", 12, "country"),
 		{Title: "Time to first frame, over time", Unit: "ms", Width: 12, View: board.Series{Limits: true}, Scale: waits,
 			Query:       series(nil, "ttff_ms_p50", "ttff_ms_p95", "ttff_ms_p99"),
 			Description: "Press play to first frame over time. The dashed lines are where slow (1.5 s) and bad (2 s) begin.",
@@ -84,11 +83,9 @@ func nowOverTime() []board.Panel {
 func nowCauses() []board.Panel {
 	failed := series([]string{"error_type"}, "failed")
 	failed.Where = slice(isNot("ok"))
-	measures, fields := phaseMeans()
 	return []board.Panel{
 		{Title: "Failed runs by cause", Unit: "short", Width: 12, View: board.Series{Columns: true, Stacked: true}, Query: failed, Scale: neutral,
 			Description: "Runs that did not reach the first frame, by what failed. Empty when none failed, or none ran: see the number of runs above."},
-		{Title: "Where the time goes", Unit: "ms", Width: 12, View: board.Series{Stacked: true}, Query: series(nil, measures...), Scale: neutral, Fields: fields,
-			Description: "Mean time of each phase of the critical path, of failed runs too; stacked, they are the mean time from pressing play to the first frame or the failure."},
+		phasesOver(12),
 	}
 }

@@ -14,11 +14,8 @@ func versions() board.Dashboard {
 		Rows: []board.Row{
 			{Height: 8, Panels: []board.Panel{versionTable(), pairedTable("New against old, run against run", "app_version", 12, []string{"app", "app_version"})}},
 			{Height: 9, Panels: []board.Panel{
-				{Title: "SLI by app version", Unit: "percentunit", Width: 12, View: board.History{}, Query: series([]string{"app_version", "app"}, "sli"), Scale: ratios, Decimals: 2,
-					Description: "Share of good runs over time, a line for each app version. A gap is a time without runs: nothing is known about it."},
-				{Title: "Time to first frame, p95, by app version", Unit: "ms", Width: 12, View: board.Series{Limits: true},
-					Query: series([]string{"app_version", "app"}, "ttff_ms_p95"), Scale: waits,
-					Description: "95 % of the runs that started took less. The dashed lines are where slow (1.5 s) and bad (2 s) begin."},
+				sliOver("SLI by app version", "app version", 12, "app_version", "app"),
+				waitOver("Time to first frame, p95, by app version", 12, "app_version", "app"),
 			}},
 			{Title: "Where and why", Height: 10, Panels: []board.Panel{versionCountries(), versionErrors()}},
 			{Height: 7, Panels: []board.Panel{phaseTable("app_version", "App version")}},
