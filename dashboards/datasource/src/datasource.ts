@@ -1,10 +1,15 @@
-import type { CoreApp, DataSourceInstanceSettings, MetricFindValue, ScopedVars, TimeRange } from '@grafana/data';
+import type { CoreApp, DataQueryRequest, DataQueryResponse, DataSourceInstanceSettings, MetricFindValue, QueryFixAction, ScopedVars, TimeRange } from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv } from '@grafana/runtime';
+import { map, type Observable } from 'rxjs';
 import { adHoc, interpolate, type AdHocFilter, type Templates } from './conditions';
-import { defaultQuery, type Cond, type Named, type Options, type Query, type VariableQuery } from './types';
+import { apart } from './explore';
+import { defaultQuery, type Cond, type Named, type Op, type Options, type Query, type VariableQuery } from './types';
 
 /** The template service of Grafanas that do not hand ad hoc filters over with the query. */
 type OldTemplates = Templates & { getAdhocFilters?(name: string): AdHocFilter[] };
+
+/** What Explore calls the clicks beside a value. */
+const clicks: Record<string, Op> = { ADD_FILTER: 'eq', ADD_FILTER_OUT: 'ne' };
 
 export class DataSource extends DataSourceWithBackend<Query, Options> {
   private lists = new Map<string, Promise<Named[]>>();
@@ -15,6 +20,11 @@ export class DataSource extends DataSourceWithBackend<Query, Options> {
 
   getDefaultQuery(_: CoreApp): Partial<Query> {
     return defaultQuery;
+  }
+
+  query(request: DataQueryRequest<Query>): Observable<DataQueryResponse> {
+    const answer = super.query(request);
+    return (request.app as string) === 'explore' ? answer.pipe(map(apart)) : answer;
   }
 
   /** A trace of no run is not asked for; the editor waits for an id. */
@@ -33,6 +43,13 @@ export class DataSource extends DataSourceWithBackend<Query, Options> {
       run_id: text(query.run_id)?.trim(),
       legend: query.legend,
     };
+  }
+
+  /** The query with what a click on a value in Explore says: only this one, or all others. */
+  modifyQuery(query: Query, action: QueryFixAction): Query {
+    const { key, value } = action.options ?? {};
+    const op = clicks[action.type];
+    return op && key && value !== undefined ? { ...query, where: [...(query.where ?? []), { dim: key, op, values: [value] }] } : query;
   }
 
   /** The values of a template variable. */
