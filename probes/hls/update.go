@@ -165,6 +165,19 @@ func (m *Media) Next() (d Directives, ok bool) {
 	return d, true
 }
 
+// Reported asks for another playlist of the presentation, at the absolute URI, as
+// far as m says that it has come (4.4.5.4): that answer is up to date, and there
+// already. ok is false where m says nothing of it, or the server does not hold
+// answers.
+func (m *Media) Reported(uri string) (d Directives, ok bool) {
+	for i := range m.Reports {
+		if r := &m.Reports[i]; r.URI == uri && m.ServerControl.CanBlockReload {
+			return Directives{Block: true, MSN: r.LastMSN, Part: r.LastPart}, true
+		}
+	}
+	return Directives{}, false
+}
+
 // TuneIn asks for the playlist as it is now, where a cache has held this copy
 // for age (appendix C): so much further than its end. A part that goes beyond
 // its segment is the server's to carry over (6.2.5.2). ok is false where the

@@ -118,6 +118,12 @@ func TestDirectives(t *testing.T) {
 		{"the next segment, without parts", mustMedia(t, live(10, 3, blocking, "")).Next, "A=2&_HLS_msn=13&z=1"},
 		{"nothing of a server that does not hold", mustMedia(t, live(10, 3, "", "")).Next, ""},
 		{"nothing after the end", ended.Next, ""},
+		{"another playlist, by its report", func() (Directives, bool) {
+			return mustMedia(t, live(10, 3, lowLatency, part+"#EXT-X-RENDITION-REPORT:URI=\"b.m3u8\",LAST-MSN=13,LAST-PART=2\n")).Reported(dir + "b.m3u8")
+		}, "A=2&_HLS_msn=13&_HLS_part=2&z=1"},
+		{"another playlist without a report", func() (Directives, bool) {
+			return mustMedia(t, live(10, 3, lowLatency, part)).Reported(dir + "b.m3u8")
+		}, ""},
 		{"tune-in, fresh", func() (Directives, bool) { return mustMedia(t, live(10, 3, lowLatency, part)).TuneIn(0) }, ""},
 		{"tune-in, 1 s and what Age does not count", func() (Directives, bool) {
 			return mustMedia(t, live(10, 3, lowLatency, part)).TuneIn(time.Second)

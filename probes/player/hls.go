@@ -31,7 +31,8 @@ type hlsTitle struct {
 	media    *hls.Media
 	aloneURI string
 
-	suspect *suspect // the video's playlist; nil: it moves, as far as can be told
+	latest  *hls.Media // of the video, of whichever variant; nil before there was one
+	suspect *suspect   // the video's playlist; nil: it moves, as far as can be told
 }
 
 // playHLS goes on from a playlist: through a variant's and its audio's media
@@ -167,7 +168,7 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	}
 	var err error
 	if media == nil || uri != h.aloneURI || again {
-		if list, media, err = h.playlist(ctx, track, uri, after, think); err != nil {
+		if list, media, err = h.playlist(ctx, track, h.switchURI(uri, again), after, think); err != nil {
 			return found{}, err
 		}
 	}
@@ -179,6 +180,7 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	}
 	f, err := h.segments(track, step, list, media)
 	if track == run.TrackVideo {
+		h.latest = media
 		h.suspect = suspicious(uri, list, media)
 	}
 	if track == run.TrackVideo && h.model.parts(media) {

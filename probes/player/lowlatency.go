@@ -136,6 +136,17 @@ func (s *session) hlsHint(h hls.PreloadHint) ref {
 	return out
 }
 
+// switchURI is the address at which the playlist of another variant is asked
+// for: with what the last one reported of it, where the model plays part by part.
+func (h *hlsTitle) switchURI(uri string, again bool) string {
+	if again && h.latest != nil && h.model.parts(h.latest) {
+		if d, ok := h.latest.Reported(uri); ok {
+			return d.URL(uri)
+		}
+	}
+	return uri
+}
+
 // maxTuneIn bounds the requests with which a player tunes in.
 const maxTuneIn = 3
 

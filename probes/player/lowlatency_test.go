@@ -232,6 +232,26 @@ func (discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 func (discardWriter) WriteHeader(int)             {}
 func (discardWriter) Header() http.Header         { return http.Header{} }
 
+// A player that goes to another variant asks for its playlist as far as the last
+// one reported of it.
+func TestRenditionReport(t *testing.T) {
+	report := "#EXT-X-RENDITION-REPORT:URI=\"/low.m3u8\",LAST-MSN=15,LAST-PART=2\n"
+	for _, tt := range []struct{ name, high, want string }{
+		{"with a report", lowLatency("", 5, 3) + report, "_HLS_msn=15&_HLS_part=2"},
+		{"without", lowLatency("", 5, 3), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newOrigin(t, map[string]string{"/high.m3u8": strings.ReplaceAll(tt.high, "/p/", "/gone/"), "/low.m3u8": lowLatency("", 5, 3),
+				"/m.m3u8": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000\nhigh.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=400000\nlow.m3u8\n"}, nil)
+			o.Config.Handler = anyPart(o.Config.Handler)
+			good(t, press(t, o, "/m.m3u8", quick(hlsjs), run.App{}))
+			if q := o.find(t, "/low.m3u8", 1).query; q != tt.want {
+				t.Errorf("asked with %q, want %q", q, tt.want)
+			}
+		})
+	}
+}
+
 // Tune-in (RFC 8216bis, appendix C): a copy that a cache has held is asked for
 // again as it is now, before anything else.
 func TestTuneIn(t *testing.T) {
