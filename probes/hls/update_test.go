@@ -239,3 +239,37 @@ func TestLowLatencyTags(t *testing.T) {
 		t.Errorf("ends at %v %v", end, ok)
 	}
 }
+
+// FuzzFollow: whatever two copies of a playlist hold, one class of error, and
+// sequence numbers that count up.
+func FuzzFollow(f *testing.F) {
+	whole := live(10, 6, lowLatency, part)
+	delta := strings.Replace(live(10, 0, lowLatency, ""), "#EXT-X-PART-INF", "#EXT-X-SKIP:SKIPPED-SEGMENTS=4\n#EXT-X-PART-INF", 1) + "#EXTINF:4,\n14.ts\n"
+	f.Add(whole, whole)
+	f.Add(whole, delta)
+	f.Add(delta, whole)
+	f.Add(live(1, 2, "", ""), live(0, 2, "", ""))
+	f.Add(whole, strings.Replace(delta, "=4", "=9223372036854775807", 1))
+	f.Fuzz(func(t *testing.T, before, then string) {
+		read := func(s string) *Media {
+			if p, _ := Parse(base, []byte(s)); p != nil {
+				return p.Media
+			}
+			return nil
+		}
+		prev, m := read(before), read(then)
+		if prev == nil || m == nil {
+			return
+		}
+		_, err := m.Follow(prev)
+		if err != nil && !errors.Is(err, ErrBackwards) && !errors.Is(err, ErrRewritten) && !errors.Is(err, ErrSkipped) {
+			t.Fatalf("an error of no class: %v", err)
+		}
+		if err == nil && m.Skipped != 0 {
+			t.Fatal("what was skipped is not filled in")
+		}
+		if err == nil {
+			checkMedia(t, m)
+		}
+	})
+}

@@ -20,12 +20,12 @@ const piece = 16 << 10
 func BenchmarkFinder(b *testing.B) {
 	ts, m4s := file(b, lab+"ts/720p/1.ts"), file(b, lab+"cmaf/v720/1.m4s")
 	init := initOf(b, lab+"cmaf/v720/init.mp4")
-	run := func(segment []byte, init *Init, want bool) func(*testing.B) {
+	run := func(make func() *Finder, segment []byte, init *Init, want bool) func(*testing.B) {
 		return func(b *testing.B) {
 			b.SetBytes(int64(len(segment)))
 			b.ReportAllocs()
 			for b.Loop() {
-				f := NewFinder()
+				f := make()
 				if init != nil {
 					f.SetInit(init, epoch)
 				}
@@ -36,9 +36,13 @@ func BenchmarkFinder(b *testing.B) {
 			}
 		}
 	}
-	b.Run("ts", run(ts, nil, true))
-	b.Run("ts without keyframe", run(dropRange(ts, 3*packetSize, 13000/packetSize*packetSize), nil, false))
-	b.Run("fmp4", run(m4s, init, true))
+	b.Run("ts", run(NewFinder, ts, nil, true))
+	b.Run("ts without keyframe", run(NewFinder, dropRange(ts, 3*packetSize, 13000/packetSize*packetSize), nil, false))
+	b.Run("fmp4", run(NewFinder, m4s, init, true))
+	sound, soundInit := file(b, lab+"cmaf/a48/1.m4s"), initOf(b, lab+"cmaf/a48/init.mp4")
+	b.Run("sound in ts", run(NewAudioFinder, ts, nil, true))
+	b.Run("sound in fmp4", run(NewAudioFinder, sound, soundInit, true))
+	b.Run("sound that is none", run(NewAudioFinder, dropPID(ts, 257), nil, false))
 	b.Run("peer sha256", func(b *testing.B) {
 		b.SetBytes(int64(len(ts)))
 		for b.Loop() {
