@@ -20,7 +20,7 @@ import (
 	"github.com/firstframe/firstframe/probes/trace"
 )
 
-// The fleet of BenchmarkRefresh: 20 agents in 8 countries play 4 targets
+// The fleet of BenchmarkRefresh: 20 agents in 7 countries play 4 targets
 // through 3 CDNs as 2 versions of an app, a million runs a day.
 const (
 	benchRuns    = 1_000_000

@@ -48,8 +48,8 @@ func (st *statement) exemplars() []string {
 		return nil
 	}
 	s := scope{st: st}
-	return []string{fmt.Sprintf(`arg_max(run_id, {'failed': NOT ok, 'started': CASE WHEN NOT ok THEN epoch_ns(started_at) ELSE 0 END,
-		'ttff': coalesce(ttff_ms, -1), 'id': run_id}, %d)%s AS %s`, st.q.Exemplars, s.only(), query.ExemplarsColumn)}
+	return []string{fmt.Sprintf(`[x.id FOR x IN max({'failed': CASE WHEN ok THEN 0 ELSE epoch_ns(started_at) END,
+		'ttff': coalesce(ttff_ms, -1), 'id': run_id}, %d)%s] AS %s`, st.q.Exemplars, s.only(), query.ExemplarsColumn)}
 }
 
 // withDims lists the dimensions, then columns.
@@ -208,6 +208,9 @@ func (s scope) quantile(m *query.Measure) string {
 				index = len(all)
 			}
 		}
+	}
+	if len(all) == 1 {
+		return fmt.Sprintf("quantile_cont(%s, %s)%s", number(m.Field), all[0], s.only())
 	}
 	return fmt.Sprintf("(quantile_cont(%s, [%s])%s)[%d]", number(m.Field), strings.Join(all, ", "), s.only(), index)
 }

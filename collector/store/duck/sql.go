@@ -79,13 +79,13 @@ SELECT rank, cells.* FROM cells JOIN series ON %s ORDER BY rank, bucket`,
 		strings.Join(same, " AND "))
 }
 
-// materialized says whether matching, of which series reads twice, is better
-// kept than computed again: to read a few columns costs less than to keep them,
-// and to pair runs or to match patterns costs more.
+// materialized says whether matching, which series reads twice, is better kept
+// than computed again. To keep most of the runs costs more than to read a few
+// of their columns once more; not so when conditions beside that on source
+// leave few of them, or when to compute matching is the larger part.
 func (st *statement) materialized() string {
-	pattern := func(f query.Filter) bool { return f.Op == query.Match || f.Op == query.NotMatch }
-	costly := st.q.PairBy != nil || st.q.Covers() || slices.ContainsFunc(st.q.Filters, pattern)
-	if costly && st.q.Step > 0 && len(st.dims) > 0 {
+	keep := len(st.q.Filters) > 1 || st.q.PairBy != nil || st.q.Covers()
+	if keep && st.q.Step > 0 && len(st.dims) > 0 {
 		return "MATERIALIZED"
 	}
 	return "NOT MATERIALIZED"
