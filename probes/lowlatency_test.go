@@ -33,7 +33,4 @@ func TestLowLatencyRun(t *testing.T) {
 	if !r.OK || r.Mode != "low_latency" || r.Pathway != "b" || r.SegmentCacheStatus != run.CacheHit || r.LiveLatencyMs == nil {
 		t.Errorf("ok %v (%s at %s: %s), mode %s, pathway %q, segment %q, latency %v", r.OK, r.ErrorType, r.ErrorStep, r.ErrorDetail, r.Mode, r.Pathway, r.SegmentCacheStatus, r.LiveLatencyMs)
 	}
-	if r.ThroughputKbps == nil {
-		t.Error("no throughput of the part")
-	}
 }
