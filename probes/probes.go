@@ -2,8 +2,8 @@
 // through one CDN, as one app version, and answers with the run that came of
 // it. It knows no fleet, no store and no dashboard.
 //
-// The floors below it: fetch makes one HTTP exchange, hls and dash read
-// manifests, media finds the first keyframe, cdn tells who answered, player
+// The floors below it: fetch makes one HTTP exchange, hls, dash and
+// steering read manifests, media finds the first keyframe, cdn tells who answered, player
 // puts them in a player's order; trace and plan carry runs and targets to and
 // from the rest of Firstframe.
 package probes

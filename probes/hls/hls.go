@@ -1,7 +1,9 @@
 // Package hls reads HTTP Live Streaming playlists and answers what a player
 // would request next. [Parse] is the entry; a media playlist that belongs to a
 // multivariant playlist is better read by [Multivariant.ParseMedia], which
-// hands the variables and flags of the one down to the other.
+// hands the variables and flags of the one down to the other. A later copy of a
+// live playlist is held against the one before by [Media.Follow]; what to ask of
+// a low-latency server for it are [Directives].
 //
 // The rules are those of draft-pantos-hls-rfc8216bis-22; section numbers in
 // this package are its own. Where players play what the rules forbid, the
