@@ -2,8 +2,8 @@
 // through one CDN, as one app version, and answers with the run that came of
 // it. It knows no fleet, no store and no dashboard.
 //
-// The floors below it: fetch makes one HTTP exchange, hls, dash and
-// steering read manifests, media finds the first keyframe, cdn tells who answered, player
+// The floors below it: fetch makes one HTTP exchange, hls, dash and steering
+// read manifests, media finds the first keyframe, cdn tells who answered, player
 // puts them in a player's order; trace and plan carry runs and targets to and
 // from the rest of Firstframe.
 package probes
@@ -24,6 +24,7 @@ import (
 	"github.com/firstframe/firstframe/probes/cdn"
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/player"
+	"github.com/firstframe/firstframe/probes/redact"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
@@ -79,14 +80,14 @@ type Network struct {
 // what the target's Redact matches (see package redact).
 func Probe(ctx context.Context, spec Spec) run.Run {
 	secrets, err := secretsOf(spec)
-	r := press(ctx, spec, err)
+	r := press(ctx, spec, secrets, err)
 	clean(&r, secrets)
 	return r
 }
 
 // press is Probe, with what is secret still in the run. The error is one that
 // was found before.
-func press(ctx context.Context, spec Spec, err error) run.Run {
+func press(ctx context.Context, spec Spec, secrets *redact.Redactor, err error) run.Run {
 	r := begin(spec)
 	timeout := orDefault(spec.Target.Timeout, run.DefaultTimeout)
 	var model *player.Model
@@ -105,10 +106,15 @@ func press(ctx context.Context, spec Spec, err error) run.Run {
 		r.ErrorType, r.ErrorStep, r.ErrorDetail = run.ErrUnsupported, run.StepManifest, err.Error()
 		return r
 	}
+	api, err := newPlaybackAPI(spec.Target.PlaybackAPI, via, secrets)
+	if err != nil {
+		r.ErrorType, r.ErrorStep, r.ErrorDetail = run.ErrInternal, run.StepPlaybackAPI, err.Error()
+		return r
+	}
 	client := fetch.New(network)
 	defer client.Close()
 	if r.Connection == "warm" {
-		warmUp(ctx, client, via.servers(), timeout)
+		warmUp(ctx, client, append(via.servers(), api.servers()...), timeout)
 	}
 	r.StartedAt = time.Now()
 	r.RunID = run.NewID(r.StartedAt)
@@ -117,7 +123,7 @@ func press(ctx context.Context, spec Spec, err error) run.Run {
 	defer cancel()
 	result := player.Play(ctx, player.Config{
 		URL: via.manifest(), Client: client, Model: model, App: spec.App, Start: r.StartedAt,
-		Header: via.header, Rewrite: via.rewrite, Keep: cdn.KeepHeaders,
+		Header: via.header, API: api.request(), Rewrite: via.rewrite, Keep: cdn.KeepHeaders,
 	})
 	complete(&r, result)
 	noteSubnet(&r, client, spec.Network.ClientSubnet)
@@ -238,8 +244,8 @@ func served(r *run.Run, p *player.Result) {
 		if step.Name == run.StepManifest && answered {
 			r.ManifestCacheStatus = cdn.Identify(x.Header).Cache
 		}
-		if step.Name == run.StepSteering {
-			continue // of whom it tells nothing
+		if step.Name == run.StepSteering || step.Name == run.StepPlaybackAPI {
+			continue // of whom they tell nothing
 		}
 		media := step.Name == run.StepSegment || step.Name == run.StepPart
 		isSegment := media && step.Track == run.TrackVideo && answered
