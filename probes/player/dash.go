@@ -201,7 +201,7 @@ func (d *dashTitle) segments(r *dash.Representation, q parts) (found, error) {
 	}
 	f := found{parts: q, live: d.mpd.Dynamic}
 	_, indexed := r.Index()
-	f.ahead = Ahead{Nominal: !indexed && !r.Listed(), Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
+	f.ahead = Ahead{Live: d.mpd.Dynamic, Nominal: !indexed && !r.Listed(), Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
 	if next, err := r.Next(seg); err == nil {
 		ref := d.dashRef(next, nil)
 		f.next = &ref
@@ -321,7 +321,8 @@ func (c clock) at(t time.Time) time.Time { return t.Add(c.offset) }
 
 // dashClock asks the first of the MPD's clocks that answers, of the schemes
 // known here (UTCTiming, 5.8.4.11); without any it is ours. Playback waits for
-// it. The error is that of the last, when none of them answers.
+// it. The error is that of the last, when none of them answers and the model
+// does not go by its own.
 func (s *session) dashClock(ctx context.Context, mpd *dash.MPD, m answer) (Moment, clock, error) {
 	after := m.Moment
 	var last error
@@ -342,6 +343,9 @@ func (s *session) dashClock(ctx context.Context, mpd *dash.MPD, m answer) (Momen
 				after, last = f.at, err
 			}
 		}
+	}
+	if s.model.ClockOptional {
+		last = nil
 	}
 	return after, clock{}, last
 }

@@ -49,8 +49,9 @@ var dashjs = &Model{
 	RangesInTurn: true,
 	// Audio goes on while it holds less than its nominal segment, where it has one
 	// (_getBufferTargetForAudio in ScheduleController). It does where segments can
-	// only be cut elsewhere: between two frames.
-	AudioAhead: func(a Ahead) bool { return a.Nominal && !wholeFrames(a.Audio) },
+	// only be cut elsewhere, between two frames, and while a live stream's position
+	// is not there yet.
+	AudioAhead: func(a Ahead) bool { return a.Live || a.Nominal && !wholeFrames(a.Audio) },
 
 	WholeSegment: true,
 	FrameAudio:   AudioInit,

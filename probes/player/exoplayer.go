@@ -35,6 +35,7 @@ var exoplayer = &Model{
 
 	LowLatency: true, // getTargetLiveOffsetUs, getNextMediaSequenceAndPartIndex in HlsChunkSource
 
+	ClockOptional: true,     // onUtcTimestampResolutionError in DashMediaSource
 	PrimaryFirst:  true,     // playlist/DefaultHlsPlaylistTracker
 	Key:           KeyFirst, // EncryptionKeyChunk in HlsChunkSource
 	InitFirst:     true,     // maybeLoadInitData in HlsMediaChunk, InitializationChunk in DefaultDashChunkSource
@@ -46,7 +47,7 @@ var exoplayer = &Model{
 	// upstream/DefaultLoadErrorHandlingPolicy; connectTimeoutMs and
 	// readTimeoutMs in DefaultHttpDataSource, the first taken for both.
 	Retry: map[run.StepName]Policy{
-		run.StepManifest: exoplayerRetry, run.StepClock: exoplayerRetry, run.StepPlaylist: exoplayerRetry, run.StepKey: exoplayerRetry,
+		run.StepManifest: exoplayerRetry, run.StepPlaylist: exoplayerRetry, run.StepKey: exoplayerRetry,
 		run.StepIndex: exoplayerRetry, run.StepInit: exoplayerRetry, run.StepSegment: exoplayerRetry,
 	},
 }

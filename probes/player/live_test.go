@@ -32,7 +32,7 @@ func TestLiveHLS(t *testing.T) {
 		want  string
 	}{
 		{hlsjs, list("", nil, false), "1"},
-		{shaka, list("", nil, false), "0 1"}, // from 2 s earlier
+		{shaka, list("", nil, false), "0 1 2"}, // the third last, and from 2 s earlier
 		{shaka, list("#EXT-X-SERVER-CONTROL:HOLD-BACK=4\n", nil, false), "1 2"},
 		{shaka, list("#EXT-X-START:TIME-OFFSET=8.6\n", nil, true), "3 4"},
 		{shaka, list("#EXT-X-START:TIME-OFFSET=8.6\n", map[int]string{3: "#EXT-X-GAP\n"}, true), "4"},
@@ -99,13 +99,36 @@ func TestLiveDASH(t *testing.T) {
 	}
 }
 
+// A clock that does not answer: dash.js gives up, Shaka and ExoPlayer go by their
+// own.
+func TestClockFails(t *testing.T) {
+	mpd := fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q minBufferTime="PT2S">`+
+		`<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="/now"/><Period id="p" start="PT0S">%s</Period></MPD>`, stamp(100*time.Second), fmt.Sprintf(sets, "p"))
+	for _, tt := range []struct {
+		model *Model
+		tries int // of the clock
+		ok    bool
+	}{{dashjs, 1, false}, {shaka, 2, true}, {exoplayer, 1, true}, {ideal, 1, false}} {
+		o := dashOrigin(t, mpd, nil)
+		r := press(t, o, "/m.mpd", quick(tt.model), run.App{})
+		if tt.ok {
+			good(t, r)
+		} else {
+			bad(t, r, run.ErrHTTP4xx, run.StepClock)
+		}
+		if got := strings.Count(names(r), "clock"); got != tt.tries {
+			t.Errorf("%s: %d tries, want %d: %s", tt.model, got, tt.tries, names(r))
+		}
+	}
+}
+
 // The segments that Shaka loads before the one it shows come one after another,
 // and the picture waits for the last.
 func TestLead(t *testing.T) {
 	o := newOrigin(t, map[string]string{"/l.m3u8": list("", nil, false)}, map[string]rule{"/ts/360p/0.ts": delay(60 * time.Millisecond)})
 	got, r := graph(t, o, "/l.m3u8", untimed(shaka), run.App{})
 	good(t, r)
-	if diff := cmp.Diff([]string{"M", "VS<M", "VS2<VS", "picture<VS2"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"M", "VS<M", "VS2<VS", "VS3<VS2", "picture<VS3"}, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }

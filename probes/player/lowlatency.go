@@ -52,7 +52,7 @@ func (s *session) hlsPlace(media *hls.Media, age time.Duration) (place, error) {
 				asked = media.ServerControl.PartHoldBack
 			}
 		}
-		delay := s.model.LiveDelay(Live{Asked: asked, Target: media.TargetDuration})
+		delay := s.model.LiveDelay(Live{Asked: asked, Target: media.TargetDuration, Newest: newestThree(media)})
 		offset = min(length+age-delay, length-least)
 	}
 	w := place{hints: inParts, at: media.SegmentAt(offset), part: -1, from: media.SegmentAt(max(offset-earlier, 0))}
@@ -63,6 +63,14 @@ func (s *session) hlsPlace(media *hls.Media, age time.Duration) (place, error) {
 		}
 	}
 	return w, w.settle(media, length)
+}
+
+// newestThree is how long the three newest segments are together.
+func newestThree(media *hls.Media) (d time.Duration) {
+	for i := max(len(media.Segments)-3, 0); i < len(media.Segments); i++ {
+		d += media.Segments[i].Duration
+	}
+	return d
 }
 
 // settle goes on to what is no gap, and reckons how far that is from the end of

@@ -66,6 +66,10 @@ type Model struct {
 	// it plays in spite of them.
 	Refuses []hls.FaultKind
 
+	// ClockOptional: where no clock of a live DASH presentation answers it goes by
+	// its own; otherwise the run fails.
+	ClockOptional bool
+
 	// PrimaryFirst: the playlist of the variant listed first is asked for
 	// before any other, whichever is to be played.
 	PrimaryFirst bool
@@ -204,6 +208,7 @@ type Live struct {
 	DASH     bool
 	Asked    time.Duration // HOLD-BACK; of DASH the latency target or suggestedPresentationDelay; 0: not said
 	Target   time.Duration // target duration; of DASH the newest segment's
+	Newest   time.Duration // HLS: the three newest segments together
 	Longest  time.Duration // DASH: maxSegmentDuration, else as Target
 	Buffer   time.Duration // DASH: minBufferTime
 	Listed   bool          // DASH: the segments are listed in a SegmentTimeline
@@ -212,6 +217,7 @@ type Live struct {
 
 // Ahead is what a player goes by when it considers audio's second segment.
 type Ahead struct {
+	Live    bool
 	Nominal bool          // the manifest names one duration for all segments
 	Audio   time.Duration // that the first segment holds, as the manifest says
 	Longest time.Duration // of all segments of both tracks, as far as they are known

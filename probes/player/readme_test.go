@@ -131,7 +131,9 @@ func behaviours() string {
 		{"index and init segment in one request", func(m *Model) string { return yes(m.IndexWithInit) }},
 		{"second audio segment beside the first of video, where it fits", func(m *Model) string { return yes(m.AudioAhead != nil) }},
 		{"looks for closed captions first", func(m *Model) string { return yes(m.Captions) }},
-		{"live: behind the edge, targets of 2 s", func(m *Model) string { return fmt.Sprint(m.LiveDelay(Live{Target: 2 * time.Second})) }},
+		{"live: behind the edge, segments of 2 s", func(m *Model) string {
+			return fmt.Sprint(m.LiveDelay(Live{Target: 2 * time.Second, Newest: 6 * time.Second}))
+		}},
 		{"live DASH: minBufferTime and segments of 2 s", func(m *Model) string {
 			if m.DASH == nil {
 				return ""
@@ -141,6 +143,7 @@ func behaviours() string {
 		{"loads earlier than it plays, by", func(m *Model) string { return duration(m.Earlier) }},
 		{"live: audio after the first video segment", func(m *Model) string { return yes(m.LiveAudioLast) }},
 		{"no clock for a SegmentTimeline", func(m *Model) string { return yes(m.ListedNeedsNoClock) }},
+		{"live DASH: goes on without a clock that answers", func(m *Model) string { return yes(m.ClockOptional) }},
 		{"first frame: the whole segment", func(m *Model) string { return yes(m.WholeSegment) }},
 		{"first frame: of separate audio", func(m *Model) string { return []string{"nothing", "its init", "its segment"}[m.FrameAudio] }},
 		{"to the picture, TS", func(m *Model) string { return cost(m.RenderTS) }},

@@ -73,6 +73,7 @@ var shaka = &Model{
 	LiveDelay:          shakaLiveDelay,
 	Earlier:            2 * time.Second, // inaccurateManifestTolerance
 	ListedNeedsNoClock: true,
+	ClockOptional:      true,                                     // parseUtcTiming_ in dash/dash_parser.js
 	LowLatency:         true,                                     // streaming.lowLatencyMode
 	SteeringFirst:      true,                                     // processContentSteering_ in hls/hls_parser.js
 	Refuses:            []hls.FaultKind{hls.FaultTargetDuration}, // getRequiredTag in hls/hls_parser.js
@@ -91,7 +92,7 @@ var shaka = &Model{
 
 	// defaultRetryParameters in net/backoff.js.
 	Retry: map[run.StepName]Policy{
-		run.StepManifest: shakaRetry, run.StepPlaylist: shakaRetry, run.StepKey: shakaRetry,
+		run.StepManifest: shakaRetry, run.StepClock: shakaRetry, run.StepPlaylist: shakaRetry, run.StepKey: shakaRetry,
 		run.StepIndex: shakaRetry, run.StepInit: shakaRetry, run.StepSegment: shakaRetry,
 	},
 }
@@ -102,12 +103,16 @@ var shakaRetry = Policy{
 	Retry4xx: true, RetryBroken: true,
 }
 
-// shakaLiveDelay is liveSegmentsDelay, 3, of HLS; of DASH the presentation delay
+// shakaLiveDelay is HOLD-BACK or liveSegmentsDelay, 3, of HLS
+// (changePresentationTimelineToLive_ in hls/hls_parser.js); of DASH the presentation delay
 // or 1.5 minBufferTime, counted from the end of the list or from the newest
 // segment that is sure to be there (dash_parser.js, presentation_timeline.js).
 func shakaLiveDelay(l Live) time.Duration {
-	if !l.DASH {
-		return holdBack(l)
+	switch {
+	case !l.DASH && l.Asked > 0:
+		return l.Asked
+	case !l.DASH:
+		return l.Newest
 	}
 	delay := l.Asked
 	if delay == 0 {
