@@ -1,17 +1,20 @@
 #!/bin/sh
-# Runs every fuzz target of the module for $1 (2m when left out), also after one
-# of them found something, and ends with a line for each.
+# Runs every fuzz target for $1 (2m when left out), of the packages that follow
+# (all when left out), also after one of them found something, and ends with a
+# line for each.
 #
 # Before 1.27, Go's own coordinator may end a run at its time limit with
 # "context deadline exceeded" and no input (https://go.dev/issue/75804): that is
 # no finding, and is told as "limit".
 set -u
 time=${1:-2m}
+[ $# -lt 2 ] && set -- "$time" ./...
+shift
 out=$(mktemp) && table=$(mktemp) || exit 1
 trap 'rm -f "$out" "$table"' EXIT
 trap 'exit 130' INT TERM
 code=0
-for pkg in $(go list ./...); do
+for pkg in $(go list "$@"); do
 	for target in $(go test -list '^Fuzz' "$pkg" | grep '^Fuzz'); do
 		echo "== $pkg $target"
 		go test -run '^$' -fuzz "^$target\$" -fuzzminimizetime 20x -fuzztime "$time" "$pkg" >"$out" 2>&1
