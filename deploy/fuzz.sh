@@ -29,7 +29,7 @@ for pkg in $(go list "$@"); do
 		fi
 		printf '%-5s %10s runs  %5s inputs  %s %s\n' $verdict \
 			"$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$out" | tail -1)" \
-			"$(sed -n 's/.*total: \([0-9]*\).*/\1/p' "$out" | tail -1)" "${pkg#*/firstframe/}" "$target" >>"$table"
+			"$(sed -n 's/.*total: \([0-9]*\).*/\1/p' "$out" | tail -1)" "${pkg##*/firstframe/}" "$target" >>"$table"
 	done
 done
 echo && cat "$table"
