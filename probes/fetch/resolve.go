@@ -25,7 +25,8 @@ type resolver struct {
 	queries map[net.Conn]struct{} // sockets of queries under way
 	wg      sync.WaitGroup        // look-ups and sockets
 
-	scope atomic.Int64 // of the last answer with a client subnet; -1 without
+	scope   atomic.Int64 // of the last answer with a client subnet; -1 without
+	aliases aliases
 }
 
 // resolutionDelay is how long the addresses of one family wait for the answer
@@ -213,9 +214,18 @@ type packets interface {
 	WriteTo([]byte, net.Addr) (int, error)
 }
 
+// Read reads a piece of an answer over TCP: its length, or the message.
+func (q *query) Read(p []byte) (int, error) {
+	n, err := q.Conn.Read(p)
+	if err == nil {
+		q.r.aliases.learn(p[:n])
+	}
+	return n, err
+}
+
 // Read reads one answer, and notes for which network it holds.
 func (q udpQuery) Read(p []byte) (int, error) {
-	n, err := q.Conn.Read(p)
+	n, err := q.query.Read(p)
 	if err == nil && q.r.cfg.ClientSubnet.IsValid() {
 		if bits, ok := subnetScope(p[:n]); ok {
 			q.r.scope.Store(int64(bits))

@@ -91,9 +91,10 @@ func reset(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }
 
 // names is a DNS server: the records of each name, after a delay. A name
 // without records does not exist; one whose value is "silent" is not answered,
-// one with "no AAAA" not about IPv6, one with "late A" about IPv4 late, and one
-// with "tcp" over UDP with nothing but that it be asked over TCP. An address
-// behind "SUBNET=" is for that client subnet only.
+// one with "no AAAA" not about IPv6, one with "late A" about IPv4 late, one with
+// "cname FROM TO" with that alias, and one with "tcp" over UDP with nothing but
+// that it be asked over TCP. An address behind "SUBNET=" is for that client
+// subnet only.
 type names struct {
 	addr    string
 	records map[string][]string // name to addresses
@@ -186,6 +187,11 @@ func (n *names) handle(w dns.ResponseWriter, q *dns.Msg) {
 			m.Truncated, m.Answer = true, nil
 			w.WriteMsg(m)
 			return
+		case strings.HasPrefix(r, "cname "):
+			from, to, _ := strings.Cut(strings.TrimPrefix(r, "cname "), " ")
+			m.Answer = append(m.Answer, &dns.CNAME{
+				Hdr: dns.RR_Header{Name: from + ".", Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 1}, Target: to + "."})
+			continue
 		case !found:
 			addr = r
 		case only != subnet:
