@@ -318,3 +318,18 @@ func TestShakaCaptions(t *testing.T) {
 		})
 	}
 }
+
+// Where the segment fails in which Shaka looks for captions, it goes to another
+// rendition, and the audio with it.
+func TestShakaCaptionsFail(t *testing.T) {
+	b, err := os.ReadFile(lab + "/cmaf/master.m3u8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	master := strings.NewReplacer(",CLOSED-CAPTIONS=NONE", "", "\nv", "\n/cmaf/v", `URI="a`, `URI="/cmaf/a`).Replace(string(b))
+	o := newOrigin(t, map[string]string{"/m.m3u8": master}, map[string]rule{"/cmaf/v720/0.m4s": status(404, 9)})
+	r := good(t, press(t, o, "/m.m3u8", quick(shaka), run.App{}))
+	if r.Height != 360 || r.Startup == nil || !strings.Contains(names(r), "segment.a") {
+		t.Errorf("%d lines, startup %v: %s", r.Height, r.Startup, names(r))
+	}
+}

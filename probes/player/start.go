@@ -54,6 +54,7 @@ func (s *session) playTitle(ctx context.Context, p *presentation, t *title) erro
 // pair is what two tracks tell one another.
 type pair struct {
 	video, audio chan found  // what is there to load; closed without where that failed
+	told         bool        // video's was sent
 	complete     chan Moment // the first video segment; closed without where that failed
 
 	videoThere, audioThere context.Context // ends when that track's first segment is there, or has failed
@@ -136,7 +137,8 @@ func (s *session) playRendition(ctx context.Context, p *presentation, t *title, 
 	if probe {
 		return s.probeCaptions(whole, p, f, both)
 	}
-	if both != nil && !again {
+	if both != nil && !both.told {
+		both.told = true
 		both.video <- f
 		if s.model.Join {
 			other, err := meet(ctx, both.audio)
@@ -188,6 +190,7 @@ func (s *session) probeCaptions(ctx context.Context, p *presentation, f found, b
 		return nil
 	}
 	f.at = after
+	both.told = true
 	both.video <- f
 	other, err := meet(ctx, both.audio)
 	if err != nil {
