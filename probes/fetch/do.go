@@ -66,7 +66,7 @@ func (x *exchange) do(parent context.Context, p *pool) {
 		},
 	}))
 	t := targetOf(x.url)
-	defer func() { x.Aliases = p.resolver.aliases.of(x.url) }()
+	defer func() { x.Names = p.resolver.aliases.of(x.url) }()
 	resp, err := x.send(ctx, p, t, hr)
 	if x.lease.conn == nil {
 		x.finish(x.noConnection(ctx))

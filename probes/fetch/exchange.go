@@ -81,7 +81,7 @@ type Exchange struct {
 
 	Proto      string         // "1.1", "2", "3"
 	Remote     netip.AddrPort // the server's address, also where the handshake with it failed
-	Aliases    []string       // the names that DNS led the URL's host through (CNAME), in order, of a reused connection too; at most MaxAliases
+	Names      []string       // of the URL's host, of which DNS was asked, and those that it led it through (CNAME), in order; at most MaxNames; none where DNS was not asked
 	Reused     bool           // the connection was there before the exchange asked for one
 	TLSVersion string         // "1.2", "1.3"; "" without TLS
 	TLSExpires time.Time      // the end of the server's certificate, also of one that was refused

@@ -220,7 +220,7 @@ func TestIPVersion(t *testing.T) {
 
 // The names that DNS leads through are kept, whichever way its answer came, and
 // also known of a connection that is used again.
-func TestAliases(t *testing.T) {
+func TestNames(t *testing.T) {
 	s, cfg := serve(t, false, false, func(http.ResponseWriter, *http.Request) {})
 	chain := []string{"cname cdn.example.com x.switch.example", "127.0.0.1", "cname x.switch.example D1.cloudfront.net"}
 	ns := serveDNS(t, 0, map[string][]string{"cdn.example.com": chain, "tcp.example.com": {"tcp", "cname tcp.example.com e.akamaiedge.net", "127.0.0.1"}, "plain.example.com": {"127.0.0.1"}})
@@ -231,15 +231,15 @@ func TestAliases(t *testing.T) {
 		host string
 		want []string
 	}{
-		{"CDN.example.com", []string{"x.switch.example", "d1.cloudfront.net"}},
-		{"cdn.example.com", []string{"x.switch.example", "d1.cloudfront.net"}},
-		{"tcp.example.com", []string{"e.akamaiedge.net"}},
-		{"plain.example.com", nil},
+		{"CDN.example.com", []string{"cdn.example.com", "x.switch.example", "d1.cloudfront.net"}},
+		{"cdn.example.com", []string{"cdn.example.com", "x.switch.example", "d1.cloudfront.net"}},
+		{"tcp.example.com", []string{"tcp.example.com", "e.akamaiedge.net"}},
+		{"plain.example.com", []string{"plain.example.com"}},
 		{"127.0.0.1", nil},
 	} {
 		x := c.Do(t.Context(), fetch.Request{URL: "http://" + tt.host + ":" + port})
 		check(t, x)
-		if diff := cmp.Diff(tt.want, x.Aliases); diff != "" || x.Err != nil {
+		if diff := cmp.Diff(tt.want, x.Names); diff != "" || x.Err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", tt.host, x.Err, diff)
 		}
 	}

@@ -9,32 +9,33 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// MaxAliases bounds [Exchange].Aliases, and so what is believed of a DNS answer.
-const MaxAliases = 16
+// MaxNames bounds [Exchange].Names, and so what is believed of a DNS answer.
+const MaxNames = 16
 
-// maxAliased bounds the hosts whose aliases a client keeps.
-const maxAliased = 256
+// maxNamed bounds the hosts whose names a client keeps.
+const maxNamed = 256
 
 // aliases are the names that DNS has led hosts through. The zero value has none.
 type aliases struct {
 	mu    sync.Mutex
-	chain map[string][]string // by the name asked for, without the dot at its end
+	chain map[string][]string // by the name asked for, which is its first
 }
 
-// learn notes the chain of CNAMEs in a DNS answer. What is no answer, or has
-// none, is passed over; so is one over TCP that does not come in one piece.
+// learn notes the names in a DNS answer. What is no answer, or holds nothing, is
+// passed over; so is one over TCP that does not come in one piece.
 func (a *aliases) learn(message []byte) {
-	host, chain := aliasesIn(message)
+	chain := namesIn(message)
 	if len(chain) == 0 {
 		return
 	}
+	host := chain[0]
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.chain == nil {
 		a.chain = map[string][]string{}
 	}
 	// Both families of addresses are asked for: the longer chain says more.
-	if len(a.chain[host]) < len(chain) && (a.chain[host] != nil || len(a.chain) < maxAliased) {
+	if len(a.chain[host]) < len(chain) && (a.chain[host] != nil || len(a.chain) < maxNamed) {
 		a.chain[host] = chain
 	}
 }
@@ -49,12 +50,12 @@ func (a *aliases) of(u *url.URL) []string {
 	return slices.Clone(a.chain[strings.TrimSuffix(canonical(u.Hostname()), ".")])
 }
 
-// aliasesIn is the name that a DNS answer is about and the names that its
-// CNAMEs lead it through, in order, without the dots at their ends.
-func aliasesIn(message []byte) (host string, chain []string) {
+// namesIn are the name that a DNS answer is about and those that its CNAMEs lead
+// it through, in order, without the dots at their ends.
+func namesIn(message []byte) (chain []string) {
 	var m dnsmessage.Message
-	if m.Unpack(message) != nil || !m.Response || len(m.Questions) != 1 {
-		return "", nil
+	if m.Unpack(message) != nil || !m.Response || len(m.Questions) != 1 || len(m.Answers) == 0 {
+		return nil
 	}
 	to := map[string]string{}
 	for i := range m.Answers {
@@ -62,11 +63,10 @@ func aliasesIn(message []byte) (host string, chain []string) {
 			to[hostname(m.Answers[i].Header.Name)] = hostname(c.CNAME)
 		}
 	}
-	host = hostname(m.Questions[0].Name)
-	for at := to[host]; at != "" && at != host && len(chain) < MaxAliases && !slices.Contains(chain, at); at = to[at] {
+	for at := hostname(m.Questions[0].Name); at != "" && len(chain) < MaxNames && !slices.Contains(chain, at); at = to[at] {
 		chain = append(chain, at)
 	}
-	return host, chain
+	return chain
 }
 
 // hostname is a name of DNS in lower case, without its last dot; empty where it
