@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -292,5 +293,37 @@ func TestConnectionEndsBetween(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%s was made %d times", path, n)
 		}
+	}
+}
+
+// Over a way of 40 ms there and back QUIC connects within one round trip and
+// shakes hands in the same; that a client must prove its address costs one
+// more, which is of the handshake. The request is another.
+func TestRoundTripsHTTP3(t *testing.T) {
+	const trip = 40 * ms
+	s, cfg := serve(t, true, true, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
+	cfg.HTTP = "3"
+	for _, tt := range []struct {
+		name  string
+		retry bool
+		tls   time.Duration
+	}{{"at once", false, 0}, {"with a retry", true, trip}} {
+		t.Run(tt.name, func(t *testing.T) {
+			url := "https://" + distant(t, serveQUIC(t, s, "127.0.0.1:0", quicOptions{retry: tt.retry}).addr, trip/2)
+			errs := map[string][]time.Duration{}
+			for range 5 {
+				x := once(t, cfg, url)
+				errs["connect"] = append(errs["connect"], x.Timing.Connect-trip)
+				errs["tls"] = append(errs["tls"], x.Timing.TLS-tt.tls)
+				errs["wait"] = append(errs["wait"], x.Timing.Wait-trip)
+				errs["receive"] = append(errs["receive"], x.Timing.Receive)
+			}
+			for phase, e := range errs {
+				t.Logf("%s is off by %v", phase, e)
+				if least := slices.Min(e); least < -ms || least > trip/4+tolerance { // four trips of packets by way of this machine
+					t.Errorf("%s is off by %v", phase, least)
+				}
+			}
+		})
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 	"pgregory.net/rapid"
+
+	"github.com/firstframe/firstframe/probes/run"
 )
 
 func TestPublic(t *testing.T) {
@@ -67,7 +69,10 @@ func TestDivideIsPartition(t *testing.T) {
 }
 
 // ending is a connection that takes no more requests, which nobody knew.
-type ending struct{ asked int }
+type ending struct {
+	asked int
+	room  int
+}
 
 func (e *ending) RoundTrip(*http.Request) (*http.Response, error) {
 	e.asked++
@@ -76,7 +81,7 @@ func (e *ending) RoundTrip(*http.Request) (*http.Response, error) {
 func (e *ending) Close() error   { return nil }
 func (e *ending) Err() error     { return nil }
 func (e *ending) InFlight() int  { return 0 }
-func (e *ending) Available() int { return 1 - e.asked }
+func (e *ending) Available() int { return e.room - e.asked }
 
 // A request that did not go out is made on another connection.
 func TestUnsent(t *testing.T) {
@@ -85,11 +90,30 @@ func TestUnsent(t *testing.T) {
 	c := New(Config{AllowPrivate: true})
 	defer c.Close()
 	to := target{"http", s.Listener.Addr().String()}
-	gone := &ending{}
+	gone := &ending{room: 1}
 	c.pool.hosts[to] = &host{target: to, conns: []*conn{{transport: gone, rec: &record{is: phaseReady}, proto: "3"}}}
 	x := c.Do(t.Context(), Request{URL: s.URL})
 	if x.Status != http.StatusNotFound || x.Proto != "1.1" || gone.asked != 1 || x.Reused {
 		t.Errorf("%+v after %d tries on the connection that ended", x, gone.asked)
+	}
+	mad := &ending{room: 100}
+	c.pool.hosts[to].conns = []*conn{{transport: mad, rec: &record{is: phaseReady}, proto: "3"}}
+	x = c.Do(t.Context(), Request{URL: s.URL})
+	if x.Err == nil || x.Err.Type != run.ErrReset || mad.asked != maxUnsent {
+		t.Errorf("%v after %d tries on a connection that never sends", x.Err, mad.asked)
+	}
+}
+
+// HTTP/3 serves before HTTP/2, whichever connection was there first.
+func TestTakePrefersHTTP3(t *testing.T) {
+	for _, order := range [][]string{{"2", "3"}, {"3", "2"}} {
+		h := &host{}
+		for _, proto := range order {
+			h.conns = append(h.conns, &conn{transport: &ending{room: 10}, proto: proto})
+		}
+		if c := h.take(); c == nil || c.proto != "3" || c.users != 1 {
+			t.Errorf("of %v: %+v", order, c)
+		}
 	}
 }
 

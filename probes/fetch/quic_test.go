@@ -1,6 +1,7 @@
 package fetch_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"net"
@@ -114,3 +115,78 @@ func (c *slowPackets) ReadFrom(p []byte) (int, net.Addr, error) {
 // SetReadBuffer and SetWriteBuffer keep quic-go quiet.
 func (c *slowPackets) SetReadBuffer(int) error  { return nil }
 func (c *slowPackets) SetWriteBuffer(int) error { return nil }
+
+// distant puts a UDP server further away: packets take delay in each direction,
+// in order. It returns the address to ask in its place.
+func distant(t testing.TB, server string, delay time.Duration) string {
+	t.Helper()
+	near, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	ways := map[string]*net.UDPConn{} // to the server, by client
+	wg.Go(func() {
+		defer func() {
+			for _, far := range ways {
+				far.Close()
+			}
+		}()
+		out := map[string]*late{}
+		buf := make([]byte, 2000)
+		for {
+			n, client, err := near.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			key := client.String()
+			if ways[key] == nil {
+				far, err := net.Dial("udp", server)
+				if err != nil {
+					return
+				}
+				ways[key] = far.(*net.UDPConn)
+				out[key] = &late{delay: delay, send: func(p []byte) { far.Write(p) }}
+				back := &late{delay: delay, send: func(p []byte) { near.WriteTo(p, client) }}
+				wg.Go(func() {
+					buf := make([]byte, 2000)
+					for {
+						n, err := far.Read(buf)
+						if err != nil {
+							return
+						}
+						back.packet(buf[:n])
+					}
+				})
+			}
+			out[key].packet(buf[:n])
+		}
+	})
+	t.Cleanup(func() {
+		near.Close()
+		wg.Wait()
+	})
+	return near.LocalAddr().String()
+}
+
+// late passes packets on after a delay.
+type late struct {
+	delay time.Duration
+	send  func([]byte)
+
+	mu    sync.Mutex
+	queue [][]byte
+}
+
+// packet passes one on.
+func (l *late) packet(p []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = append(l.queue, bytes.Clone(p))
+	time.AfterFunc(l.delay, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.send(l.queue[0])
+		l.queue = l.queue[1:]
+	})
+}
