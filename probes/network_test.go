@@ -88,8 +88,9 @@ func TestAltSvc(t *testing.T) {
 	}
 }
 
-// A name with an IPv6 address where nobody listens: the step tells both
-// attempts. A run for another network says so.
+// A name that is an alias, with an IPv6 address where nobody listens: the step
+// tells the alias, which tells the CDN, and both attempts. A run for another
+// network says so.
 func TestConnectsAndSubnet(t *testing.T) {
 	srv := server(t, http.FileServer(http.Dir(media)))
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -98,7 +99,9 @@ func TestConnectsAndSubnet(t *testing.T) {
 	}
 	names := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
-		h := dns.RR_Header{Name: q.Question[0].Name, Rrtype: q.Question[0].Qtype, Class: dns.ClassINET}
+		alias := dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET}
+		m.Answer = append(m.Answer, &dns.CNAME{Hdr: alias, Target: "d1.cloudfront.net."})
+		h := dns.RR_Header{Name: "d1.cloudfront.net.", Rrtype: q.Question[0].Qtype, Class: dns.ClassINET}
 		switch q.Question[0].Qtype {
 		case dns.TypeA:
 			m.Answer = append(m.Answer, &dns.A{Hdr: h, A: net.ParseIP("127.0.0.1")})
@@ -135,8 +138,11 @@ func TestConnectsAndSubnet(t *testing.T) {
 			t.Errorf("%q (%v), want it to end with %q", c, err, want)
 		}
 	}
+	if c := r.Steps[0].CNAMEs; len(c) != 1 || c[0] != "d1.cloudfront.net" || r.CDNSeen != "cloudfront" || r.POP != "" || r.SegmentCacheStatus != run.CacheUnknown {
+		t.Errorf("names %v, CDN %q, POP %q, cache %s", c, r.CDNSeen, r.POP, r.SegmentCacheStatus)
+	}
 	for _, step := range r.Steps[1:] {
-		if len(step.Connects) > 0 && step.Reused {
+		if (len(step.Connects) > 0 || len(step.CNAMEs) > 0) && step.Reused {
 			t.Errorf("%s tells of attempts on a reused connection: %v", step.Name, step.Connects)
 		}
 	}

@@ -177,6 +177,9 @@ func complete(r *run.Run, p *player.Result) {
 	for i, x := range p.Exchanges {
 		if x != nil {
 			r.Steps[i].Connects = connects(x, p.Start)
+			if !x.Reused && len(x.Names) > 1 {
+				r.Steps[i].CNAMEs = x.Names[1:]
+			}
 		}
 	}
 	r.BitrateKbps = positive(p.BitrateKbps)
@@ -242,7 +245,7 @@ func served(r *run.Run, p *player.Result) {
 		answered := x.Header != nil
 		step := &r.Steps[i]
 		if step.Name == run.StepManifest && answered {
-			r.ManifestCacheStatus = cdn.Identify(x.Header).Cache
+			r.ManifestCacheStatus = cdn.Identify(x.Header, x.Names...).Cache
 		}
 		if step.Name == run.StepSteering || step.Name == run.StepPlaybackAPI {
 			continue // of whom they tell nothing
@@ -268,10 +271,7 @@ func served(r *run.Run, p *player.Result) {
 	if !by.TLSExpires.IsZero() {
 		r.TLSExpiresAt = &by.TLSExpires
 	}
-	if by.Header == nil {
-		return
-	}
-	seen := cdn.Identify(by.Header)
+	seen := cdn.Identify(by.Header, by.Names...) // by its name alone where it did not answer
 	r.CDNSeen, r.POP, r.POPCountry = seen.CDN, seen.POP, seen.POPCountry
 	if segment {
 		r.SegmentCacheStatus = seen.Cache

@@ -60,6 +60,9 @@ func clean(r *run.Run, secrets *redact.Redactor) {
 		for k := range s.Connects {
 			s.Connects[k] = secrets.Text(s.Connects[k])
 		}
+		for k := range s.CNAMEs {
+			s.CNAMEs[k] = secrets.Text(s.CNAMEs[k])
+		}
 		for name, values := range s.Headers {
 			for k := range values {
 				if redact.Secret(name) {

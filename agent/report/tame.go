@@ -45,6 +45,10 @@ func tameSteps(steps []run.Step) []run.Step {
 		for i := range s.Connects {
 			s.Connects[i] = clean(s.Connects[i])
 		}
+		s.CNAMEs = slices.Clone(s.CNAMEs)
+		for i := range s.CNAMEs {
+			s.CNAMEs[i] = clean(s.CNAMEs[i])
+		}
 		s.Headers = cleanHeaders(s.Headers)
 		tamed = append(tamed, s)
 	}

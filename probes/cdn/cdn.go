@@ -1,13 +1,16 @@
-// Package cdn tells from an answer's headers which CDN it came through, which
-// of its points of presence served it, and whether from its cache. [Identify]
-// is the entry.
+// Package cdn tells from an answer's headers, and from the names that DNS led
+// its host through, which CDN it came through, which of its points of presence
+// served it, and whether from its cache. [Identify] is the entry.
 //
 // The CDN is identified first, because the same header means different things
-// at different CDNs: X-Cache: HIT, MISS is a hit at Fastly's edge and a miss at
+// at different CDNs: X-Cache: HIT, MISS is a miss at Fastly's edge and a hit at
 // its shield. Where several layers answer, the one nearest to the client
-// counts; it stands last (RFC 9110, 7.6.3; RFC 9211, 2). The rules come from
-// the vendors' documentation and from recorded answers, which stand in
-// testdata.
+// counts; it stands last (RFC 9110, 7.6.3; RFC 9211, 2). Not every layer says in
+// which order it stands: the names decide then, because they say who was
+// connected to. Where they name a CDN of which no header shows anything, what
+// the headers show is behind it, and point of presence and cache status are not
+// known. A CDN without a rule has no name. The rules come from the vendors'
+// documentation and from recorded answers, which stand in testdata.
 //
 // Bounds: at most the last 8 lines of a header are read, and of each its last
 // 512 bytes.
@@ -15,6 +18,8 @@ package cdn
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/firstframe/firstframe/probes/run"
 )
@@ -39,19 +44,58 @@ type rule struct {
 	country func(pop string) string
 	// cache is the cache status at the edge; empty when it does not show.
 	cache func(h header) string
+	// wrote tells whether the CDN, which always writes X-Cache behind those of
+	// other layers, writes it like this, which is lower case.
+	wrote func(last string) bool
 }
 
-// Identify tells who sent an answer with these headers.
-func Identify(from http.Header) Identity {
+// Identify tells who sent an answer with these headers, whose names are as
+// net/http writes them. The chain is the names that DNS led to the address that
+// was asked: the host's own, then its CNAMEs; none where they are not known, or
+// where another address was asked than theirs.
+func Identify(from http.Header, chain ...string) Identity {
 	h := header{from}
+	shown := shown(h)
+	named := cdnOfNames(chain)
+	switch at := slices.IndexFunc(shown, func(r *rule) bool { return r.name == named }); {
+	case at >= 0:
+		return shown[at].read(h)
+	case named != "" && len(shown) > 0:
+		return Identity{CDN: named, Cache: run.CacheUnknown}
+	case len(shown) > 0:
+		return nearest(h, shown).read(h)
+	}
+	id := unnamed.read(h)
+	id.CDN = named
+	return id
+}
+
+// shown are the rules of all layers that the headers show, the outermost first
+// as far as is usual.
+func shown(h header) (all []*rule) {
 	for _, rules := range [...][]rule{vendors, asian, software} {
 		for i := range rules {
 			if rules[i].is(h) {
-				return rules[i].read(h)
+				all = append(all, &rules[i])
 			}
 		}
 	}
-	return unnamed.read(h)
+	return all
+}
+
+// nearest is the first of the rules, unless it and another write X-Cache, where
+// the last word is not the first's but the other's.
+func nearest(h header, shown []*rule) *rule {
+	last := strings.ToLower(h.last("X-Cache"))
+	if last == "" || shown[0].wrote == nil || shown[0].wrote(last) {
+		return shown[0]
+	}
+	for _, r := range shown[1:] {
+		if r.wrote != nil && r.wrote(last) {
+			return r
+		}
+	}
+	return shown[0]
 }
 
 // unnamed reads what answers of no CDN that is known often say.

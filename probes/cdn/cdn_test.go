@@ -281,17 +281,29 @@ func TestCountryOfPOP(t *testing.T) {
 }
 
 func FuzzIdentify(f *testing.F) {
+	named := map[string]bool{"": true}
+	for _, rules := range [...][]rule{vendors, asian, software} {
+		for i := range rules {
+			named[rules[i].name] = true
+		}
+	}
+	for _, name := range cdnOfZone {
+		named[name] = true
+	}
 	for _, r := range readRecorded(f) {
 		text, _ := json.Marshal(r.Headers)
-		f.Add(text)
+		f.Add(text, "media.example a.akamaized.net")
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
+	f.Fuzz(func(t *testing.T, text []byte, chain string) {
 		var pairs [][2]string
 		if json.Unmarshal(text, &pairs) != nil {
 			return
 		}
 		h := (&recorded{Headers: pairs}).header()
-		id := Identify(h)
+		id := Identify(h, strings.Fields(chain)...)
+		if !named[id.CDN] {
+			t.Errorf("CDN %q", id.CDN)
+		}
 		if !slices.Contains(statuses, id.Cache) || len(id.POP) > 64 || len(id.POPCountry) != 0 && !isCountry[id.POPCountry] {
 			t.Errorf("%+v", id)
 		}

@@ -20,9 +20,9 @@ var kept = names(
 	"X-Cache", "Via", "Age", "Server", "Cache-Status", "Server-Timing", "X-Served-By", "X-Amz-Cf-Pop", "Cf-Ray", "Cf-Cache-Status",
 	"Akamai-Cache-Status", "Akamai-Grn", "Akamai-Request-Bc", "X-Amz-Cf-Id", "X-Azure-Ref", "X-Cache-Remote", "X-Akamai-Request-Id",
 	"X-Akamai-Transformed", "X-Cache-Status", "X-Cache-Lookup", "X-Edge-Location", "X-Edge-Pop", "Fastly-State", "X-Fastly-Cache-Status",
-	"X-Fastly-Request-Id", "Fastly-Debug-Path", "X-Timer", "Cdn-Cache", "Cdn-Pullzone", "X-77-Cache", "X-77-Pop", "X-Edge-Ip", "X-Id", "X-Id-Fe",
+	"X-Fastly-Request-Id", "Fastly-Debug-Path", "X-Timer", "Cdn-Cache", "Cdn-Pullzone", "Cdn-Edgestorageid", "X-77-Cache", "X-77-Pop", "X-77-Nzt", "X-Edge-Ip", "X-Id", "X-Id-Fe",
 	"X-Cached-Since", "Cache", "X-Azion-Edge-Location", "X-Gocache-Cachestatus", "X-Vercel-Cache", "X-Vercel-Id", "X-Nf-Request-Id",
-	"Eagleid", "Ali-Swift-Global-Savetime", "X-Site-Cache-Status", "X-Nws-Log-Uuid", "Eo-Log-Uuid", "Eo-Cache-Status", "X-Via",
+	"Eagleid", "Ali-Swift-Global-Savetime", "X-Swift-Cachetime", "X-Site-Cache-Status", "X-Nws-Log-Uuid", "Eo-Log-Uuid", "Eo-Cache-Status", "X-Via",
 	"X-Ws-Request-Id", "X-Ser", "X-Cdn-Provider", "Cdnuuid", "X-Varnish", "X-Proxy-Cache", "Proxy-Status", "Date")
 
 // name is a header's name as net/http writes it and as a run keeps it.

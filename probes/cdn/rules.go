@@ -2,6 +2,7 @@ package cdn
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -34,13 +35,17 @@ var vendors = []rule{
 		pop:     azurePOP,
 		country: airport,
 		cache:   lastWord("X-Cache"),
+		wrote: func(last string) bool {
+			return strings.HasPrefix(last, "tcp_") || last == "config_nocache" || last == "private_nostore" || last == "n/a"
+		},
 	},
 	{
 		name:    "fastly",
 		is:      isFastly,
-		pop:     afterHyphen("X-Served-By"),
+		pop:     fastlyPOP,
 		country: airport,
 		cache:   fastlyCache,
+		wrote:   func(last string) bool { return last == "hit" || last == "miss" },
 	},
 	{
 		name: "cloudfront",
@@ -50,17 +55,22 @@ var vendors = []rule{
 		pop:     func(h header) string { return h.last("X-Amz-Cf-Pop") },
 		country: airport,
 		cache:   cloudfrontCache,
+		wrote:   func(last string) bool { return strings.HasSuffix(last, " from cloudfront") },
 	},
 	{
-		name:    "bunny",
-		is:      func(h header) bool { return h.contains("Server", "bunnycdn") || h.has("Cdn-Pullzone") },
+		name: "bunny",
+		is: func(h header) bool {
+			return h.contains("Server", "bunnycdn") || h.has("Cdn-Pullzone", "Cdn-Edgestorageid")
+		},
 		pop:     bunnyPOP,
 		country: bunnyCountry,
 		cache:   lastWord("Cdn-Cache"),
 	},
 	{
-		name:    "cdn77",
-		is:      func(h header) bool { return h.has("X-77-Pop", "X-77-Cache") || h.contains("Server", "cdn77") },
+		name: "cdn77",
+		is: func(h header) bool {
+			return h.has("X-77-Pop", "X-77-Cache", "X-77-Nzt") || h.contains("Server", "cdn77")
+		},
 		pop:     get("X-77-Pop"),
 		country: cdn77Country,
 		cache:   lastWord("X-77-Cache"),
@@ -73,8 +83,10 @@ var vendors = []rule{
 		cache:   lastWord("X-Cache"),
 	},
 	{
-		name:  "gcore",
-		is:    func(h header) bool { return h.has("X-Id") && h.has("X-Id-Fe", "X-Cached-Since", "Cache") },
+		name: "gcore",
+		is: func(h header) bool {
+			return h.has("X-Id-Fe", "X-Cached-Since") && h.has("X-Id") || isGcoreNode(h.get("X-Id")) && h.has("Cache")
+		},
 		pop:   func(h header) string { return h.get("X-Id") }, // codes of its own
 		cache: lastWord("Cache"),
 	},
@@ -133,9 +145,17 @@ var vendors = []rule{
 		cache:   lastWord("X-Cache-Status"),
 	},
 	{
-		name:  "google",
-		is:    func(h header) bool { return strings.HasPrefix(h.last("Via"), "1.1 google") },
+		name: "google",
+		is: func(h header) bool {
+			v := h.last("Via")
+			return v == "1.1 google" || strings.HasPrefix(v, "1.1 google ")
+		},
 		cache: firstOf(lastWord("X-Cache"), byAge),
+	},
+	{
+		name:  "akamai", // whose storage only its own edges ask, if none of the above has it for an origin
+		is:    func(h header) bool { return h.contains("Server", "akamainetstorage") },
+		cache: akamaiTiming,
 	},
 }
 
@@ -143,7 +163,7 @@ func isAkamai(h header) bool {
 	_, timing := h.timing("cdn-cache") // CloudFront's metrics are cdn-cache-hit, …
 	_, beacon := h.timing("ak_p")
 	return timing || beacon || h.has("Akamai-Grn", "Akamai-Request-Bc", "Akamai-Cache-Status", "X-Akamai-Transformed", "X-Akamai-Request-Id") ||
-		h.contains("Server", "akamai") || h.contains("X-Cache", "akamaitechnologies.com") || customersStatus(h) != ""
+		h.contains("Server", "akamaighost") || h.contains("X-Cache", "akamaitechnologies.com") || customersStatus(h) != ""
 }
 
 // akamaiPOP reads n= of the first hop of Akamai-Request-BC, a debug header:
@@ -232,11 +252,28 @@ func azurePOP(h header) string {
 	return string(text[i-3 : end])
 }
 
-// isFastly knows the names of Fastly's nodes. Where CloudFront answered after
-// Fastly did, it is CloudFront.
+// isFastly knows the names of Fastly's nodes and the form of its timer. Where
+// CloudFront answered after Fastly did, it is CloudFront.
 func isFastly(h header) bool {
-	return (h.contains("X-Served-By", "cache-") || h.has("X-Fastly-Request-Id", "Fastly-Debug-Path", "Fastly-State", "X-Fastly-Cache-Status")) &&
+	return (slices.ContainsFunc(h.list("X-Served-By"), isFastlyNode) || h.contains("X-Timer", ",vs0,ve") ||
+		h.has("X-Fastly-Request-Id", "Fastly-Debug-Path", "Fastly-State", "X-Fastly-Cache-Status")) &&
 		!strings.Contains(h.last("Via"), ".cloudfront.net")
+}
+
+// isFastlyNode knows cache-fra-eddf8230139-FRA, cache-ams21048-AMS. Others, too,
+// call their Varnish cache-1.
+func isFastlyNode(s string) bool {
+	s, ok := strings.CutPrefix(s, "cache-")
+	i := strings.LastIndexByte(s, '-')
+	return ok && i > 0 && len(s)-i == 4 && strings.Trim(s[i+1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
+// fastlyPOP is the place of the node nearest to the client.
+func fastlyPOP(h header) string {
+	if node := h.last("X-Served-By"); isFastlyNode(node) {
+		return node[len(node)-3:]
+	}
+	return ""
 }
 
 // fastlyCache reads X-Cache, a word for each layer, nearest last; those beyond
@@ -282,6 +319,11 @@ func cloudfrontCache(h header) string {
 		return run.CacheMiss
 	}
 	return ""
+}
+
+// isGcoreNode knows fr5-hw-edge-gc1, m9-up-e1-gc47. Any may send a header X-ID.
+func isGcoreNode(id string) bool {
+	return strings.Contains(id, "-gc") && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // bunnyPOP reads Server: BunnyCDN-DE1-601.

@@ -16,8 +16,10 @@ var asian = []rule{
 		cache: func(h header) string { return atsCache(h, "bdcache") },
 	},
 	{
-		name:    "alibaba",
-		is:      func(h header) bool { return h.has("Eagleid", "Ali-Swift-Global-Savetime", "X-Site-Cache-Status") },
+		name: "alibaba",
+		is: func(h header) bool {
+			return h.has("Eagleid", "Ali-Swift-Global-Savetime", "X-Site-Cache-Status", "X-Swift-Cachetime")
+		},
 		pop:     alibabaPOP,
 		country: alibabaCountry,
 		cache:   firstOf(lastWord("X-Site-Cache-Status"), lastWord("X-Cache"), alibabaVia),

@@ -207,6 +207,10 @@ type Step struct {
 	Connects []string `json:"connects,omitempty"`
 
 	// Headers are the few of the answer that identify CDN, POP and cache, by
+	// CNAMEs are the names that DNS led the URL's host through to its addresses,
+	// in order and in lower case; none on a reused connection. At most MaxCNAMEs.
+	CNAMEs []string `json:"cnames,omitempty"`
+
 	// lower-case name.
 	Headers map[string][]string `json:"headers,omitempty"`
 }
@@ -215,6 +219,9 @@ type Step struct {
 const MaxConnects = 64
 
 // IsWait tells a wait from a request attempt.
+// MaxCNAMEs bounds a step's CNAMEs.
+const MaxCNAMEs = 16
+
 func (s Step) IsWait() bool { return s.URL == "" }
 
 // ErrorType says why a run or a step failed. The list is closed.

@@ -49,6 +49,9 @@ func check(r *run.Run) (oteltrace.TraceID, error) {
 			return fail("step %d (%s): %d attempts to connect, at most %d", i, s.Name, len(s.Connects), run.MaxConnects)
 		}
 		for name := range s.Headers {
+		if len(s.CNAMEs) > run.MaxCNAMEs {
+			return fail("step %d (%s): %d names, at most %d", i, s.Name, len(s.CNAMEs), run.MaxCNAMEs)
+		}
 			if len(name) > maxKey {
 				return fail("step %d (%s): a header's name has %d bytes, at most %d", i, s.Name, len(name), maxKey)
 			}
@@ -278,6 +281,9 @@ func stepAttributes(s *run.Step, i int) []attr {
 }
 
 // conventionalError is error.type as the conventions want it: the status where
+	if len(s.CNAMEs) > 0 {
+		attrs = append(attrs, keyCNAMEs.StringSlice(texts(s.CNAMEs)))
+	}
 // that is the error.
 func conventionalError(s *run.Step) string {
 	if s.Error != "" && s.Status >= 400 {

@@ -78,6 +78,12 @@ func anyStep(t *rapid.T) run.Step {
 		Error:  rapid.SampledFrom(append([]run.ErrorType{""}, run.ErrorTypes...)).Draw(t, "error"),
 		Detail: anyString.Draw(t, "detail"),
 	}
+	if !s.IsWait() { // which has no method
+		s.Method = rapid.SampledFrom([]string{"", "HEAD", "POST"}).Draw(t, "method")
+	}
+	if rapid.Bool().Draw(t, "has names") {
+		s.CNAMEs = rapid.SliceOfN(anyString, 1, 5).Draw(t, "cnames")
+	}
 	if rapid.Bool().Draw(t, "has headers") {
 		s.Headers = rapid.MapOfN(anyString, rapid.SliceOfN(anyString, 1, 3), 1, 5).Draw(t, "headers")
 	}

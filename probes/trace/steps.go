@@ -133,6 +133,11 @@ func (d *oneTrace) step(src []byte) error {
 				p.step.Connects, err = d.texts(key, v.sub, run.MaxConnects)
 			}
 			return err
+		case string(keyCNAMEs):
+			if v.kind == kindArray {
+				p.step.CNAMEs, err = d.texts(key, v.sub, run.MaxCNAMEs)
+			}
+			return err
 		case string(keyIndex):
 			p.index = v.num
 		case string(semconv.NetworkPeerPortKey):

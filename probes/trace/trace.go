@@ -81,6 +81,7 @@ const (
 	keyDetail  = attribute.Key(prefix + "error")
 
 	keyConnects = attribute.Key(prefix + "connects")
+	keyCNAMEs   = attribute.Key(prefix + "cnames")
 )
 
 // spanID is the id of the root (place 0) or of a step (its index + 1).

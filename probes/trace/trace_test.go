@@ -191,6 +191,7 @@ func TestRunsThatCannotBeExported(t *testing.T) {
 		"year 10000":               func(r *run.Run) { r.ScheduledAt = new(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) },
 		"too many labels":          func(r *run.Run) { r.Labels = manyLabels(run.MaxLabels + 1) },
 		"too many steps":           func(r *run.Run) { r.Steps = make([]run.Step, MaxSteps+1) },
+		"too many names":           func(r *run.Run) { r.Steps[0].CNAMEs = make([]string, run.MaxCNAMEs+1) },
 		"too many connects":        func(r *run.Run) { r.Steps[0].Connects = make([]string, run.MaxConnects+1) },
 		"a header's name too long": func(r *run.Run) { r.Steps[0].Headers = map[string][]string{strings.Repeat("x", 257): {"1"}} },
 	}

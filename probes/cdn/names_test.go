@@ -1,0 +1,145 @@
+package cdn
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// parse is headers as "Name: value" in lines.
+func parse(lines string) http.Header {
+	h := http.Header{}
+	for line := range strings.SplitSeq(lines, "\n") {
+		if k, v, ok := strings.Cut(line, ": "); ok {
+			h.Add(k, v)
+		}
+	}
+	return h
+}
+
+func TestIdentifyByNames(t *testing.T) {
+	const fastly = "X-Served-By: cache-bom1-BOM\nX-Cache: HIT"
+	for _, tt := range []struct {
+		name, headers, chain string
+		want                 Identity
+	}{
+		{"no signature", "Server: nginx", "media.example a.akamaized.net a1.w10.akamai.net", Identity{CDN: "akamai", Cache: run.CacheUnknown}},
+		{"no answer", "", "media.example d1.cloudfront.net", Identity{CDN: "cloudfront", Cache: run.CacheUnknown}},
+		{"the host itself", "", "D1.CloudFront.net.", Identity{CDN: "cloudfront", Cache: run.CacheUnknown}},
+		{"a name that only ends so", "", "notcloudfront.net", Identity{Cache: run.CacheUnknown}},
+		{"the zone as a part of another", "", "cloudfront.net.example.com", Identity{Cache: run.CacheUnknown}},
+		{"the last counts", "", "a.azureedge.net b.fastly.net", Identity{CDN: "fastly", Cache: run.CacheUnknown}},
+		{"what follows is no CDN's", "", "h.example d1.cloudfront.net x.example", Identity{CDN: "cloudfront", Cache: run.CacheUnknown}},
+		{"what only directs", "", "h.example h.akadns.net", Identity{Cache: run.CacheUnknown}},
+		{"Qwilt, which shows in nothing else", "X-Cache: HIT", "h.example a.qwilted-cds.cqloud.com", Identity{CDN: "qwilt", Cache: run.CacheHit}},
+		{"Alibaba has many zones", "", "h.example h.example.w.kunlunaq.com", Identity{CDN: "alibaba", Cache: run.CacheUnknown}},
+		{"not its", "", "h.kunlunmountains.com", Identity{Cache: run.CacheUnknown}},
+		{"EdgeOne", "", "h.example h.example.eo.dnse1.com", Identity{CDN: "tencent", Cache: run.CacheUnknown}},
+		{"the same as the headers", fastly, "h.example x.map.fastly.net", Identity{"fastly", "BOM", "IN", run.CacheHit}},
+		{"the headers are those of what is behind", fastly, "h.example h.edgekey.net e1.a.akamaiedge.net", Identity{CDN: "akamai", Cache: run.CacheUnknown}},
+		{"CloudFront in front of Cloudflare", "Cf-Ray: 1-NRT\nCf-Cache-Status: HIT\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront", "h.example d1.cloudfront.net", Identity{"cloudfront", "GRU3-P2", "BR", run.CacheMiss}},
+		{"Cloudflare in front of CloudFront", "Cf-Ray: 1-NRT\nCf-Cache-Status: HIT\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront", "h.example h.example.cdn.cloudflare.net", Identity{"cloudflare", "NRT", "JP", run.CacheHit}},
+		{"names of nobody", fastly, "h.example x.switch.example", Identity{"fastly", "BOM", "IN", run.CacheHit}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Identify(parse(tt.headers), strings.Fields(tt.chain)...)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// Every zone is a CDN's that has a rule, but for one whose headers show nothing.
+func TestZones(t *testing.T) {
+	known := map[string]bool{"qwilt": true}
+	for _, rules := range [...][]rule{vendors, asian} {
+		for i := range rules {
+			known[rules[i].name] = true
+		}
+	}
+	if len(cdnOfZone) < 50 {
+		t.Errorf("%d zones", len(cdnOfZone))
+	}
+	for zone, name := range cdnOfZone {
+		if !known[name] || zone != strings.ToLower(zone) || !strings.Contains(zone, ".") {
+			t.Errorf("%s of %s", zone, name)
+		}
+	}
+}
+
+// Where layers contradict each other, the one that wrote last is the nearest.
+func TestLayers(t *testing.T) {
+	const azure = "X-Azure-Ref: 20260128T051445Z-15f8bd58b94hwsb7hC1FRA6pv800000\n"
+	for _, tt := range []struct {
+		name, headers string
+		want          Identity
+	}{
+		{"Fastly in front of S3", "X-Amz-Request-Id: 1\nX-Amz-Id-2: a\nServer: AmazonS3\nVia: 1.1 varnish\nX-Served-By: cache-bom1-BOM\nX-Cache: HIT", Identity{"fastly", "BOM", "IN", run.CacheHit}},
+		{"Fastly in front of Azure", azure + "X-Cache: TCP_HIT, MISS\nX-Served-By: cache-bom1-BOM", Identity{"fastly", "BOM", "IN", run.CacheMiss}},
+		{"Azure in front of Fastly", azure + "X-Served-By: cache-bom1-BOM\nX-Cache: MISS, TCP_HIT", Identity{"azure", "FRA", "DE", run.CacheHit}},
+		{"Azure in front of CloudFront", azure + "X-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront\nX-Cache: TCP_MISS", Identity{"azure", "FRA", "DE", run.CacheMiss}},
+		{"CloudFront in front of Azure", azure + "X-Amz-Cf-Pop: GRU3-P2\nX-Cache: TCP_MISS\nX-Cache: Hit from cloudfront", Identity{"cloudfront", "GRU3-P2", "BR", run.CacheHit}},
+		{"Fastly in front of Akamai's storage", "Server: AkamaiNetStorage\nX-Served-By: cache-bom1-BOM\nX-Cache: HIT", Identity{"fastly", "BOM", "IN", run.CacheHit}},
+		{"Akamai's storage", "Server: AkamaiNetStorage", Identity{CDN: "akamai", Cache: run.CacheUnknown}},
+		{"Fastly by its timer", "Via: 1.1 varnish\nX-Timer: S1700000000.123456,VS0,VE1\nX-Cache: HIT", Identity{CDN: "fastly", Cache: run.CacheHit}},
+		{"Cloudflare in front of Vercel", "Server: cloudflare\nCf-Ray: 1-GRU\nX-Vercel-Id: iad1::a\nX-Vercel-Cache: HIT\nCf-Cache-Status: DYNAMIC", Identity{"cloudflare", "GRU", "BR", run.CacheBypass}},
+		{"Gcore by its node", "X-ID: fr5-hw-edge-gc1\nCache: HIT", Identity{"gcore", "fr5-hw-edge-gc1", "", run.CacheHit}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Identify(parse(tt.headers))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// What is nobody's that has a rule has no name, however much it looks like one.
+func TestUnknownHasNoName(t *testing.T) {
+	for name, headers := range map[string]string{
+		"Imperva":                     "X-Cdn: Imperva\nX-Iinfo: 12-1-2 NNNN CT",
+		"Sucuri":                      "Server: Sucuri/Cloudproxy\nX-Sucuri-Id: 18005\nX-Sucuri-Cache: HIT",
+		"Fly":                         "Server: Fly/1 (2024)\nVia: 1.1 fly.io\nFly-Request-Id: 01H-fra",
+		"Huawei":                      "X-Hcs-Proxy-Type: 1\nX-Ccdn-Cachettl: 3600\nVia: CHN-JSxuzhou-1.CDN.example",
+		"Baidu":                       "Ohc-Cache-Hit: cd4un82 [2]\nOhc-File-Size: 1\nX-Cache-Status: HIT",
+		"OVH":                         "X-Cdn-Pop: sbg\nX-Cacheable: Cacheable\nX-Iplb-Instance: 1",
+		"a Varnish called cache-1":    "X-Served-By: cache-1\nX-Cache: HIT",
+		"nodes in lower case":         "X-Served-By: cache-a-b-fra\nX-Cache: HIT",
+		"an X-ID":                     "X-ID: 8f14e45f-ceea\nCache: HIT",
+		"an X-Amz header of storage":  "Server: AmazonS3\nX-Amz-Request-Id: 1\nX-Amz-Id-2: a",
+		"a load balancer of Amazon":   "Server: awselb/2.0",
+		"Google without a proxy":      "Server: Google Frontend\nX-Cloud-Trace-Context: 1",
+		"Tengine":                     "Server: Tengine",
+		"Squid":                       "X-Cache: HIT from proxy.example\nX-Cache-Lookup: HIT from proxy.example:3128\nVia: 1.1 proxy.example (squid/5.2)",
+		"Azure's storage":             "Server: Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0\nX-Ms-Request-Id: 1",
+		"the client's own name in it": "Server: my-cloudflare-like\nVia: 1.1 google.example",
+	} {
+		if got := Identify(parse(headers)); got.CDN != "" || got.POP != "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Spelling and what else is there change nothing: names in another case, a list
+// in one line in place of several (RFC 9110, 5.3), headers that are nobody's.
+func TestSpellingDoesNotMatter(t *testing.T) {
+	lists := []string{"Via", "X-Cache", "X-Served-By", "Cache-Status", "Server-Timing", "X-Amz-Cf-Pop"}
+	for _, r := range readRecorded(t) {
+		plain := Identify(r.header())
+		other := http.Header{"X-Request-Id": {"1"}, "Content-Type": {"video/mp4"}, "X-Pop": {"FRA"}}
+		for _, kv := range r.Headers {
+			other.Add(strings.ToUpper(kv[0]), " "+kv[1]+" ")
+		}
+		for _, name := range lists {
+			if lines := other[name]; len(lines) > 1 {
+				other[name] = []string{strings.Join(lines, " , ")}
+			}
+		}
+		if diff := cmp.Diff(plain, Identify(other)); diff != "" {
+			t.Errorf("%s (-as recorded +spelt otherwise):\n%s", r.ID, diff)
+		}
+	}
+}
