@@ -138,7 +138,21 @@ func TestQueriesOverTheProtocol(t *testing.T) {
 	same(t, "unit", "percentunit", wide.Fields[1].Config.Unit)
 	checkExemplars(t, res["I"])
 	same(t, "legend", "bad of all", res["B"].Frames[0].Fields[2].Config.DisplayNameFromDS)
-	same(t, "link", "ff", res["D"].Frames[0].Fields[0].Config.Links[0].Internal.DatasourceUID)
+	same(t, "link", "ff", links(t, res["D"].Frames[0].Fields[0])[0].Internal.DatasourceUID)
+}
+
+// links are those of a field, as the front end finds them.
+func links(t *testing.T, f *data.Field) []data.DataLink {
+	t.Helper()
+	text, err := json.Marshal(f.Config.Custom["links"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []data.DataLink
+	if err := json.Unmarshal(text, &found); err != nil || len(f.Config.Links) > 0 {
+		t.Fatalf("%s: %v; %v", f.Name, err, f.Config.Links)
+	}
+	return found
 }
 
 // checkExemplars wants marks in a second frame, so that the first stays what
@@ -203,7 +217,7 @@ func TestPointsLeadToTheirRuns(t *testing.T) {
 		{3, 0, 1, []any{probe(5, 13, "", "", 1)["run_id"]}}, // of no country
 	} {
 		field := res["A"].Frames[0].Fields[c.series]
-		text, err := json.Marshal(field.Config.Links[c.link].Internal.Query)
+		text, err := json.Marshal(links(t, field)[c.link].Internal.Query)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import React from 'react';
 import type { DataSource } from './datasource';
 import { Filters } from './Filters';
 import { LazyInput } from './LazyInput';
+import { hasPoint } from './links';
 import { option, options, useNames } from './options';
 import { defaultQuery, type Named, type Options, type Query } from './types';
 
@@ -146,7 +147,7 @@ function How({ q, set }: Part) {
           <Text label="Legend" tooltip="{{country}} is that dimension's value, {{measure}} the measure" placeholder="{{country}}" value={q.legend} save={(v) => set({ legend: v || undefined })} />
         )}
       </InlineFieldRow>
-      {q.at && (
+      {hasPoint(q) && (
         <InlineFieldRow>
           <InlineField label="Range" labelWidth={14} tooltip="Set by the link that led here">
             <Button icon="times" variant="secondary" onClick={() => set({ at: undefined, for: undefined })}>

@@ -3,6 +3,7 @@ import { DataSourceWithBackend, getTemplateSrv } from '@grafana/runtime';
 import { map, type Observable } from 'rxjs';
 import { adHoc, interpolate, type AdHocFilter, type Templates } from './conditions';
 import { apart } from './explore';
+import { hasPoint, restore } from './links';
 import { defaultQuery, type Cond, type Named, type Op, type Options, type Query, type VariableQuery } from './types';
 
 /** The template service of Grafanas that do not hand ad hoc filters over with the query. */
@@ -23,7 +24,7 @@ export class DataSource extends DataSourceWithBackend<Query, Options> {
   }
 
   query(request: DataQueryRequest<Query>): Observable<DataQueryResponse> {
-    const answer = super.query(request);
+    const answer = super.query(request).pipe(map(restore));
     return (request.app as string) === 'explore' ? answer.pipe(map(apart)) : answer;
   }
 
@@ -41,6 +42,7 @@ export class DataSource extends DataSourceWithBackend<Query, Options> {
       where: [...interpolate(query.where ?? [], templates, scoped), ...adHoc(extra)],
       step: text(query.step),
       run_id: text(query.run_id)?.trim(),
+      at: hasPoint(query) ? query.at : undefined,
       legend: query.legend,
     };
   }

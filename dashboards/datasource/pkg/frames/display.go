@@ -76,7 +76,8 @@ func (q Asked) runs(labels data.Labels, bad bool) data.DataLink {
 		Query: map[string]any{
 			"queryType": model.Runs, "measures": []string{"duration_ms_avg"}, "group_by": shown, "where": where,
 			"order_by": query.Order{Measure: "duration_ms_avg", Desc: true}, "limit": 100,
-			"at": "${__value.time}", "for": q.Request.Step.String(),
+			"step": "", // or the editor takes its own
+			"at":   "${__value.time}", "for": q.Request.Step.String(),
 		},
 	}}
 }
@@ -99,4 +100,24 @@ func (q Asked) name(measure string, labels data.Labels) string {
 		parts = append(parts, v)
 	}
 	return strings.Join(parts, " · ")
+}
+
+// keyLinks is where [Carry] puts links in a field's custom config.
+const keyLinks = "links"
+
+// Carry puts the links of frames where they outlast their way: Grafana 9.4
+// decodes what a plugin answers, and drops of a link what it did not know then,
+// which is where it leads. The front end puts them back.
+func Carry(made data.Frames) {
+	for _, frame := range made {
+		for _, f := range frame.Fields {
+			if f.Config == nil || len(f.Config.Links) == 0 {
+				continue
+			}
+			if f.Config.Custom == nil {
+				f.Config.Custom = map[string]any{}
+			}
+			f.Config.Custom[keyLinks], f.Config.Links = f.Config.Links, nil
+		}
+	}
 }

@@ -70,6 +70,7 @@ func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataReques
 				answers[i] = failed(err)
 				return nil
 			}
+			frames.Carry(made)
 			for _, f := range made {
 				f.RefID = q.RefID
 			}
