@@ -30,6 +30,7 @@ type Identity struct {
 	CDN        string // lower case, such as cloudfront; of a closed list
 	POP        string // as the CDN calls it, such as FRA56-P5; at most 64 bytes of printable ASCII
 	POPCountry string // ISO 3166-1 alpha-2, by the CDN's naming and the table of POPTableVersion
+	POPCity    string // in English, where the point of presence is named after an airport, by the same table
 	Cache      string // one of run.CacheHit, …; run.CacheUnknown when it does not show
 }
 
@@ -40,7 +41,9 @@ type rule struct {
 	is func(h header) bool
 	// pop is the point of presence as the CDN calls it.
 	pop func(h header) string
-	// country is where a point of presence of that name is.
+	// airports: points of presence are named after them, as FRA56-P5, fra1.
+	airports bool
+	// country is else where a point of presence of that name is.
 	country func(pop string) string
 	// cache is the cache status at the edge; empty when it does not show.
 	cache func(h header) string
@@ -109,7 +112,12 @@ func (r *rule) read(h header) Identity {
 	if r.pop != nil {
 		id.POP = printable(r.pop(h))
 	}
-	if r.country != nil && id.POP != "" {
+	switch {
+	case id.POP == "":
+	case r.airports:
+		at := placeOfAirport(firstLetters(id.POP, 3))
+		id.POPCountry, id.POPCity = at.country, at.city
+	case r.country != nil:
 		id.POPCountry = r.country(id.POP)
 	}
 	if r.cache != nil {

@@ -100,7 +100,12 @@ func TestRecordedAnswers(t *testing.T) {
 		t.Errorf("%d answers, want 99", len(all))
 	}
 	for _, r := range all {
-		if diff := cmp.Diff(r.labelled(), Identify(r.header())); diff != "" {
+		got := Identify(r.header())
+		if (got.POPCity != "") && got.POPCountry == "" {
+			t.Errorf("%s: a city %s without a country", r.ID, got.POPCity)
+		}
+		got.POPCity = "" // which no label has
+		if diff := cmp.Diff(r.labelled(), got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", r.ID, diff)
 		}
 	}
@@ -112,23 +117,23 @@ func TestIdentify(t *testing.T) {
 		headers string
 		want    Identity
 	}{
-		{"CloudFront", "X-Cache: Hit from cloudfront\nX-Amz-Cf-Pop: GRU3-P2\nX-Amz-Cf-Id: x", Identity{"cloudfront", "GRU3-P2", "BR", run.CacheHit}},
-		{"CloudFront, refreshed", "X-Cache: RefreshHit from cloudfront\nX-Amz-Cf-Pop: FRA56-P5", Identity{"cloudfront", "FRA56-P5", "DE", run.CacheRevalidated}},
-		{"CloudFront, made by a function", "X-Cache: LambdaGeneratedResponse from cloudfront\nX-Amz-Cf-Pop: FRA56-P5", Identity{"cloudfront", "FRA56-P5", "DE", run.CacheUnknown}},
-		{"Fastly: the shield hit", "X-Served-By: cache-ams1-AMS, cache-cpt13820-CPT\nX-Cache: HIT, MISS", Identity{"fastly", "CPT", "ZA", run.CacheHitRemote}},
-		{"Fastly in two lines", "X-Served-By: cache-ams1-AMS\nX-Served-By: cache-bom1-BOM\nX-Cache: MISS\nX-Cache: HIT", Identity{"fastly", "BOM", "IN", run.CacheHit}},
-		{"Fastly, stale", "X-Served-By: cache-bom1-BOM\nX-Cache: HIT\nFastly-State: HIT-STALE", Identity{"fastly", "BOM", "IN", run.CacheStale}},
-		{"Fastly, passed", "X-Served-By: cache-bom1-BOM\nX-Cache: MISS\nFastly-State: PASS", Identity{"fastly", "BOM", "IN", run.CacheBypass}},
-		{"Fastly before another Varnish that hit", "X-Served-By: cache-bom1-BOM\nX-Cache: HIT, MISS", Identity{"fastly", "BOM", "IN", run.CacheMiss}},
-		{"Fastly in front of CloudFront", "Via: 1.1 x.cloudfront.net (CloudFront), 1.1 varnish\nX-Served-By: cache-bom1-BOM\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront, HIT", Identity{"fastly", "BOM", "IN", run.CacheHit}},
-		{"CloudFront in front of Fastly", "Via: 1.1 varnish, 1.1 x.cloudfront.net (CloudFront)\nX-Served-By: cache-bom1-BOM\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: HIT, Miss from cloudfront", Identity{"cloudfront", "GRU3-P2", "BR", run.CacheMiss}},
-		{"CloudFront, from a regional edge cache", "X-Amz-Cf-Pop: GRU3-P2\nX-Cache: Hit from cloudfront\nServer-Timing: cdn-cache-hit,cdn-hit-layer;desc=\"REC\"", Identity{"cloudfront", "GRU3-P2", "BR", run.CacheHitRemote}},
-		{"CloudFront by Server-Timing", "X-Amz-Cf-Pop: GRU3-P2\nServer-Timing: cdn-cache-miss", Identity{"cloudfront", "GRU3-P2", "BR", run.CacheMiss}},
-		{"Cloudflare", "CF-Ray: 69f8914218ec0c42-NRT\nCF-Cache-Status: EXPIRED", Identity{"cloudflare", "NRT", "JP", run.CacheMiss}},
-		{"Cloudflare, not cached", "CF-Ray: 69f8914218ec0c42-NRT\nCF-Cache-Status: DYNAMIC", Identity{"cloudflare", "NRT", "JP", run.CacheBypass}},
-		{"Akamai by Server-Timing", "Server-Timing: cdn-cache; desc=HIT, edge; dur=1\nAkamai-GRN: 0.1", Identity{"akamai", "", "", run.CacheHit}},
-		{"Akamai's X-Cache-Remote", "Akamai-GRN: 0.1\nX-Cache: TCP_MISS from a.deploy.akamaitechnologies.com (AkamaiGHost/1) (-)\nX-Cache-Remote: TCP_HIT from b", Identity{"akamai", "", "", run.CacheHitRemote}},
-		{"Akamai's parent hit", "X-My-Status: Miss from child, Hit from parent\nAkamai-GRN: 0.1", Identity{"akamai", "", "", run.CacheHitRemote}},
+		{"CloudFront", "X-Cache: Hit from cloudfront\nX-Amz-Cf-Pop: GRU3-P2\nX-Amz-Cf-Id: x", Identity{CDN: "cloudfront", POP: "GRU3-P2", POPCountry: "BR", Cache: run.CacheHit}},
+		{"CloudFront, refreshed", "X-Cache: RefreshHit from cloudfront\nX-Amz-Cf-Pop: FRA56-P5", Identity{CDN: "cloudfront", POP: "FRA56-P5", POPCountry: "DE", Cache: run.CacheRevalidated}},
+		{"CloudFront, made by a function", "X-Cache: LambdaGeneratedResponse from cloudfront\nX-Amz-Cf-Pop: FRA56-P5", Identity{CDN: "cloudfront", POP: "FRA56-P5", POPCountry: "DE", Cache: run.CacheUnknown}},
+		{"Fastly: the shield hit", "X-Served-By: cache-ams1-AMS, cache-cpt13820-CPT\nX-Cache: HIT, MISS", Identity{CDN: "fastly", POP: "CPT", POPCountry: "ZA", Cache: run.CacheHitRemote}},
+		{"Fastly in two lines", "X-Served-By: cache-ams1-AMS\nX-Served-By: cache-bom1-BOM\nX-Cache: MISS\nX-Cache: HIT", Identity{CDN: "fastly", POP: "BOM", POPCountry: "IN", Cache: run.CacheHit}},
+		{"Fastly, stale", "X-Served-By: cache-bom1-BOM\nX-Cache: HIT\nFastly-State: HIT-STALE", Identity{CDN: "fastly", POP: "BOM", POPCountry: "IN", Cache: run.CacheStale}},
+		{"Fastly, passed", "X-Served-By: cache-bom1-BOM\nX-Cache: MISS\nFastly-State: PASS", Identity{CDN: "fastly", POP: "BOM", POPCountry: "IN", Cache: run.CacheBypass}},
+		{"Fastly before another Varnish that hit", "X-Served-By: cache-bom1-BOM\nX-Cache: HIT, MISS", Identity{CDN: "fastly", POP: "BOM", POPCountry: "IN", Cache: run.CacheMiss}},
+		{"Fastly in front of CloudFront", "Via: 1.1 x.cloudfront.net (CloudFront), 1.1 varnish\nX-Served-By: cache-bom1-BOM\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront, HIT", Identity{CDN: "fastly", POP: "BOM", POPCountry: "IN", Cache: run.CacheHit}},
+		{"CloudFront in front of Fastly", "Via: 1.1 varnish, 1.1 x.cloudfront.net (CloudFront)\nX-Served-By: cache-bom1-BOM\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: HIT, Miss from cloudfront", Identity{CDN: "cloudfront", POP: "GRU3-P2", POPCountry: "BR", Cache: run.CacheMiss}},
+		{"CloudFront, from a regional edge cache", "X-Amz-Cf-Pop: GRU3-P2\nX-Cache: Hit from cloudfront\nServer-Timing: cdn-cache-hit,cdn-hit-layer;desc=\"REC\"", Identity{CDN: "cloudfront", POP: "GRU3-P2", POPCountry: "BR", Cache: run.CacheHitRemote}},
+		{"CloudFront by Server-Timing", "X-Amz-Cf-Pop: GRU3-P2\nServer-Timing: cdn-cache-miss", Identity{CDN: "cloudfront", POP: "GRU3-P2", POPCountry: "BR", Cache: run.CacheMiss}},
+		{"Cloudflare", "CF-Ray: 69f8914218ec0c42-NRT\nCF-Cache-Status: EXPIRED", Identity{CDN: "cloudflare", POP: "NRT", POPCountry: "JP", Cache: run.CacheMiss}},
+		{"Cloudflare, not cached", "CF-Ray: 69f8914218ec0c42-NRT\nCF-Cache-Status: DYNAMIC", Identity{CDN: "cloudflare", POP: "NRT", POPCountry: "JP", Cache: run.CacheBypass}},
+		{"Akamai by Server-Timing", "Server-Timing: cdn-cache; desc=HIT, edge; dur=1\nAkamai-GRN: 0.1", Identity{CDN: "akamai", POP: "", POPCountry: "", Cache: run.CacheHit}},
+		{"Akamai's X-Cache-Remote", "Akamai-GRN: 0.1\nX-Cache: TCP_MISS from a.deploy.akamaitechnologies.com (AkamaiGHost/1) (-)\nX-Cache-Remote: TCP_HIT from b", Identity{CDN: "akamai", POP: "", POPCountry: "", Cache: run.CacheHitRemote}},
+		{"Akamai's parent hit", "X-My-Status: Miss from child, Hit from parent\nAkamai-GRN: 0.1", Identity{CDN: "akamai", POP: "", POPCountry: "", Cache: run.CacheHitRemote}},
 		{"RFC 9211: the nearest is last", `Cache-Status: "Shield"; hit, ExampleCache; fwd=uri-miss; stored`, Identity{Cache: run.CacheMiss}},
 		{"RFC 9211: hit", `Cache-Status: Edge; hit; ttl=12`, Identity{Cache: run.CacheHit}},
 		{"RFC 9211: stale hit", `Cache-Status: Edge; hit; ttl=-12`, Identity{Cache: run.CacheStale}},
@@ -137,8 +142,8 @@ func TestIdentify(t *testing.T) {
 		{"RFC 9211: hit=?0 is none", `Cache-Status: Edge; hit=?0; fwd=miss`, Identity{Cache: run.CacheMiss}},
 		{"RFC 9211: another tier hit", "Cache-Status: \"Example Shield\"; hit\nCache-Status: \"Example Edge\"; fwd=miss", Identity{Cache: run.CacheHitRemote}},
 		{"RFC 9211: comma and semicolon in a string", `Cache-Status: Edge; detail="a, b; fwd=miss"; key="x\", Y; hit"; fwd=bypass`, Identity{Cache: run.CacheBypass}},
-		{"RFC 9211: an origin's cache behind a CDN", "CF-Ray: 1-NRT\nCache-Status: Edge; hit", Identity{"cloudflare", "NRT", "JP", run.CacheUnknown}},
-		{"a hostile point of presence", "X-77-Pop: " + strings.Repeat("x", 65) + "\nX-77-Cache: HIT", Identity{"cdn77", "", "", run.CacheHit}},
+		{"RFC 9211: an origin's cache behind a CDN", "CF-Ray: 1-NRT\nCache-Status: Edge; hit", Identity{CDN: "cloudflare", POP: "NRT", POPCountry: "JP", Cache: run.CacheUnknown}},
+		{"a hostile point of presence", "X-77-Pop: " + strings.Repeat("x", 65) + "\nX-77-Cache: HIT", Identity{CDN: "cdn77", POP: "", POPCountry: "", Cache: run.CacheHit}},
 		{"an origin by itself", "Server: nginx", Identity{Cache: run.CacheUnknown}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -147,7 +152,11 @@ func TestIdentify(t *testing.T) {
 				k, v, _ := strings.Cut(line, ": ")
 				h.Add(k, v)
 			}
-			if diff := cmp.Diff(tt.want, Identify(h)); diff != "" {
+			got := Identify(h)
+			if tt.want.POPCity = CityOfAirport(firstLetters(got.POP, 3)); tt.want.POPCity == "" && tt.want.POP != "" {
+				t.Errorf("no city of %s", tt.want.POP)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -224,23 +233,31 @@ func TestKeptNamesAreCanonical(t *testing.T) {
 func TestPOPTable(t *testing.T) {
 	seen := map[string]bool{}
 	lines := strings.Split(strings.TrimSpace(popTable), "\n")
-	if lines[0] != "country,codes" {
+	if lines[0] != "code,country,city" {
 		t.Errorf("heading %q", lines[0])
 	}
+	cities := 0
 	for _, line := range lines[1:] {
-		country, list, _ := strings.Cut(line, ",")
-		if len(country) != 2 || country != strings.ToUpper(country) {
-			t.Errorf("country %q", country)
+		f := strings.Split(line, ",")
+		if len(f) != 3 || len(f[1]) != 2 || f[1] != strings.ToUpper(f[1]) || strings.TrimSpace(f[2]) != f[2] {
+			t.Fatalf("%q", line)
 		}
-		for _, code := range strings.Fields(list) {
-			if len(code) != 3 || code != strings.ToUpper(code) || seen[code] {
-				t.Errorf("%s: code %q is not three capital letters, or there twice", country, code)
-			}
-			seen[code] = true
+		code := f[0]
+		if len(code) != 3 || code != strings.ToUpper(code) || seen[code] {
+			t.Errorf("%s: code %q is not three capital letters, or there twice", f[1], code)
+		}
+		seen[code] = true
+		if f[2] != "" {
+			cities++
 		}
 	}
-	if len(seen) < 700 {
-		t.Errorf("%d codes", len(seen))
+	if len(seen) < 740 || len(seen)-cities > 5 {
+		t.Errorf("%d codes, %d with a city", len(seen), cities)
+	}
+	for code, want := range map[string]string{"GRU": "São Paulo", "fra": "Frankfurt", "KNO": "Medan", "GIG": "Rio de Janeiro", "FRAX": "", "ZZZ": ""} {
+		if got := CityOfAirport(code); got != want {
+			t.Errorf("%q lies in %q, want %q", code, got, want)
+		}
 	}
 	for code, want := range map[string]string{"GRU": "BR", "gig": "BR", "FRA": "DE", "NRT": "JP", "JNB": "ZA", "MIA": "US", "": "", "ZZZ": "", "FRAX": "", "country": ""} {
 		if got := CountryOfAirport(code); got != want {
@@ -270,7 +287,6 @@ func TestCountryOfPOP(t *testing.T) {
 		"Alibaba, no group":         {alibabaCountry, "cache5", ""},
 		"Wikimedia":                 {wikimediaCountry, "cp7001", "BR"},
 		"Wikimedia, short":          {wikimediaCountry, "cp", ""},
-		"an airport, short":         {airport, "FR", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := tt.of(tt.pop); got != tt.want {

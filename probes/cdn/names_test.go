@@ -39,11 +39,11 @@ func TestIdentifyByNames(t *testing.T) {
 		{"Alibaba has many zones", "", "h.example h.example.w.kunlunaq.com", Identity{CDN: "alibaba", Cache: run.CacheUnknown}},
 		{"not its", "", "h.kunlunmountains.com", Identity{Cache: run.CacheUnknown}},
 		{"EdgeOne", "", "h.example h.example.eo.dnse1.com", Identity{CDN: "tencent", Cache: run.CacheUnknown}},
-		{"the same as the headers", fastly, "h.example x.map.fastly.net", Identity{"fastly", "BOM", "IN", run.CacheHit}},
+		{"the same as the headers", fastly, "h.example x.map.fastly.net", Identity{"fastly", "BOM", "IN", "Mumbai", run.CacheHit}},
 		{"the headers are those of what is behind", fastly, "h.example h.edgekey.net e1.a.akamaiedge.net", Identity{CDN: "akamai", Cache: run.CacheUnknown}},
-		{"CloudFront in front of Cloudflare", "Cf-Ray: 1-NRT\nCf-Cache-Status: HIT\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront", "h.example d1.cloudfront.net", Identity{"cloudfront", "GRU3-P2", "BR", run.CacheMiss}},
-		{"Cloudflare in front of CloudFront", "Cf-Ray: 1-NRT\nCf-Cache-Status: HIT\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront", "h.example h.example.cdn.cloudflare.net", Identity{"cloudflare", "NRT", "JP", run.CacheHit}},
-		{"names of nobody", fastly, "h.example x.switch.example", Identity{"fastly", "BOM", "IN", run.CacheHit}},
+		{"CloudFront in front of Cloudflare", "Cf-Ray: 1-NRT\nCf-Cache-Status: HIT\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront", "h.example d1.cloudfront.net", Identity{"cloudfront", "GRU3-P2", "BR", "São Paulo", run.CacheMiss}},
+		{"Cloudflare in front of CloudFront", "Cf-Ray: 1-NRT\nCf-Cache-Status: HIT\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront", "h.example h.example.cdn.cloudflare.net", Identity{"cloudflare", "NRT", "JP", "Tokyo", run.CacheHit}},
+		{"names of nobody", fastly, "h.example x.switch.example", Identity{"fastly", "BOM", "IN", "Mumbai", run.CacheHit}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, Identify(parse(tt.headers), strings.Fields(tt.chain)...)); diff != "" {
@@ -78,16 +78,16 @@ func TestLayers(t *testing.T) {
 		name, headers string
 		want          Identity
 	}{
-		{"Fastly in front of S3", "X-Amz-Request-Id: 1\nX-Amz-Id-2: a\nServer: AmazonS3\nVia: 1.1 varnish\nX-Served-By: cache-bom1-BOM\nX-Cache: HIT", Identity{"fastly", "BOM", "IN", run.CacheHit}},
-		{"Fastly in front of Azure", azure + "X-Cache: TCP_HIT, MISS\nX-Served-By: cache-bom1-BOM", Identity{"fastly", "BOM", "IN", run.CacheMiss}},
-		{"Azure in front of Fastly", azure + "X-Served-By: cache-bom1-BOM\nX-Cache: MISS, TCP_HIT", Identity{"azure", "FRA", "DE", run.CacheHit}},
-		{"Azure in front of CloudFront", azure + "X-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront\nX-Cache: TCP_MISS", Identity{"azure", "FRA", "DE", run.CacheMiss}},
-		{"CloudFront in front of Azure", azure + "X-Amz-Cf-Pop: GRU3-P2\nX-Cache: TCP_MISS\nX-Cache: Hit from cloudfront", Identity{"cloudfront", "GRU3-P2", "BR", run.CacheHit}},
-		{"Fastly in front of Akamai's storage", "Server: AkamaiNetStorage\nX-Served-By: cache-bom1-BOM\nX-Cache: HIT", Identity{"fastly", "BOM", "IN", run.CacheHit}},
+		{"Fastly in front of S3", "X-Amz-Request-Id: 1\nX-Amz-Id-2: a\nServer: AmazonS3\nVia: 1.1 varnish\nX-Served-By: cache-bom1-BOM\nX-Cache: HIT", Identity{"fastly", "BOM", "IN", "Mumbai", run.CacheHit}},
+		{"Fastly in front of Azure", azure + "X-Cache: TCP_HIT, MISS\nX-Served-By: cache-bom1-BOM", Identity{"fastly", "BOM", "IN", "Mumbai", run.CacheMiss}},
+		{"Azure in front of Fastly", azure + "X-Served-By: cache-bom1-BOM\nX-Cache: MISS, TCP_HIT", Identity{"azure", "FRA", "DE", "Frankfurt", run.CacheHit}},
+		{"Azure in front of CloudFront", azure + "X-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront\nX-Cache: TCP_MISS", Identity{"azure", "FRA", "DE", "Frankfurt", run.CacheMiss}},
+		{"CloudFront in front of Azure", azure + "X-Amz-Cf-Pop: GRU3-P2\nX-Cache: TCP_MISS\nX-Cache: Hit from cloudfront", Identity{"cloudfront", "GRU3-P2", "BR", "São Paulo", run.CacheHit}},
+		{"Fastly in front of Akamai's storage", "Server: AkamaiNetStorage\nX-Served-By: cache-bom1-BOM\nX-Cache: HIT", Identity{"fastly", "BOM", "IN", "Mumbai", run.CacheHit}},
 		{"Akamai's storage", "Server: AkamaiNetStorage", Identity{CDN: "akamai", Cache: run.CacheUnknown}},
 		{"Fastly by its timer", "Via: 1.1 varnish\nX-Timer: S1700000000.123456,VS0,VE1\nX-Cache: HIT", Identity{CDN: "fastly", Cache: run.CacheHit}},
-		{"Cloudflare in front of Vercel", "Server: cloudflare\nCf-Ray: 1-GRU\nX-Vercel-Id: iad1::a\nX-Vercel-Cache: HIT\nCf-Cache-Status: DYNAMIC", Identity{"cloudflare", "GRU", "BR", run.CacheBypass}},
-		{"Gcore by its node", "X-ID: fr5-hw-edge-gc1\nCache: HIT", Identity{"gcore", "fr5-hw-edge-gc1", "", run.CacheHit}},
+		{"Cloudflare in front of Vercel", "Server: cloudflare\nCf-Ray: 1-GRU\nX-Vercel-Id: iad1::a\nX-Vercel-Cache: HIT\nCf-Cache-Status: DYNAMIC", Identity{"cloudflare", "GRU", "BR", "São Paulo", run.CacheBypass}},
+		{"Gcore by its node", "X-ID: fr5-hw-edge-gc1\nCache: HIT", Identity{"gcore", "fr5-hw-edge-gc1", "", "", run.CacheHit}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, Identify(parse(tt.headers))); diff != "" {

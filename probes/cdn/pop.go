@@ -5,45 +5,50 @@ import (
 	"strings"
 )
 
-// POPTableVersion is the version of the table from airports to countries: CDNs
-// reuse codes, and open points of presence.
-const POPTableVersion = "2026-11"
+// POPTableVersion is the version of the table from airports to cities and
+// countries: CDNs reuse codes, and open points of presence. Of the codes that
+// Cloudflare's list of its data centres has (August 2026) city and country are
+// that list's; of the others they are those of the airport in OpenFlights' list.
+const POPTableVersion = "2026-11.1"
 
-// popTable names points of presence by country: the IATA codes of airports and
-// cities, and the few codes of the same form that CDNs made up.
+// popTable names points of presence by country and city: the IATA codes of
+// airports and cities, and the few codes of the same form that CDNs made up, of
+// some of which the city is not known.
 //
 //go:embed pops.csv
 var popTable string
 
-var countryOf, isCountry = func() (codes map[string]string, countries map[string]bool) {
-	codes, countries = map[string]string{}, map[string]bool{}
-	for line := range strings.Lines(popTable) {
-		country, list, _ := strings.Cut(line, ",")
-		for _, code := range strings.Fields(list) {
-			codes[code] = country
+// place is where a point of presence is.
+type place struct{ country, city string }
+
+var placeOf, isCountry = func() (codes map[string]place, countries map[string]bool) {
+	codes, countries = map[string]place{}, map[string]bool{}
+	_, lines, _ := strings.Cut(popTable, "\n") // the heading
+	for line := range strings.Lines(lines) {
+		if f := strings.Split(strings.TrimSpace(line), ","); len(f) == 3 {
+			codes[f[0]] = place{f[1], f[2]}
+			countries[f[1]] = true
 		}
-		countries[country] = true
 	}
-	delete(countries, "country") // the heading
 	return codes, countries
 }()
 
-// CountryOfAirport is the ISO 3166-1 alpha-2 code of the country in which the
-// airport or city with that IATA code lies, or empty. The case does not matter.
-func CountryOfAirport(iata string) string {
+// placeOfAirport is where the airport or city with that IATA code lies; what is
+// not known is empty. The case does not matter.
+func placeOfAirport(iata string) place {
 	if len(iata) != 3 {
-		return ""
+		return place{}
 	}
-	return countryOf[strings.ToUpper(iata)]
+	return placeOf[strings.ToUpper(iata)]
 }
 
-// airport is the country of a name that starts with an airport: FRA56-P5, fra1.
-func airport(pop string) string {
-	if len(pop) < 3 {
-		return ""
-	}
-	return CountryOfAirport(pop[:3])
-}
+// CountryOfAirport is the ISO 3166-1 alpha-2 code of the country in which the
+// airport or city with that IATA code lies, or empty. The case does not matter.
+func CountryOfAirport(iata string) string { return placeOfAirport(iata).country }
+
+// CityOfAirport is the city in which the airport or city with that IATA code
+// lies, in English, or empty. The case does not matter.
+func CityOfAirport(iata string) string { return placeOfAirport(iata).city }
 
 // prefix is the country of a name that starts with one: DE1, defr, ID_JI_….
 func prefix(pop string) string {

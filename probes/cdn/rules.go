@@ -25,37 +25,37 @@ var vendors = []rule{
 		is: func(h header) bool {
 			return h.has("Cf-Ray", "Cf-Cache-Status") || strings.EqualFold(h.get("Server"), "cloudflare")
 		},
-		pop:     afterHyphen("Cf-Ray"),
-		country: airport,
-		cache:   firstOf(lastWord("Cf-Cache-Status"), func(h header) string { d, _ := h.timing("cfCacheStatus"); return word(d) }),
+		pop:      afterHyphen("Cf-Ray"),
+		airports: true,
+		cache:    firstOf(lastWord("Cf-Cache-Status"), func(h header) string { d, _ := h.timing("cfCacheStatus"); return word(d) }),
 	},
 	{
-		name:    "azure",
-		is:      func(h header) bool { return h.has("X-Azure-Ref") },
-		pop:     azurePOP,
-		country: airport,
-		cache:   lastWord("X-Cache"),
+		name:     "azure",
+		is:       func(h header) bool { return h.has("X-Azure-Ref") },
+		pop:      azurePOP,
+		airports: true,
+		cache:    lastWord("X-Cache"),
 		wrote: func(last string) bool {
 			return strings.HasPrefix(last, "tcp_") || last == "config_nocache" || last == "private_nostore" || last == "n/a"
 		},
 	},
 	{
-		name:    "fastly",
-		is:      isFastly,
-		pop:     fastlyPOP,
-		country: airport,
-		cache:   fastlyCache,
-		wrote:   func(last string) bool { return last == "hit" || last == "miss" },
+		name:     "fastly",
+		is:       isFastly,
+		pop:      fastlyPOP,
+		airports: true,
+		cache:    fastlyCache,
+		wrote:    func(last string) bool { return last == "hit" || last == "miss" },
 	},
 	{
 		name: "cloudfront",
 		is: func(h header) bool {
 			return h.has("X-Amz-Cf-Id", "X-Amz-Cf-Pop") || h.contains("Via", ".cloudfront.net")
 		},
-		pop:     func(h header) string { return h.last("X-Amz-Cf-Pop") },
-		country: airport,
-		cache:   cloudfrontCache,
-		wrote:   func(last string) bool { return strings.HasSuffix(last, " from cloudfront") },
+		pop:      func(h header) string { return h.last("X-Amz-Cf-Pop") },
+		airports: true,
+		cache:    cloudfrontCache,
+		wrote:    func(last string) bool { return strings.HasSuffix(last, " from cloudfront") },
 	},
 	{
 		name: "bunny",
@@ -95,9 +95,9 @@ var vendors = []rule{
 		is: func(h header) bool {
 			return h.has("X-Azion-Edge-Location") || h.contains("Server", "azion") || h.contains("Via", "azion")
 		},
-		pop:     get("X-Azion-Edge-Location"),
-		country: airport,
-		cache:   lastWord("X-Cache"),
+		pop:      get("X-Azion-Edge-Location"),
+		airports: true,
+		cache:    lastWord("X-Cache"),
 	},
 	{
 		name: "gocache",
@@ -120,8 +120,8 @@ var vendors = []rule{
 			}
 			return region
 		},
-		country: airport,
-		cache:   lastWord("X-Vercel-Cache"),
+		airports: true,
+		cache:    lastWord("X-Vercel-Cache"),
 	},
 	{
 		name:    "keycdn",
@@ -344,7 +344,7 @@ func bunnyCountry(pop string) string {
 		return ""
 	}
 	if len(letters) == 3 {
-		return airport(letters)
+		return CountryOfAirport(letters)
 	}
 	return country(letters)
 }
