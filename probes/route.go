@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -15,8 +16,9 @@ import (
 // route is how a run's addresses are rewritten and what its requests say.
 type route struct {
 	scheme string
-	target string   // with the app's query
-	hosts  []string // that the CDN stands for; without a port of any
+	target string            // with the app's query
+	query  map[string]string // the app's
+	hosts  []string          // that the CDN stands for; without a port of any
 	cdn    run.CDN
 	mode   string // of CMCD: header, query, off
 	cmcd   string // query argument; empty when none is sent
@@ -29,7 +31,7 @@ func newRoute(spec Spec) (*route, error) {
 		return nil, fmt.Errorf("target %q: want an absolute http or https URL", spec.Target.URL)
 	}
 	v := &route{
-		scheme: u.Scheme, cdn: spec.CDN, hosts: append([]string{u.Host}, spec.CDN.Hosts...),
+		scheme: u.Scheme, cdn: spec.CDN, query: spec.App.Query, hosts: append([]string{u.Host}, spec.CDN.Hosts...),
 		mode: orDefault(spec.App.CMCD, "header"), header: http.Header{},
 	}
 	maps.Copy(v.header, spec.Network.Header)
@@ -81,6 +83,25 @@ func (v *route) identify(runID string) {
 
 // manifest is the address to press play on.
 func (v *route) manifest() string { return v.rewrite(v.target) }
+
+// through is the manifest's address as a service's own interface gives it, with
+// the app's query. Where a CDN is to be asked it has to stand for its host:
+// else the run would be another's.
+func (v *route) through(manifest string) (string, error) {
+	u, err := url.Parse(manifest)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return "", errors.New("want an absolute http or https URL")
+	}
+	stands := slices.ContainsFunc(v.hosts, func(h string) bool { return sameHost(h, u) }) || sameHost(v.cdn.Host, u)
+	if (v.cdn.Host != "" || v.cdn.ConnectTo != "") && !stands {
+		return "", fmt.Errorf("CDN %s does not stand for host %s: neither the target's URL nor the CDN's hosts name it", v.cdn.Name, u.Host)
+	}
+	if len(v.query) == 0 {
+		return manifest, nil // whose spelling may be signed
+	}
+	u.RawQuery = withQuery(u.RawQuery, v.query)
+	return u.String(), nil
+}
 
 // rewrite is the address to ask in place of one that the target, a manifest or
 // a redirect names: through the CDN where its host is the CDN's to serve. What

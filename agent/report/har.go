@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -196,7 +197,7 @@ func harEntryOf(r *run.Run, k int) harEntry {
 		Started: harTime(r.StartedAt.Add(time.Duration(s.StartMs * float64(time.Millisecond)))),
 		Time:    s.QueueMs + s.DNSMs + s.ConnMs + s.TLSMs + s.WaitMs + s.RecvMs,
 		Request: harRequest{
-			Method: http.MethodGet, URL: s.URL, HTTPVersion: harVersion(s.Proto),
+			Method: cmp.Or(s.Method, http.MethodGet), URL: s.URL, HTTPVersion: harVersion(s.Proto),
 			Cookies: []harPair{}, Headers: []harPair{}, Query: harQuery(s.URL), HeadersSize: -1,
 		},
 		Response: harResponse{

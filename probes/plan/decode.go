@@ -166,7 +166,7 @@ type object struct {
 }
 
 // later are keys of the format that this version does not read.
-var later = []string{"playback_api", "play"}
+var later = []string{"play"}
 
 // object reads a mapping and notes the keys that it may not have. It is never
 // nil.

@@ -62,6 +62,12 @@ func TestDocumentedPlan(t *testing.T) {
 		Target: run.Target{
 			Name: "film", URL: "https://origin.example/film/manifest.mpd", Interval: 5 * time.Minute,
 			Threshold: 2 * time.Second, Timeout: 30 * time.Second,
+			PlaybackAPI: &run.PlaybackAPI{
+				URL: "https://api.example/v2/play/film", Method: "POST",
+				Headers: map[string]string{"Authorization": "Bearer ${env:FIRSTFRAME_SECRET_API}"},
+				Body:    `{"device": "probe", "pin": "${file:pin}"}`, Manifest: "$.streams[0].url",
+				ManifestQuery: map[string]string{"hdnts": "$.streams[0].token"}, StreamHeaders: map[string]string{"X-Session": "$.session.id"},
+			},
 		},
 		CDNs: []run.CDN{a, origin}, Apps: []run.App{newer},
 	}}

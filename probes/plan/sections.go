@@ -146,7 +146,7 @@ func (d *decoder) set(o *object) map[string]float64 {
 }
 
 func (d *decoder) target(n ast.Node, p *Plan, names unique) Target {
-	o := d.object(n, "target", "name", "url", "cdns", "apps", "interval", "threshold", "timeout", "connection", "labels", "redact")
+	o := d.object(n, "target", "name", "url", "cdns", "apps", "interval", "threshold", "timeout", "connection", "labels", "redact", "playback_api")
 	t := Target{Target: run.Target{
 		Name:       o.required("name", name),
 		URL:        o.required("url", address),
@@ -156,6 +156,8 @@ func (d *decoder) target(n ast.Node, p *Plan, names unique) Target {
 		Connection: o.oneOf("connection", "cold", "warm"),
 		Labels:     o.dictionary("labels", run.MaxLabels, name, anyText),
 		Redact:     d.patterns(o),
+
+		PlaybackAPI: d.playbackAPI(o),
 	}}
 	if t.Threshold > t.Timeout {
 		d.errorf(o.at, "target %q: its threshold %s is longer than its timeout %s", t.Name, short(t.Threshold), short(t.Timeout))

@@ -54,9 +54,9 @@ func (d *decoder) text(n ast.Node, what string, check func(string) error) string
 }
 
 // shown is the text of a key, such as headers.X-App, in an error: shortened, and
-// without what is secret.
+// without what is secret, as values of headers and a body may be.
 func shown(key, s string) string {
-	if _, name, ok := strings.Cut(key, "."); ok && redact.Secret(name) {
+	if strings.HasPrefix(key, "headers.") || key == "body" {
 		return redact.Mark
 	}
 	return clip(redact.Text(s))

@@ -6,9 +6,10 @@
 // behaviour as data.
 //
 // Bounds: a manifest or playlist has at most 16 MiB, a steering manifest 256
-// KiB, a key or a clock 1 KiB, a segment index 1 MiB, an initialization segment 4
-// MiB, a media segment 256 MiB (never held; 64 MiB, and held, under
-// AES-256-GCM), a request 20 redirects, a run 500 requests.
+// KiB, a key or a clock 1 KiB, a segment index 1 MiB, the answer of a service's
+// own interface 1 MiB, an initialization segment 4 MiB, a media segment 256 MiB
+// (never held; 64 MiB, and held, under AES-256-GCM), a request 20 redirects, a
+// run 500 requests.
 package player
 
 import (
@@ -42,6 +43,7 @@ type Config struct {
 	Model  *Model        // nil: the default for the format that the manifest turns out to have
 	App    run.App       // codecs, height and parameters; its requests' headers are Header
 	Header http.Header   // of every request
+	API    *API          // asked before the manifest, whose URL it gives; nil: there is none
 
 	// Rewrite turns an absolute address that a manifest or a redirect names
 	// into the one to ask; nil leaves it as it is. Addresses that it made come
@@ -109,22 +111,34 @@ func Play(ctx context.Context, cfg Config) *Result {
 	if s.start.IsZero() {
 		s.start = time.Now()
 	}
-	if s.model == nil {
-		s.model = Default(formatOfURL(cfg.URL))
-	}
-	if s.think = s.model.think(formatOfURL(cfg.URL)); s.think == nil {
-		s.think = &Think{}
-	}
+	s.guess()
 	var p presentation
 	err := s.run(ctx, &p)
 	return s.result(&p, err)
 }
 
-// run is the whole start-up: the manifest, then what its format asks for.
+// guess takes the model, and its times, of the format that the manifest's address
+// looks like.
+func (s *session) guess() {
+	format := formatOfURL(s.cfg.URL)
+	if s.cfg.Model == nil {
+		s.model = Default(format)
+	}
+	if s.think = s.model.think(format); s.think == nil {
+		s.think = &Think{}
+	}
+}
+
+// run is the whole start-up: the service's own interface, the manifest, then
+// what its format asks for.
 func (s *session) run(ctx context.Context, p *presentation) error {
+	after, err := s.callAPI(ctx)
+	if err != nil {
+		return err
+	}
 	var body bytes.Buffer
 	m, err := s.request(ctx, ask{
-		name: run.StepManifest, url: s.cfg.URL, after: s.pressed(), think: s.think.Manifest,
+		name: run.StepManifest, url: s.cfg.URL, after: after, think: s.think.Manifest,
 		maxBytes: maxManifest, compress: true, reset: body.Reset, body: collect(&body),
 		done: func(*fetch.Exchange) error {
 			var err error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -68,6 +69,8 @@ type ask struct {
 	rng      *fetch.Range
 	others   []string // where else it is
 	method   string
+	payload  []byte      // the request's body
+	header   http.Header // nil: the run's
 	after    Moment
 	think    time.Duration
 	maxBytes int64
@@ -168,7 +171,8 @@ func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, af
 		if got.Location == "" {
 			return got, nil
 		}
-		next := s.cfg.rewrite(got.Location)
+		var next string
+		next, a = s.next(a, seen[hop], got)
 		switch {
 		case slices.Contains(seen, next):
 			return answer{}, failed(run.ErrRedirect, a.name, "a loop back to "+short(next), got.Moment)
@@ -185,11 +189,17 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 		return answer{}, failed(run.ErrUnsupported, a.name, fmt.Sprintf("more than %d requests before the first frame", maxSteps), after)
 	}
 	req := fetch.Request{
-		Method: a.method, URL: target, Header: s.cfg.Header, Range: a.rng, Compress: a.compress,
+		Method: a.method, URL: target, Header: s.cfg.Header, Payload: a.payload, Range: a.rng, Compress: a.compress,
 		FirstByteTimeout: p.FirstByte, StallTimeout: p.Stall, Timeout: p.Total, MaxBytes: a.maxBytes, Body: a.body,
 	}
+	if a.header != nil {
+		req.Header = a.header
+	}
 	n := &node{after: after, start: time.Now()}
-	n.Step = run.Step{Name: a.name, Track: a.track, URL: target, Attempt: number}
+	n.Step = run.Step{Name: a.name, Track: a.track, Method: a.method, URL: target, Attempt: number}
+	if n.Method == http.MethodGet {
+		n.Method = ""
+	}
 	index := s.begin(n)
 	if a.asked != nil {
 		a.asked()

@@ -181,6 +181,7 @@ const (
 type Step struct {
 	Name    StepName  `json:"name"`
 	Track   string    `json:"track,omitempty"`   // video, audio; empty where the step serves both
+	Method  string    `json:"method,omitempty"`  // of the request; empty is GET
 	URL     string    `json:"url,omitempty"`     // as requested; empty for a wait
 	Attempt int64     `json:"attempt,omitempty"` // 1 is the first try; 0 for a wait
 	StartMs float64   `json:"start_ms"`          // asked for: before it waits for a connection
@@ -206,11 +207,11 @@ type Step struct {
 	// request was given up), or why it failed. At most MaxConnects.
 	Connects []string `json:"connects,omitempty"`
 
-	// Headers are the few of the answer that identify CDN, POP and cache, by
 	// CNAMEs are the names that DNS led the URL's host through to its addresses,
 	// in order and in lower case; none on a reused connection. At most MaxCNAMEs.
 	CNAMEs []string `json:"cnames,omitempty"`
 
+	// Headers are the few of the answer that identify CDN, POP and cache, by
 	// lower-case name.
 	Headers map[string][]string `json:"headers,omitempty"`
 }
@@ -218,10 +219,10 @@ type Step struct {
 // MaxConnects bounds a step's Connects.
 const MaxConnects = 64
 
-// IsWait tells a wait from a request attempt.
 // MaxCNAMEs bounds a step's CNAMEs.
 const MaxCNAMEs = 16
 
+// IsWait tells a wait from a request attempt.
 func (s Step) IsWait() bool { return s.URL == "" }
 
 // ErrorType says why a run or a step failed. The list is closed.

@@ -63,7 +63,7 @@ func steps() *rapid.Generator[Step] {
 	return rapid.Custom(func(t *rapid.T) Step {
 		s := Step{
 			Name: rapid.SampledFrom(StepNames).Draw(t, "name"), Track: rapid.SampledFrom([]string{"", TrackVideo, TrackAudio}).Draw(t, "track"),
-			URL: rapid.String().Draw(t, "url"), Attempt: rapid.Int64().Draw(t, "attempt"),
+			Method: rapid.SampledFrom([]string{"", "HEAD", "POST"}).Draw(t, "method"), URL: rapid.String().Draw(t, "url"), Attempt: rapid.Int64().Draw(t, "attempt"),
 			StartMs: floats().Draw(t, "start"), EndMs: floats().Draw(t, "end"), QueueMs: floats().Draw(t, "queue"),
 			DNSMs: floats().Draw(t, "dns"), ConnMs: floats().Draw(t, "connect"), TLSMs: floats().Draw(t, "tls"),
 			WaitMs: floats().Draw(t, "wait"), RecvMs: floats().Draw(t, "receive"),

@@ -19,6 +19,8 @@ type Target struct {
 	Connection string            // cold (default), warm: a connection to each host is made beforehand
 	Labels     map[string]string // at most MaxLabels
 
+	PlaybackAPI *PlaybackAPI // asked before the manifest; nil: there is none
+
 	// Redact are regular expressions for secrets in URLs that no name gives
 	// away, such as a token in the path: what their first group matches,
 	// without a group all that they match, is not in the run.

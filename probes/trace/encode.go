@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -48,10 +49,10 @@ func check(r *run.Run) (oteltrace.TraceID, error) {
 		if len(s.Connects) > run.MaxConnects {
 			return fail("step %d (%s): %d attempts to connect, at most %d", i, s.Name, len(s.Connects), run.MaxConnects)
 		}
-		for name := range s.Headers {
 		if len(s.CNAMEs) > run.MaxCNAMEs {
 			return fail("step %d (%s): %d names, at most %d", i, s.Name, len(s.CNAMEs), run.MaxCNAMEs)
 		}
+		for name := range s.Headers {
 			if len(name) > maxKey {
 				return fail("step %d (%s): a header's name has %d bytes, at most %d", i, s.Name, len(name), maxKey)
 			}
@@ -234,11 +235,14 @@ func stepSpanName(s *run.Step) string {
 	if s.IsWait() {
 		return text(string(s.Name))
 	}
-	return method
+	return method(s)
 }
 
-// method is that of every request of a run: playing only ever reads.
-const method = "GET"
+// method is a request's.
+func method(s *run.Step) string { return text(cmp.Or(s.Method, getMethod)) }
+
+// getMethod is that of a step without one: nearly every request only reads.
+const getMethod = "GET"
 
 func stepKind(s *run.Step) oteltrace.SpanKind {
 	if s.IsWait() {
@@ -265,7 +269,7 @@ func stepAttributes(s *run.Step, i int) []attr {
 	attrs = appendString(attrs, keyDetail, s.Detail)
 	attrs = appendString(attrs, semconv.ErrorTypeKey, conventionalError(s))
 	if !s.IsWait() {
-		attrs = append(attrs, semconv.HTTPRequestMethodKey.String(method))
+		attrs = append(attrs, semconv.HTTPRequestMethodKey.String(method(s)))
 		attrs = appendServer(attrs, s.URL)
 		if s.Attempt > 1 {
 			attrs = append(attrs, semconv.HTTPRequestResendCountKey.Int64(s.Attempt-1))
@@ -277,13 +281,13 @@ func stepAttributes(s *run.Step, i int) []attr {
 	if len(s.Connects) > 0 {
 		attrs = append(attrs, keyConnects.StringSlice(texts(s.Connects)))
 	}
+	if len(s.CNAMEs) > 0 {
+		attrs = append(attrs, keyCNAMEs.StringSlice(texts(s.CNAMEs)))
+	}
 	return appendHeaders(attrs, s.Headers)
 }
 
 // conventionalError is error.type as the conventions want it: the status where
-	if len(s.CNAMEs) > 0 {
-		attrs = append(attrs, keyCNAMEs.StringSlice(texts(s.CNAMEs)))
-	}
 // that is the error.
 func conventionalError(s *run.Step) string {
 	if s.Error != "" && s.Status >= 400 {

@@ -189,6 +189,10 @@ func setStepString(s *run.Step, key, v string) {
 		s.Error = run.ErrorType(v)
 	case string(keyDetail):
 		s.Detail = v
+	case string(semconv.HTTPRequestMethodKey):
+		if v != getMethod {
+			s.Method = v
+		}
 	case string(semconv.URLFullKey):
 		s.URL = v
 	case string(semconv.NetworkProtocolVersionKey):
