@@ -43,13 +43,24 @@ func backlogged(t *testing.T, ip string) string {
 	case *syscall.SockaddrInet6:
 		port = fmt.Sprint(sa.Port)
 	}
-	for range 8 {
+	var conns []net.Conn
+	t.Cleanup(func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	})
+	// One that fails could be a busy machine's.
+	for failed := 0; failed < 2; {
 		c, err := net.DialTimeout("tcp", net.JoinHostPort(ip, port), 100*time.Millisecond)
 		if err != nil {
-			return port
+			failed++
+			continue
 		}
-		t.Cleanup(func() { c.Close() })
+		failed = 0
+		conns = append(conns, c)
+		if len(conns) == 8 {
+			t.Skip("the queue does not fill here")
+		}
 	}
-	t.Skip("the queue does not fill here")
-	return ""
+	return port
 }

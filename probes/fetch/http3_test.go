@@ -33,20 +33,27 @@ func both(t *testing.T, o quicOptions, h http.HandlerFunc) (*httptest.Server, *q
 	return s, serveQUIC(t, s, s.Listener.Addr().String(), o), cfg
 }
 
-// protocolsOf are the protocols of exchanges made one after another, each when
-// told.
-func protocolsOf(t *testing.T, c *fetch.Client, url string, when ...func()) (all []string, list []*fetch.Exchange) {
+// visit makes requests one after another, until one goes over HTTP/3 and at most
+// as many as told, and then one more. It returns their protocols and the
+// exchanges.
+func visit(t *testing.T, c *fetch.Client, url string, most int) (protos string, list []*fetch.Exchange) {
 	t.Helper()
-	for _, f := range when {
-		f()
+	var all []string
+	last := false
+	for deadline := time.Now().Add(10 * time.Second); len(list) < most && time.Now().Before(deadline); {
 		x := c.Do(t.Context(), fetch.Request{URL: url})
 		ok(t, x)
 		all, list = append(all, x.Proto), append(list, x)
+		if last {
+			break
+		}
+		last = x.Proto == "3"
+		time.Sleep(ms)
 	}
-	return all, list
+	return strings.Join(slices.Compact(all), " "), list
 }
 
-func atOnce() {}
+const untilHTTP3 = 10_000
 
 // A first visit begins with HTTP/2. The request after the answer that offers
 // HTTP/3 goes over HTTP/2 too, while QUIC is dialled beside it; what follows
@@ -54,112 +61,74 @@ func atOnce() {}
 // nothing of the sort happens.
 func TestAltSvcFollowed(t *testing.T) {
 	s, q, cfg := both(t, quicOptions{}, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
-	connected := func(n int64) func() {
-		return func() {
-			for deadline := time.Now().Add(5 * time.Second); q.conns.Load() < n && time.Now().Before(deadline); {
-				time.Sleep(time.Millisecond)
-			}
-			time.Sleep(50 * time.Millisecond) // the handshake's end
-		}
+	if got, _ := visit(t, open(t, cfg), s.URL, 5); got != "2" || q.conns.Load() != 0 {
+		t.Errorf("ignored: HTTP/%s, %d connections over QUIC", got, q.conns.Load())
 	}
-	expect := func(what string, got []string, want string) {
-		t.Helper()
-		if strings.Join(got, " ") != want {
-			t.Errorf("%s: HTTP/%v, want %s", what, got, want)
-		}
-	}
-	got, _ := protocolsOf(t, open(t, cfg), s.URL, atOnce, atOnce, atOnce)
-	expect("ignored", got, "2 2 2")
 
 	cfg.AltSvc = &fetch.AltSvc{}
-	got, list := protocolsOf(t, open(t, cfg), s.URL, atOnce, atOnce, connected(1), atOnce)
-	expect("first visit", got, "2 2 3 3")
-	if x := list[2]; !x.Reused || x.Timing.Connect+x.Timing.TLS != 0 || len(x.Attempts) != 0 {
-		t.Errorf("the first over HTTP/3 dialled: %+v", x)
+	got, list := visit(t, open(t, cfg), s.URL, untilHTTP3)
+	if got != "2 3" || list[1].Proto != "2" || q.conns.Load() != 1 || cfg.AltSvc.Len() != 1 {
+		t.Errorf("first visit: HTTP/%s, the second over HTTP/%s, %d connections over QUIC, %d alternatives", got, list[1].Proto, q.conns.Load(), cfg.AltSvc.Len())
 	}
-	if q.conns.Load() != 1 || cfg.AltSvc.Len() != 1 {
-		t.Errorf("%d connections over QUIC, %d alternatives", q.conns.Load(), cfg.AltSvc.Len())
+	if x := list[len(list)-1]; !x.Reused || x.Timing.Connect+x.Timing.TLS != 0 || len(x.Attempts) != 0 {
+		t.Errorf("one over HTTP/3 dialled: %+v", x)
 	}
 
-	got, list = protocolsOf(t, open(t, cfg), s.URL, atOnce, atOnce)
-	expect("next visit", got, "3 3")
-	if x := list[0]; x.Reused || x.Timing.Connect == 0 || x.Timing.TLS == 0 || len(x.Attempts) != 1 || x.Attempts[0].Network != "quic" {
-		t.Errorf("the first of the next visit: %+v", x)
+	cfg.AltSvcDelay = 10 * time.Second
+	got, list = visit(t, open(t, cfg), s.URL, 2)
+	if x := list[0]; got != "3" || x.Reused || x.Timing.Connect == 0 || x.Timing.TLS == 0 || len(x.Attempts) != 1 || x.Attempts[0].Network != "quic" {
+		t.Errorf("next visit: HTTP/%s, the first %+v", got, x)
 	}
 	cfg.HTTP = "1.1" // a version that is forced goes before
-	got, _ = protocolsOf(t, open(t, cfg), s.URL, atOnce)
-	expect("forced", got, "1.1")
+	if got, _ = visit(t, open(t, cfg), s.URL, 2); got != "1.1" {
+		t.Errorf("forced: HTTP/%s", got)
+	}
 }
 
-// Where QUIC worked before it has a head start: TCP is dialled when that is
-// over, and what is there first serves. Where UDP is not let through, the next
-// visit loses the head start once, and no more.
+// Where QUIC has worked before it has a head start: TCP is dialled when that is
+// over, or QUIC is refused. What did not answer, or refused, is left alone.
 func TestAltSvcHeadStart(t *testing.T) {
-	s, _, cfg := both(t, quicOptions{}, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
+	works, _, cfg := both(t, quicOptions{}, func(w http.ResponseWriter, r *http.Request) {})
+	const headStart = 500 * ms
 	for _, tt := range []struct {
-		name    string
-		connect time.Duration
-		want    string
-		queue   time.Duration
-	}{
-		{"QUIC within the head start", 50 * ms, "3", 0},
-		{"QUIC too slow", 500 * ms, "2", 150 * ms},
-	} {
+		name   string
+		listen bool // on the alternative's port, without an answer
+		queue  time.Duration
+	}{{"mute", true, headStart}, {"refused", false, 0}} {
 		t.Run(tt.name, func(t *testing.T) {
-			slow := httptest.NewUnstartedServer(s.Config.Handler)
-			slow.EnableHTTP2 = true
-			slow.StartTLS()
-			defer slow.Close()
-			addr := slow.Listener.Addr().String()
-			_, port, _ := net.SplitHostPort(addr)
-			slow.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var port string
+			s, _ := serve(t, true, true, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Alt-Svc", `h3=":`+port+`"; ma=3600`)
 			})
-			cfg.AltSvc, cfg.AltSvcDelay = &fetch.AltSvc{}, 150*ms
-			// That QUIC works from here is known from another server.
+			mute, err := net.ListenPacket("udp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer mute.Close()
+			_, port, _ = net.SplitHostPort(mute.LocalAddr().String())
+			if !tt.listen {
+				mute.Close()
+			}
+			cfg := cfg
+			cfg.AltSvc, cfg.AltSvcDelay, cfg.Insecure = &fetch.AltSvc{}, headStart, true
+			// That QUIC works from here is known from another server, that this
+			// one speaks it is known, too.
 			c := fetch.New(cfg)
-			protocolsOf(t, c, s.URL, atOnce, atOnce, func() { time.Sleep(200 * ms) })
-			// That this one speaks it, too.
-			protocolsOf(t, c, slow.URL, atOnce)
+			visit(t, c, works.URL, untilHTTP3)
+			visit(t, c, s.URL, 1)
 			c.Close()
 
-			q := serveQUIC(t, slow, addr, quicOptions{connect: tt.connect})
-			last := fetch.New(cfg)
-			x := last.Do(t.Context(), fetch.Request{URL: slow.URL})
-			ok(t, x)
-			last.Close()
-			if x.Proto != tt.want || x.Timing.Queue < tt.queue || x.Timing.Queue > tt.queue+100*ms {
-				t.Errorf("HTTP/%s after a queue of %v, want HTTP/%s after %v; the server took %v", x.Proto, x.Timing.Queue, tt.want, tt.queue, time.Duration(q.connect.Load()))
-			}
-			if tt.want == "3" {
-				return
-			}
-			// What did not answer is left alone.
-			if x := open(t, cfg).Do(t.Context(), fetch.Request{URL: slow.URL}); x.Proto != "2" || x.Timing.Queue > 50*ms {
-				t.Errorf("then HTTP/%s after a queue of %v", x.Proto, x.Timing.Queue)
+			for i, queue := range []time.Duration{tt.queue, 0} {
+				c := fetch.New(cfg)
+				x := c.Do(t.Context(), fetch.Request{URL: s.URL})
+				ok(t, x)
+				c.Close()
+				if x.Proto != "2" || x.Timing.Queue < queue || x.Timing.Queue > queue+headStart-50*ms {
+					t.Errorf("visit %d: HTTP/%s after a queue of %v, want HTTP/2 after %v", i, x.Proto, x.Timing.Queue, queue)
+				}
 			}
 		})
 	}
-	t.Run("QUIC refused", func(t *testing.T) {
-		cfg.AltSvc, cfg.AltSvcDelay = &fetch.AltSvc{}, time.Minute
-		c := open(t, cfg)
-		protocolsOf(t, c, s.URL, atOnce, atOnce, func() { time.Sleep(200 * ms) })
-		_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
-		// The same origin at an address without QUIC: the refusal ends the wait.
-		other, err := net.Listen("tcp", "127.0.0.8:"+port)
-		if err != nil {
-			t.Skip(err)
-		}
-		srv := &httptest.Server{Listener: other, Config: &http.Server{Handler: s.Config.Handler}, EnableHTTP2: true}
-		srv.StartTLS()
-		defer srv.Close()
-		cfg.ConnectTo = map[string]string{"127.0.0.1": "127.0.0.8"}
-		cfg.RootCAs, cfg.Insecure = nil, true
-		got, list := protocolsOf(t, open(t, cfg), s.URL, atOnce, atOnce)
-		if strings.Join(got, " ") != "2 2" || list[0].Timing.Sum() > 2*time.Second {
-			t.Errorf("HTTP/%v, the first in %v", got, list[0].Timing)
-		}
-	})
 }
 
 // Nothing is left of QUIC when the client is closed, whatever hangs.
@@ -198,8 +167,9 @@ func TestFailuresHTTP3(t *testing.T) {
 	s, cfg := protocol{"", "3", true, true}.serve(t, misbehave)
 	cfg.MaxHeaderBytes = 8 << 10
 	c := open(t, cfg)
+	ok(t, c.Do(t.Context(), fetch.Request{URL: s.URL})) // which makes the connection
 	for _, tt := range misbehaviour {
-		x := c.Do(t.Context(), fetch.Request{URL: s.URL + tt.path, FirstByteTimeout: 200 * ms, StallTimeout: 200 * ms})
+		x := c.Do(t.Context(), fetch.Request{URL: s.URL + tt.path, FirstByteTimeout: 500 * ms, StallTimeout: 200 * ms})
 		check(t, x)
 		if x.Err == nil && tt.want != "" || x.Err != nil && x.Err.Type != tt.want {
 			t.Errorf("%s: %+v, want %q", tt.path, x.Err, tt.want)
@@ -252,7 +222,11 @@ func TestFailuresHTTP3(t *testing.T) {
 		{"loopback", s.URL, fetch.Config{HTTP: "3"}, run.ErrBlockedAddress, fetch.ErrBlocked, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			x := open(t, tt.cfg).Do(t.Context(), fetch.Request{URL: tt.url, FirstByteTimeout: 300 * ms})
+			limit := 10 * time.Second
+			if errors.Is(tt.is, fetch.ErrFirstByteTimeout) {
+				limit = 300 * ms
+			}
+			x := open(t, tt.cfg).Do(t.Context(), fetch.Request{URL: tt.url, FirstByteTimeout: limit})
 			check(t, x)
 			if x.Err == nil || x.Err.Type != tt.want || tt.is != nil && !errors.Is(x.Err, tt.is) {
 				t.Fatalf("%+v, want %s of %v", x.Err, tt.want, tt.is)

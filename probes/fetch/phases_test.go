@@ -30,7 +30,7 @@ func once(t *testing.T, cfg fetch.Config, url string) *fetch.Exchange {
 	t.Helper()
 	c := fetch.New(cfg)
 	defer c.Close()
-	x := c.Do(t.Context(), fetch.Request{URL: url})
+	x := c.Do(t.Context(), fetch.Request{URL: url, Timeout: 20 * time.Second})
 	ok(t, x)
 	return x
 }
@@ -136,7 +136,7 @@ func TestConnectDelayed(t *testing.T) {
 	if len(errs) == 0 {
 		t.Skip("the queue does not stay full here")
 	}
-	atLeast(t, "connect", errs)
+	atLeast(t, "connect", ms, errs)
 }
 
 // One connection, four requests at once: each waits in queue for those before,

@@ -142,7 +142,9 @@ func (r *race[T]) run(ctx context.Context) (T, error) {
 			case done:
 				r.rec.end(res.index, ErrOvertaken)
 			default:
-				r.rec.end(res.index, res.err)
+				if ctx.Err() == nil { // else it was given up, and says nothing of the address
+					r.rec.end(res.index, res.err)
+				}
 				errs = append(errs, res.err)
 				r.goOn(ctx, delay, res.prefer)
 			}

@@ -31,7 +31,7 @@ var (
 type Attempt struct {
 	Network    string // "tcp", "quic"
 	Addr       netip.AddrPort
-	Start, End time.Time // End is zero while it is under way; of QUIC it is the end of the handshake
+	Start, End time.Time // End is zero where it was given up; of QUIC it is the end of the handshake
 	Err        error     // nil for the one that was used; [ErrOvertaken] where another was first
 }
 
