@@ -1,0 +1,202 @@
+// Package cmcd writes Common Media Client Data, version 1 (CTA-5004): what a
+// player tells a CDN of itself with each request, in headers or in one query
+// argument. [Data] is what there is to say; [Data.Header] and [Data.Query] write
+// it down.
+//
+// Bounds: session and content ids have at most 64 characters, as the standard
+// says, and the next object's address at most 1024 bytes; what is longer, or
+// has characters that a header cannot hold, is left out.
+package cmcd
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The bounds on strings.
+const (
+	maxID  = 64
+	maxNOR = 1024
+)
+
+// Data is what one request tells. What is zero is left out; of the buffer's
+// length, which is often 0, nil is.
+type Data struct {
+	BR  float64        // kbit/s that the object is encoded with
+	BL  *time.Duration // of media in the buffer
+	BS  bool           // the buffer has run dry
+	CID string         // content
+	D   time.Duration  // how long the object plays
+	MTP float64        // kbit/s that were measured
+	NOR string         // the next object, as an address relative to this one's
+	OT  byte           // m manifest, a audio, v video, Muxed, i init, k key, o other
+	SF  byte           // d DASH, h HLS
+	SID string         // session
+	ST  byte           // v on demand, l live
+	SU  bool           // it is needed to start playing
+	TB  float64        // kbit/s of the highest rendition that may be asked for
+}
+
+// Muxed is the OT of audio and video in one: av.
+const Muxed = 'M'
+
+// header is a header's place among the fields of a request.
+type header int
+
+// The headers in which the standard sorts keys, by how often they change.
+const (
+	object header = iota
+	request
+	session
+	status
+)
+
+var headers = [...]string{object: "Cmcd-Object", request: "Cmcd-Request", session: "Cmcd-Session", status: "Cmcd-Status"}
+
+// field is a key and its value.
+type field struct {
+	in   header
+	text string
+}
+
+// fields are what is said, by key in alphabetical order.
+func (d *Data) fields() []field {
+	var all []field
+	add := func(in header, said bool, text string) {
+		if said {
+			all = append(all, field{in, text})
+		}
+	}
+	number := func(in header, key string, v, step float64) {
+		n := math.Round(v/step) * step
+		add(in, n > 0 && n < 1<<53, fmt.Sprintf("%s=%.0f", key, n))
+	}
+	if d.BL != nil {
+		add(request, *d.BL >= 0, fmt.Sprintf("bl=%.0f", math.Round(float64(*d.BL)/float64(100*time.Millisecond))*100))
+	}
+	number(object, "br", d.BR, 1)
+	add(status, d.BS, "bs")
+	add(session, sendable(d.CID, maxID), "cid="+quoted(d.CID))
+	number(object, "d", float64(d.D)/float64(time.Millisecond), 1)
+	number(request, "mtp", d.MTP, 100)
+	add(request, sendable(d.NOR, maxNOR), "nor="+quoted(d.NOR))
+	if d.OT == Muxed {
+		add(object, true, "ot=av")
+	} else {
+		add(object, letter(d.OT), "ot="+string(rune(d.OT)))
+	}
+	add(session, letter(d.SF), "sf="+string(rune(d.SF)))
+	add(session, sendable(d.SID, maxID), "sid="+quoted(d.SID))
+	add(session, letter(d.ST), "st="+string(rune(d.ST)))
+	add(request, d.SU, "su")
+	number(object, "tb", d.TB, 1)
+	return all
+}
+
+func letter(c byte) bool { return c >= 'a' && c <= 'z' }
+
+// sendable tells whether s is something that a string can hold (RFC 8941, 3.3.3).
+func sendable(s string, limit int) bool {
+	outside := func(r rune) bool { return r < ' ' || r > '~' }
+	return s != "" && len(s) <= limit && strings.IndexFunc(s, outside) < 0
+}
+
+var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+func quoted(s string) string { return `"` + escape.Replace(s) + `"` }
+
+// Header is d as headers, whose names are as net/http writes them.
+func (d *Data) Header() http.Header {
+	h := http.Header{}
+	for _, f := range d.fields() {
+		name := headers[f.in]
+		if was := h.Get(name); was != "" {
+			f.text = was + "," + f.text
+		}
+		h.Set(name, f.text)
+	}
+	return h
+}
+
+// Query is d as a query argument, CMCD=…, percent-encoded as a whole; empty
+// where d says nothing.
+func (d *Data) Query() string {
+	var all []string
+	for _, f := range d.fields() {
+		all = append(all, f.text)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "CMCD=" + strings.ReplaceAll(url.QueryEscape(strings.Join(all, ",")), "+", "%20")
+}
+
+// AddTo is the address with d's query argument, in place of one that it has.
+func (d *Data) AddTo(address string) string {
+	address = Strip(address)
+	q := d.Query()
+	if q == "" {
+		return address
+	}
+	address, fragment, hasFragment := strings.Cut(address, "#")
+	switch {
+	case !strings.Contains(address, "?"):
+		address += "?"
+	case !strings.HasSuffix(address, "?") && !strings.HasSuffix(address, "&"):
+		address += "&"
+	}
+	if address += q; hasFragment {
+		address += "#" + fragment
+	}
+	return address
+}
+
+// Strip is the address without a query argument CMCD. The others stay as they
+// are, byte for byte: they may be signed.
+func Strip(address string) string {
+	before, query, ok := strings.Cut(address, "?")
+	if !ok || !strings.Contains(query, "CMCD=") {
+		return address
+	}
+	query, fragment, hasFragment := strings.Cut(query, "#")
+	var left []string
+	for arg := range strings.SplitSeq(query, "&") {
+		if !strings.HasPrefix(arg, "CMCD=") {
+			left = append(left, arg)
+		}
+	}
+	if len(left) > 0 {
+		before += "?" + strings.Join(left, "&")
+	}
+	if hasFragment {
+		before += "#" + fragment
+	}
+	return before
+}
+
+// Next is the address next as [Data.NOR] has it: relative to that of the request
+// where both are of one server, percent-encoded; empty where it is the same.
+func Next(address, next string) string {
+	from, err1 := url.Parse(address)
+	to, err2 := url.Parse(next)
+	if err1 != nil || err2 != nil || address == next {
+		return ""
+	}
+	if from.Scheme != to.Scheme || from.Host != to.Host {
+		return url.QueryEscape(next)
+	}
+	a, b := strings.Split(from.EscapedPath(), "/"), strings.Split(to.EscapedPath(), "/")
+	a = a[:len(a)-1]
+	for len(a) > 0 && len(b) > 1 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	path := strings.Repeat("../", len(a)) + strings.Join(b, "/")
+	if to.RawQuery != "" {
+		path += "?" + to.RawQuery
+	}
+	return strings.ReplaceAll(url.QueryEscape(path), "+", "%20")
+}
