@@ -34,6 +34,7 @@ Exit codes: 0 ended when told to, 1 failed, 2 the command was not understood.`
 type commands struct {
 	Serve serveCommand `cmd:"" help:"Run origin, CDN edges, name server and control until told to stop."`
 	Demo  demoCommand  `cmd:"" help:"Run a lab, a collector and a fleet, and break one country through one CDN after a minute."`
+	Link  linkCommand  `cmd:"" help:"Join two network namespaces by a line of given delay, rate and loss, with the lab's media at the far end. Needs root."`
 }
 
 type serveCommand struct {
@@ -72,8 +73,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitNotKnown
 	}
 	command := c.Serve.run
-	if parsed.Command() == "demo" {
+	switch parsed.Selected().Name {
+	case "demo":
 		command = c.Demo.run
+	case "link":
+		command = c.Link.run
 	}
 	if err := command(ctx, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "lab:", err)

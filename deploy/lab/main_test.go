@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +16,27 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/firstframe/firstframe/deploy/lab/lab"
+	"github.com/firstframe/firstframe/deploy/lab/link"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// getEnv names a URL that this program is to get in place of testing, in the
+// namespace where it was started.
+const getEnv = "FIRSTFRAME_TEST_GET"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(getEnv); url != "" {
+		res, err := http.Get(url)
+		if err == nil {
+			_, err = io.Copy(os.Stdout, res.Body)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestExitCodes(t *testing.T) {
 	for _, tc := range []struct {
@@ -33,6 +54,8 @@ func TestExitCodes(t *testing.T) {
 		{"no address for control", "serve --fast --control=nowhere", exitFailed, "", "nowhere"},
 		{"demo without programs", "demo --bin=/nonexistent", exitFailed, "", "/nonexistent/collector"},
 		{"demo of no country", "demo --country=XX", exitFailed, "", "no country XX"},
+		{"link of more loss than all", "link --loss=2", exitFailed, "", "not a possible link"},
+		{"link's command is missing", "link --", exitFailed, "", "no command"},
 		{"no agent", "serve --fast --agents --agent-bin=/nonexistent", exitFailed, "", "/nonexistent"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -73,4 +96,55 @@ func TestServe(t *testing.T) {
 		t.Errorf("%d, %s", got, stderr.String())
 	}
 	w.Close()
+}
+
+// A command at the near end reaches the lab's media over the line; what it
+// ends with is what the lab ends with.
+func TestLink(t *testing.T) {
+	for _, tc := range []struct {
+		name, script string
+		code         int
+		stdout       string
+	}{
+		{"good", "grep -c ff0 /proc/net/dev", exitOK, "1\n"},
+		{"bad", "exit 3", exitFailed, ""},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), []string{"link", "--rtt=1ms", "--", "sh", "-c", tc.script}, &stdout, &stderr)
+		if strings.Contains(stderr.String(), link.ErrUnavailable.Error()) {
+			t.Skip(stderr.String())
+		}
+		if code != tc.code || stdout.String() != tc.stdout {
+			t.Errorf("%s: %d, %q, %q", tc.name, code, stdout.String(), stderr.String())
+		}
+	}
+}
+
+func TestLinkServes(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, w := io.Pipe()
+	var stderr bytes.Buffer
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"link", "--rtt=20ms"}, w, &stderr)
+		w.Close()
+	}()
+	var info linkInfo
+	if err := json.NewDecoder(r).Decode(&info); err != nil {
+		<-code
+		if strings.Contains(stderr.String(), link.ErrUnavailable.Error()) {
+			t.Skip(stderr.String())
+		}
+		t.Fatal(err, stderr.String())
+	}
+	get := exec.CommandContext(ctx, "nsenter", "--net="+info.Near.Path, os.Args[0])
+	get.Env = append(os.Environ(), getEnv+"="+info.Origin+"/vod/ts/master.m3u8")
+	if out, err := get.Output(); err != nil || !strings.HasPrefix(string(out), "#EXTM3U") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	cancel()
+	if got := <-code; got != exitOK {
+		t.Errorf("%d, %s", got, stderr.String())
+	}
 }
