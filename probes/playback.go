@@ -64,7 +64,15 @@ func newPlaybackAPI(spec *run.PlaybackAPI, via *route, secrets *redact.Redactor)
 		})
 	}
 	var err error
-	if api.url, err = expand(spec.URL, url.QueryEscape); err != nil {
+	short := false
+	api.url, err = expand(spec.URL, func(s string) string {
+		short = short || s != "" && len(s) < redact.MinSecret
+		return url.QueryEscape(s)
+	})
+	if err == nil && short { // and steps hold their URLs
+		err = fmt.Errorf("a secret of fewer than %d bytes cannot be kept out of what a run tells", redact.MinSecret)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("playback API: url: %w", err)
 	}
 	body, err := expand(spec.Body, inBody(spec.Body))

@@ -65,6 +65,7 @@ func secretFiles(t *testing.T) {
 	}
 	t.Setenv("FIRSTFRAME_SECRETS", dir)
 	t.Setenv("FIRSTFRAME_SECRET_API", "ap1-5ecret")
+	t.Setenv("FIRSTFRAME_SECRET_SHORT", "1234")
 }
 
 const goodAnswer = `{"streams":[{"url":"ORIGIN/ts/master.m3u8?policy=p0licy-5ecret","token":"t0ken-5ecret"}],"session":{"id":"se55ion-5ecret","n":7}}`
@@ -159,6 +160,7 @@ func TestPlaybackAPIFails(t *testing.T) {
 		{"too large", "/api", strings.Repeat(" ", 2<<20), nil, run.ErrTooLarge, ""},
 		{"a secret that is none", "/api", goodAnswer, func(p *run.PlaybackAPI) { p.Body = "${env:FIRSTFRAME_SECRET_NONE}" }, run.ErrInternal, "no FIRSTFRAME_SECRET_NONE"},
 		{"a file that is none", "/api", goodAnswer, func(p *run.PlaybackAPI) { p.Body = "${file:none}" }, run.ErrInternal, "none"},
+		{"a short secret in the URL", "/api", goodAnswer, func(p *run.PlaybackAPI) { p.URL += "?k=${env:FIRSTFRAME_SECRET_SHORT}" }, run.ErrInternal, "fewer than 6 bytes"},
 		{"a path that is none", "/api", goodAnswer, func(p *run.PlaybackAPI) { p.Manifest = "$[" }, run.ErrInternal, "manifest $["},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

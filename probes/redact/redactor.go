@@ -16,9 +16,9 @@ const (
 	MaxPatterns = 16
 	MaxPattern  = 200 // bytes of a pattern
 
-	// minSecret is the length from which a value is looked for everywhere:
-	// shorter ones stand in words that have nothing to do with them.
-	minSecret = 6
+	// MinSecret is the length in bytes from which a value is looked for
+	// everywhere: shorter ones stand in words that have nothing to do with them.
+	MinSecret = 6
 )
 
 // Pattern compiles a pattern for [New]: of package regexp, at most MaxPattern
@@ -61,13 +61,13 @@ func New(patterns ...string) (*Redactor, error) {
 	return r, nil
 }
 
-// Know makes r redact a value wherever it stands from now on. One of fewer
-// than 6 bytes is not looked for.
+// Know makes r redact a value wherever it stands from now on. One shorter
+// than MinSecret is not looked for.
 func (r *Redactor) Know(value string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, v := range []string{value, url.QueryEscape(value), url.PathEscape(value), (&url.URL{Path: value}).EscapedPath()} {
-		if len(v) >= minSecret && v != Mark && !slices.Contains(r.values, v) && len(r.values) < 4*MaxSecrets {
+		if len(v) >= MinSecret && v != Mark && !slices.Contains(r.values, v) && len(r.values) < 4*MaxSecrets {
 			r.values = append(r.values, v)
 		}
 	}
