@@ -118,12 +118,12 @@ func press(ctx context.Context, spec Spec, secrets *redact.Redactor, err error) 
 	}
 	r.StartedAt = time.Now()
 	r.RunID = run.NewID(r.StartedAt)
-	via.identify(r.RunID)
+	tells := via.identify(r.RunID, spec.Target.Name)
 	ctx, cancel := context.WithDeadline(ctx, r.StartedAt.Add(timeout))
 	defer cancel()
 	result := player.Play(ctx, player.Config{
 		URL: via.manifest(), Client: client, Model: model, App: spec.App, Start: r.StartedAt,
-		Header: via.header, API: api.request(), Rewrite: via.rewrite, Keep: cdn.KeepHeaders,
+		Header: via.header, API: api.request(), Rewrite: via.rewrite, CMCD: tells, Keep: cdn.KeepHeaders,
 	})
 	complete(&r, result)
 	noteSubnet(&r, client, spec.Network.ClientSubnet)
@@ -208,6 +208,7 @@ func count(r *run.Run) {
 		switch redirect := s.Status >= 300; {
 		case redirect:
 			r.Redirects++
+		case s.Method == http.MethodOptions: // brings no media
 		case s.Name == run.StepSegment, s.Name == run.StepPart:
 			media += s.Bytes
 			receiving = append(receiving, interval{s.EndMs - s.RecvMs, s.EndMs})

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/firstframe/firstframe/probes/player"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
@@ -20,8 +21,7 @@ type route struct {
 	query  map[string]string // the app's
 	hosts  []string          // that the CDN stands for; without a port of any
 	cdn    run.CDN
-	mode   string // of CMCD: header, query, off
-	cmcd   string // query argument; empty when none is sent
+	mode   string // of CMCD: header, query, off; empty: only the session, in a header
 	header http.Header
 }
 
@@ -32,13 +32,13 @@ func newRoute(spec Spec) (*route, error) {
 	}
 	v := &route{
 		scheme: u.Scheme, cdn: spec.CDN, query: spec.App.Query, hosts: append([]string{u.Host}, spec.CDN.Hosts...),
-		mode: orDefault(spec.App.CMCD, "header"), header: http.Header{},
+		mode: spec.App.CMCD, header: http.Header{},
 	}
 	maps.Copy(v.header, spec.Network.Header)
 	for k, value := range spec.App.Headers {
 		v.header.Set(k, value)
 	}
-	if v.mode != "header" && v.mode != "query" && v.mode != "off" {
+	if v.mode != "" && v.mode != "header" && v.mode != "query" && v.mode != "off" {
 		return nil, fmt.Errorf("cmcd %q: want header, query or off", spec.App.CMCD)
 	}
 	u.RawQuery = withQuery(u.RawQuery, spec.App.Query)
@@ -70,15 +70,17 @@ func withQuery(query string, more map[string]string) string {
 }
 
 // identify makes every request say which run it is of, so that a CDN's log and
-// a trace join (CTA-5004, key sid).
-func (v *route) identify(runID string) {
-	sid := fmt.Sprintf("sid=%q", runID)
+// a trace join (CTA-5004, key sid). Unless the app says how its player does that,
+// it is a header of ours, which costs no player anything. What the player tells
+// is the answer.
+func (v *route) identify(runID, content string) player.CMCD {
 	switch v.mode {
-	case "header":
-		v.header.Set("CMCD-Session", sid)
-	case "query":
-		v.cmcd = "CMCD=" + url.QueryEscape(sid)
+	case "":
+		v.header.Set("CMCD-Session", fmt.Sprintf("sid=%q", runID))
+	case "header", "query":
+		return player.CMCD{In: v.mode, SID: runID, CID: content}
 	}
+	return player.CMCD{}
 }
 
 // manifest is the address to press play on.
@@ -112,16 +114,10 @@ func (v *route) rewrite(address string) string {
 		return address
 	}
 	through := v.cdn.Host != "" && slices.ContainsFunc(v.hosts, func(h string) bool { return sameHost(h, u) })
-	said := v.cmcd == "" || slices.Contains(strings.Split(u.RawQuery, "&"), v.cmcd)
-	if !through && said {
+	if !through {
 		return address // whose spelling may be signed
 	}
-	if through {
-		u.Host = withHost(u, v.cdn.Host)
-	}
-	if !said {
-		u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+v.cmcd, "&")
-	}
+	u.Host = withHost(u, v.cdn.Host)
 	return u.String()
 }
 

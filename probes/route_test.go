@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/firstframe/firstframe/probes/player"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/google/go-cmp/cmp"
 )
@@ -30,10 +31,8 @@ func TestRewrite(t *testing.T) {
 		{"another host", target, run.CDN{Host: "a.cdn.example"}, run.App{}, "https://keys.example/k", "https://keys.example/k"},
 		{"another host that the CDN serves", target, run.CDN{Host: "a.cdn.example", Hosts: []string{"media.example"}}, run.App{}, "https://media.example/1.ts", "https://a.cdn.example/1.ts"},
 		{"a host whose name ends so", target, run.CDN{Host: "a.cdn.example"}, run.App{}, "https://not-origin.example/1.ts", "https://not-origin.example/1.ts"},
-		{"what it has made itself", target, run.CDN{Host: "a.cdn.example"}, run.App{CMCD: "query"}, "https://a.cdn.example/1.ts?CMCD=sid%3D%22x%22", "https://a.cdn.example/1.ts?CMCD=sid%3D%22x%22"},
+		{"what it has made itself", target, run.CDN{Host: "a.cdn.example"}, run.App{}, "https://a.cdn.example/1.ts?x=%2f", "https://a.cdn.example/1.ts?x=%2f"},
 		{"an odd spelling stays", target, run.CDN{}, run.App{}, "https://x.example/a%2Fb/[1]?q=a+b&;", "https://x.example/a%2Fb/[1]?q=a+b&;"},
-		{"CMCD", target, run.CDN{}, run.App{CMCD: "query"}, "", target + "?CMCD=sid%3D%22x%22"},
-		{"CMCD behind a query", target, run.CDN{}, run.App{CMCD: "query"}, "https://keys.example/k?t=1", "https://keys.example/k?t=1&CMCD=sid%3D%22x%22"},
 		{"a query of the app", target + "?sig=a%2Fb&z=1", run.CDN{}, run.App{Query: map[string]string{"token": "a b", "device": "tv"}}, "", target + "?sig=a%2Fb&z=1&device=tv&token=a+b"},
 		{"in place of the target's", target + "?device=phone&sig=%7e", run.CDN{}, run.App{Query: map[string]string{"device": "tv"}}, "", target + "?sig=%7e&device=tv"},
 	} {
@@ -42,7 +41,6 @@ func TestRewrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v.identify("x")
 			if tt.address == "" {
 				tt.address = v.target
 			}
@@ -60,7 +58,9 @@ func TestRouteHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.identify("0123")
+	if told := v.identify("0123", "news"); told != (player.CMCD{}) {
+		t.Errorf("the player tells %+v", told)
+	}
 	want := http.Header{"X-A": {"1"}, "X-B": {"3"}, "Authorization": {"t"}, "Cmcd-Session": {`sid="0123"`}}
 	if diff := cmp.Diff(want, v.header); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)

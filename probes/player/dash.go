@@ -52,6 +52,7 @@ func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body 
 			}
 		}
 	}
+	s.noteStream(p.mode)
 	d := &dashTitle{session: s, p: p, scene: scene{mpd: mpd, period: mpd.PeriodAt(0), at: at}}
 	stop, err := d.steer(ctx)
 	defer stop()
@@ -206,6 +207,7 @@ func (d *dashTitle) segments(r *dash.Representation, q parts) (found, error) {
 		ref := d.dashRef(next, nil)
 		f.next = &ref
 	}
+	f.length, f.parts.after = seg.Duration, f.next
 	return f, nil
 }
 

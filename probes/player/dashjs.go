@@ -14,6 +14,9 @@ var dashjs = &Model{
 	Version:  "5.2.1",
 	Source:   "requests and think times measured in Chromium; retries and live delay from Settings, PlaybackController and HTTPLoader",
 	Measured: true,
+	Web:      true,
+	// streaming/models/CmcdModel.js: the format is known once the manifest is.
+	Tells: Telling{Not: []run.StepName{run.StepSteering, run.StepClock}, FormatLate: true, Buffer: true, Next: true},
 
 	DASH: &Think{
 		Manifest:         20 * time.Millisecond,

@@ -14,8 +14,10 @@ var exoplayer = &Model{
 	Name:    "exoplayer",
 	Version: "1.11",
 	Source:  "Media3's sources of 1.11.0; times of its own and of the decoder are not known",
-	HLS:     &Think{},
-	DASH:    &Think{},
+	// upstream/CmcdData: headers of its own cost nothing, it is no browser.
+	Tells: Telling{Assumed: true, Buffer: true, Next: true},
+	HLS:   &Think{},
+	DASH:  &Think{},
 
 	// DEFAULT_INITIAL_BITRATE_ESTIMATES_WIFI, the middle of its five groups of
 	// countries (upstream/DefaultBandwidthMeter), of which

@@ -224,6 +224,7 @@ func (h *hlsTitle) segments(track string, step run.StepName, list answer, media 
 			f.at = list.Moment
 			return found{}, f
 		}
+		h.noteStream(h.p.mode)
 	}
 	seg, what := h.hlsAt(media, start)
 	q, err := h.hlsParts(seg, what, track)
@@ -242,6 +243,9 @@ func (h *hlsTitle) segments(track string, step run.StepName, list answer, media 
 		f.next = &next
 	}
 	f.ahead.Audio = seg.Duration
+	if f.length, f.parts.after = seg.Duration, f.next; q.partial {
+		f.length, f.parts.after = 0, nil
+	}
 	for i := range media.Segments {
 		f.ahead.Longest = max(f.ahead.Longest, media.Segments[i].Duration)
 	}

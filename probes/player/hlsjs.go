@@ -16,6 +16,9 @@ var hlsjs = &Model{
 	Version:  "1.7.4",
 	Source:   "requests, think times and timer measured in Chromium; retries from src/config.ts and controller/error-controller.ts",
 	Measured: true,
+	Web:      true,
+	// controller/cmcd-controller.ts: the loaders of playlists and fragments only.
+	Tells: Telling{Not: []run.StepName{run.StepKey, run.StepSteering}, Assumed: true, Buffer: true, Next: true},
 
 	HLS: &Think{
 		Manifest:         7 * time.Millisecond,

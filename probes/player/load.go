@@ -28,8 +28,10 @@ type parts struct {
 	initKey *keyRef       // what encrypts init
 	lead    []ref         // segments that come before media, because the model starts earlier
 	media   ref
-	partial bool    // media is a part of a segment
-	key     *keyRef // what encrypts media
+	partial bool          // media is a part of a segment
+	length  time.Duration // that media plays; 0: not known
+	after   *ref          // what comes after media; nil: not known
+	key     *keyRef       // what encrypts media
 
 	// initBody is the initialization segment where it came along with an index,
 	// and initAt when.
@@ -239,7 +241,7 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 		return err
 	}
 	got, err := w.request(ctx, ask{
-		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered,
+		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered, length: w.length, following: w.parts.after,
 		reset: w.reset,
 		body:  func(p []byte, at time.Time) error { return w.feed(ctx, p, at) },
 		done:  func(x *fetch.Exchange) error { return w.close(x.End) },

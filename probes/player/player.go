@@ -49,6 +49,8 @@ type Config struct {
 	// into the one to ask; nil leaves it as it is. Addresses that it made come
 	// here again, as what relative ones are resolved against.
 	Rewrite func(url string) string
+	// CMCD is what the player tells CDNs with each request.
+	CMCD CMCD
 	// Keep picks the headers that a step keeps; nil keeps none.
 	Keep func(http.Header) map[string][]string
 }

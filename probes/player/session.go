@@ -55,7 +55,11 @@ type session struct {
 
 	mu     sync.Mutex
 	nodes  []*node
-	failed int // tries of the requests whose failures the model counts together
+	failed int  // tries of the requests whose failures the model counts together
+	stream byte // of CMCD: v on demand, l live; 0 before it is known
+
+	preflights map[string]time.Time // by address, until when the answer holds
+	muxed      bool                 // sound and picture come in one
 }
 
 // pressed is the moment of press play.
@@ -63,19 +67,21 @@ func (s *session) pressed() Moment { return Moment{s.start, PressPlay} }
 
 // ask is one request that a player makes, with the retries it makes of it.
 type ask struct {
-	name     run.StepName
-	track    string
-	url      string
-	rng      *fetch.Range
-	others   []string // where else it is
-	method   string
-	payload  []byte      // the request's body
-	header   http.Header // nil: the run's
-	after    Moment
-	think    time.Duration
-	maxBytes int64
-	compress bool
-	metered  bool // the model's meter counts it
+	name      run.StepName
+	track     string
+	url       string
+	rng       *fetch.Range
+	others    []string // where else it is
+	method    string
+	payload   []byte      // the request's body
+	header    http.Header // nil: the run's
+	after     Moment
+	think     time.Duration
+	maxBytes  int64
+	compress  bool
+	length    time.Duration // that media plays; 0: not known
+	following *ref          // what comes after it; nil: not known
+	metered   bool          // the model's meter counts it
 
 	// body is called with each piece of a good answer. reset is called before
 	// each attempt, so that a retry starts with nothing. done is called at the
@@ -195,8 +201,16 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	if a.header != nil {
 		req.Header = a.header
 	}
+	begun := time.Now()
+	after, err := s.say(ctx, &a, p, &req, number, after)
+	if err != nil {
+		return answer{}, err
+	}
+	if limits := p.since(begun); after.At.After(begun) {
+		req.FirstByteTimeout, req.Timeout = limits.FirstByte, limits.Total
+	}
 	n := &node{after: after, start: time.Now()}
-	n.Step = run.Step{Name: a.name, Track: a.track, Method: a.method, URL: target, Attempt: number}
+	n.Step = run.Step{Name: a.name, Track: a.track, Method: a.method, URL: req.URL, Attempt: number}
 	if n.Method == http.MethodGet {
 		n.Method = ""
 	}
@@ -213,6 +227,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 		}
 	}
 	x := s.cfg.Client.Do(ctx, req)
+	x.Location = s.redirected(x.Location)
 	at := Moment{x.End, index}
 	if x.Err == nil && x.Location == "" {
 		measured.end(x.End)

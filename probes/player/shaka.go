@@ -16,6 +16,9 @@ var shaka = &Model{
 	Version:  "5.2.12",
 	Source:   "requests and think times measured in Chromium; estimator, retries and live position from lib/abr, lib/net, lib/media, lib/dash and lib/hls",
 	Measured: true,
+	Web:      true,
+	// util/cmcd_manager.js: no bl before there is a buffer.
+	Tells: Telling{Not: []run.StepName{run.StepSteering}, Assumed: true, Next: true},
 
 	HLS: &Think{
 		Manifest:         12 * time.Millisecond,

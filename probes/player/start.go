@@ -44,6 +44,7 @@ func (s *session) playTitle(ctx context.Context, p *presentation, t *title) erro
 	if s.model.Meter != nil {
 		s.gauge = s.model.Meter.gauge(func(kbps float64, at Moment) { s.ladder.take(s.model.Start(t.renditions, kbps), at) })
 	}
+	s.muxed = !t.separate && p.format == "hls"
 	if !t.separate {
 		return s.playVideo(ctx, p, t, nil)
 	}
