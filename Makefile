@@ -76,7 +76,7 @@ plugin: tools-plugin front $(SOURCE)/newest/node_modules/.package-lock.json
 # Where a world of processes is started, or time is the subject, a package has
 # the machine to itself. The measurements of probes run without the race
 # detector, which adds to them; what they run is under it everywhere else.
-ALONE = ./collector ./collector/console ./probes/fetch ./probes/player ./deploy/lab/...
+ALONE = ./collector ./collector/console ./probes/fetch ./probes/player ./deploy ./deploy/lab/...
 unit:
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list ./probes $(ALONE))")
 	CGO_ENABLED=1 $(GO) test -race -p 1 -timeout 15m $(ALONE)

@@ -54,6 +54,9 @@ func FuzzAnswer(f *testing.F) {
 			Range: &fetch.Range{Offset: 2, Length: 4}, Compress: true,
 			Body: func(p []byte, at time.Time) error { got += len(p); return nil }})
 		check(t, x)
+		if x.Err != nil && x.Err.Type == run.ErrConnect {
+			t.Skip("nobody accepted in time: the subject is what comes after that")
+		}
 		if got > 4 {
 			t.Errorf("%d bytes of a range of 4", got)
 		}
