@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Parse(pageText))
+
+// pages serves the page that plays ?url= in ?player=, and the players' scripts.
+// It is served from the browser's own side of the line, where it costs nothing,
+// and from loopback, which browsers trust as they trust https.
+func pages(modules string) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /modules/", http.StripPrefix("/modules/", http.FileServer(http.Dir(modules))))
+	mux.HandleFunc("GET /play", func(w http.ResponseWriter, r *http.Request) {
+		for _, p := range players {
+			if p.name == r.FormValue("player") {
+				w.Header().Set("Content-Type", "text/html; charset=utf-8")
+				_ = page.Execute(w, map[string]any{"Player": p.name, "URL": r.FormValue("url"), "Script": template.URL(p.module + "/" + p.script)}) // the browser is gone
+				return
+			}
+		}
+		http.NotFound(w, r)
+	})
+	return mux
+}
+
+// outcome is what either side tells of a play.
+type outcome struct {
+	TTFF   float64 `json:"ttff_ms"`
+	Height int     `json:"height"`
+	Error  string  `json:"error"`
+}
+
+// playReal plays in a browser of its own, with a new profile: nothing is cached,
+// and Chromium's own estimate of the bandwidth is what it is at first.
+func (s *setup) playReal(ctx context.Context, w *world, t task) (o outcome, err error) {
+	ctx, cancel := context.WithTimeout(ctx, playLimit)
+	defer cancel()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(s.chromium), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("no-first-run", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) { w.near(cmd) }))
+	browser, end := chromedp.NewExecAllocator(ctx, options...)
+	defer end()
+	tab, closeTab := chromedp.NewContext(browser)
+	defer closeTab()
+	defer func() { err = errors.Join(err, chromedp.Cancel(tab)) }()
+	address := w.page + "/play?" + url.Values{"player": {t.player.name}, "url": {w.media + "/" + t.path}}.Encode()
+	if err := chromedp.Do(tab, chromedp.Navigate(address)); err != nil {
+		return o, fmt.Errorf("chromium: %w", err)
+	}
+	text, err := chromedp.Run(tab, chromedp.Poll[string]("window.outcome", chromedp.WithPollingInterval(100*time.Millisecond)))
+	if err != nil {
+		return o, fmt.Errorf("no picture: %w", err)
+	}
+	return o, json.Unmarshal([]byte(text), &o)
+}
+
+// playProbe plays with the agent program, as its user would.
+func (s *setup) playProbe(ctx context.Context, w *world, t task) (o outcome, err error) {
+	ctx, cancel := context.WithTimeout(ctx, playLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.agent, "probe", "--json", "--allow-private", "--timeout", playLimit.String(),
+		"--player", t.player.name+"@"+t.player.version, w.media+"/"+t.path)
+	w.near(cmd)
+	text, err := cmd.Output()
+	var slow *exec.ExitError
+	if err != nil && !(errors.As(err, &slow) && slow.ExitCode() == 1) { // 1 is a run that failed or took long
+		return o, fmt.Errorf("agent probe: %w", err)
+	}
+	var run struct {
+		outcome
+		TTFF   *float64 `json:"ttff_ms"`
+		Type   *string  `json:"error_type"`
+		Detail *string  `json:"error_detail"`
+	}
+	if err := json.Unmarshal(text, &run); err != nil {
+		return o, fmt.Errorf("agent probe answers %.100q: %w", text, err)
+	}
+	if run.TTFF == nil {
+		if run.Type == nil || run.Detail == nil {
+			return o, fmt.Errorf("agent probe answers %.100q", text)
+		}
+		return outcome{Error: *run.Type + ": " + *run.Detail}, nil
+	}
+	return outcome{TTFF: *run.TTFF, Height: run.Height}, nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// player is a real player and the model that is to be like it.
+type player struct {
+	name    string // the model's
+	module  string // in node_modules
+	version string // the model's, and the one that must be installed
+	script  string // in the module
+	streams []stream
+}
+
+// stream is one packaging of the media; path is below the media's folder.
+type stream struct{ name, path string }
+
+var (
+	hls = []stream{{"ts", "ts/master.m3u8"}, {"aes", "aes/master.m3u8"}, {"cmaf", "cmaf/master.m3u8"}, {"range", "range/master.m3u8"}}
+	mpd = []stream{{"number", "cmaf/number.mpd"}, {"timeline", "cmaf/timeline.mpd"}}
+
+	players = []player{
+		{"hlsjs", "hls.js", "1.7.4", "dist/hls.min.js", hls},
+		{"shaka", "shaka-player", "5.2.12", "dist/shaka-player.compiled.js", append(hls[:len(hls):len(hls)], mpd...)},
+		{"dashjs", "dashjs", "5.2.1", "dist/modern/umd/dash.all.min.js", mpd},
+	}
+)
+
+// installed is the version that npm has installed, which must be the model's.
+func (p player) installed(modules string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(modules, p.module, "package.json"))
+	if err != nil {
+		return "", fmt.Errorf("%s is not installed; npm ci in deploy/fidelity does that: %w", p.module, err)
+	}
+	var manifest struct{ Version string }
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return "", fmt.Errorf("%s: package.json: %w", p.module, err)
+	}
+	if manifest.Version != p.version {
+		return "", fmt.Errorf("%s is %s, and its model %s", p.module, manifest.Version, p.version)
+	}
+	return manifest.Version, nil
+}
+
+// way is a line between player and server.
+type way struct {
+	RTT  int `json:"rtt_ms"`
+	Mbps int `json:"mbps"`
+}
+
+// cell is what a real player and its model are compared in.
+type cell struct {
+	Player string `json:"player"`
+	Stream string `json:"stream"`
+	way
+}
+
+func (c cell) String() string { return fmt.Sprintf("%s/%s %d/%d", c.Player, c.Stream, c.RTT, c.Mbps) }
+
+// task is one cell to be played by both, in one round. In odd rounds the model
+// is first.
+type task struct {
+	cell
+	player player
+	path   string
+	round  int
+}
+
+// batch is what is played over one line without a change of it.
+type batch struct {
+	way
+	tasks []task
+}
+
+// plan is the matrix, as often as asked, in an order that is the same each time:
+// lines within rounds and cells within lines are shuffled, so that what changes
+// in the machine's condition over the hours falls on all alike.
+func plan(quick bool, rounds int, only string) []batch {
+	ways := []way{}
+	for _, rtt := range []int{0, 40, 120} {
+		for _, mbps := range []int{3, 10, 50} {
+			ways = append(ways, way{rtt, mbps})
+		}
+	}
+	if quick {
+		ways = []way{{40, 10}, {120, 50}}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	var all []batch
+	for round := range rounds {
+		random.Shuffle(len(ways), func(i, j int) { ways[i], ways[j] = ways[j], ways[i] })
+		for _, w := range ways {
+			b := batch{way: w}
+			for _, p := range players {
+				for _, s := range p.streams {
+					c := cell{p.name, s.name, w}
+					if strings.Contains(c.String(), only) {
+						b.tasks = append(b.tasks, task{c, p, s.path, round})
+					}
+				}
+			}
+			random.Shuffle(len(b.tasks), func(i, j int) { b.tasks[i], b.tasks[j] = b.tasks[j], b.tasks[i] })
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// playLimit is how long one play may take.
+const playLimit = time.Minute

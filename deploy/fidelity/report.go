@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+var errNothing = errors.New("nothing has been measured")
+
+// writeReport writes table.md and scatter.svg into a folder, and the table's
+// head to w.
+func writeReport(dir string, all []play, wanted int, w io.Writer) error {
+	plays := current(all)
+	if len(plays) == 0 {
+		return errNothing
+	}
+	cells := compare(plays)
+	var text, picture bytes.Buffer
+	head(&text, plays, cells, wanted)
+	if _, err := w.Write(text.Bytes()); err != nil {
+		return err
+	}
+	apart(&text, cells)
+	every(&text, cells)
+	scatter(&picture, cells)
+	if err := os.WriteFile(filepath.Join(dir, "table.md"), text.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "scatter.svg"), picture.Bytes(), 0o644)
+}
+
+// head says what was measured under which conditions, and each player's verdict.
+func head(w io.Writer, plays []play, cells []comparison, wanted int) {
+	first, last := plays[0].At, plays[0].At
+	var loads []float64
+	var versions []string
+	failed := 0
+	for _, p := range plays {
+		if p.At.Before(first) {
+			first = p.At
+		}
+		if p.At.After(last) {
+			last = p.At
+		}
+		loads = append(loads, p.Load)
+		if p.Side == realSide && !slices.Contains(versions, p.Of) {
+			versions = append(versions, p.Of)
+		}
+		if p.Error != "" {
+			failed++
+		}
+	}
+	slices.Sort(versions)
+	complete := 0
+	for _, c := range cells {
+		if c.real.n >= wanted && c.probe.n >= wanted {
+			complete++
+		}
+	}
+	fmt.Fprintf(w, "# Probes beside the real players\n\n%s to %s, over the lab's %s. %d plays, %d of them failed; %d of %d cells have %d runs of each side.\n\n",
+		first.Format(time.DateTime), last.Format(time.DateTime), plays[0].Over, len(plays), failed, complete, len(cells), wanted)
+	for _, v := range versions {
+		fmt.Fprintf(w, "- %s\n", v)
+	}
+	load := median(loads)
+	fmt.Fprintf(w, "- load average: median %.1f, largest %.1f, on %d cores\n\n", load, slices.Max(loads), runtime.NumCPU())
+	if load > float64(runtime.NumCPU()) {
+		fmt.Fprint(w, "**The machine was busy with other work**: a browser needs far more of it than a probe, so the ratios below say little about the models.\n\n")
+	}
+	if plays[0].Over == overShaper {
+		fmt.Fprint(w, "**Not over a link**: namespaces could not be had, so the lab's shaper stood in, which models handshake and slow start.\n\n")
+	}
+	fmt.Fprint(w, "| player | cells | median probe/player | within 10 % | worst cell | rank correlation | within the limits |\n|---|---|---|---|---|---|---|\n")
+	for _, p := range players {
+		v := judge(p.name, slices.DeleteFunc(slices.Clone(cells), func(c comparison) bool { return c.Player != p.name }))
+		if v.cells == 0 {
+			fmt.Fprintf(w, "| %s@%s | 0 | | | | | no |\n", p.name, p.version)
+			continue
+		}
+		rank, holds := "", "no"
+		if !math.IsNaN(v.rank) {
+			rank = fmt.Sprintf("%.3f", v.rank)
+		}
+		if v.holds() {
+			holds = "yes"
+		}
+		fmt.Fprintf(w, "| %s@%s | %d | %.3f | %.0f %% | %.2f, %s | %s | %s |\n",
+			p.name, p.version, v.cells, v.median, 100*v.within, v.worst.ratio(), v.worst.cell, rank, holds)
+	}
+	fmt.Fprintf(w, "\nA cell's ratio is that of the medians. Limits: median %.2f to %.2f, %.0f %% of the cells within 10 %%, none outside %.2f to %.2f, rank correlation %.2f.\n\n",
+		medianLow, medianHigh, 100*nearShare, worstLow, worstHigh, leastRank)
+}
+
+// apart lists the cells that do not count.
+func apart(w io.Writer, cells []comparison) {
+	fmt.Fprint(w, "## Apart: the player's own runs take different levels\n\n")
+	n := 0
+	for _, c := range cells {
+		if !c.mixed() {
+			continue
+		}
+		if n++; n == 1 {
+			fmt.Fprint(w, "| cell | player | probe |\n|---|---|---|\n")
+		}
+		fmt.Fprintf(w, "| %s | %s | %s |\n", c.cell, c.real, c.probe)
+	}
+	if n == 0 {
+		fmt.Fprint(w, "None.\n")
+	}
+	fmt.Fprint(w, "\n")
+}
+
+// every lists all cells.
+func every(w io.Writer, cells []comparison) {
+	fmt.Fprint(w, "## All cells\n\nRound-trip time in ms / Mbit/s; median (least to largest) in ms, runs, height of the first picture.\n\n| cell | player | probe | probe/player |\n|---|---|---|---|\n")
+	for _, c := range cells {
+		ratio := ""
+		if c.real.n > 0 && c.probe.n > 0 {
+			ratio = fmt.Sprintf("%.3f", c.ratio())
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s |\n", c.cell, c.real, c.probe, ratio)
+	}
+}
+
+func (r runs) String() string {
+	var parts []string
+	if r.n > 0 {
+		parts = append(parts, fmt.Sprintf("%.0f (%.0f to %.0f), %d ×, %sp", r.median, r.low, r.high, r.n,
+			strings.Trim(strings.ReplaceAll(fmt.Sprint(r.heights), " ", "p "), "[]")))
+	}
+	if r.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", r.failed))
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/firstframe/firstframe/deploy/lab/link"
+	"github.com/firstframe/firstframe/deploy/lab/origin"
+	"github.com/firstframe/firstframe/deploy/lab/shaper"
+	lab "github.com/firstframe/firstframe/deploy/lab/world"
+)
+
+// What carries the bytes.
+const (
+	overLink   = "link"
+	overShaper = "shaper"
+)
+
+// setup is what all plays share.
+type setup struct {
+	chromium, agent, modules, media string
+	of                              map[string]string // by player's name, or probeSide
+	mediaDigest                     string
+}
+
+// world is a server of media and players that are so far away from it.
+type world struct {
+	over        string
+	media, page string          // base URLs
+	near        func(*exec.Cmd) // lets a command run at the players' end
+	close       func() error
+}
+
+// open makes a world whose media are over w.
+func (s *setup) open(w way) (*world, error) {
+	l, err := link.Open(link.Config{RTT: time.Duration(w.RTT) * time.Millisecond, Kbps: float64(w.Mbps) * 1000})
+	if errors.Is(err, link.ErrUnavailable) {
+		return s.openShaped(w)
+	}
+	if err != nil {
+		return nil, err
+	}
+	media, err := listen(l.Far, l.Far.Addr.String())
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	local, err := listen(l.Near, "127.0.0.1")
+	if err != nil {
+		return nil, errors.Join(err, media.Close(), l.Close())
+	}
+	stop := s.serve(media, local)
+	return &world{over: overLink, media: "http://" + media.Addr().String(), page: "http://" + local.Addr().String(),
+		near:  func(cmd *exec.Cmd) { enter(cmd, l.Near.Path()) },
+		close: func() error { return errors.Join(stop(), l.Close()) }}, nil
+}
+
+// enter makes a command one that nsenter starts in a namespace: nsenter becomes
+// the command, with its open files and process id.
+func enter(cmd *exec.Cmd, namespace string) {
+	cmd.Args = append([]string{"nsenter", "--net=" + namespace, cmd.Path}, cmd.Args[1:]...)
+	if cmd.Path, cmd.Err = exec.LookPath("nsenter"); cmd.Err != nil {
+		cmd.Err = fmt.Errorf("util-linux is needed: %w", cmd.Err)
+	}
+}
+
+// openShaped makes a world of loopback addresses and the lab's shaper.
+func (s *setup) openShaped(w way) (*world, error) {
+	inner, err := net.Listen("tcp4", "127.0.0.2:0")
+	if err != nil {
+		return nil, err
+	}
+	local, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(err, inner.Close())
+	}
+	path := lab.Path{RTT: time.Duration(w.RTT) * time.Millisecond, Kbps: w.Mbps * 1000}
+	media := shaper.New(inner, func(netip.Addr) lab.Path { return path })
+	stop := s.serve(media, local)
+	return &world{over: overShaper, media: "http://" + inner.Addr().String(), page: "http://" + local.Addr().String(),
+		near:  func(*exec.Cmd) {},
+		close: func() error { defer media.Stop(); return stop() }}, nil
+}
+
+func listen(end *link.End, host string) (l net.Listener, err error) {
+	err = end.Do(func() error {
+		l, err = net.Listen("tcp4", net.JoinHostPort(host, "0"))
+		return err
+	})
+	return l, err
+}
+
+// serve serves media and pages until it is stopped, which waits.
+func (s *setup) serve(media, local net.Listener) (stop func() error) {
+	ended := make(chan error, 2)
+	servers := []*http.Server{
+		{Handler: files(s.media), ReadHeaderTimeout: 10 * time.Second},
+		{Handler: pages(s.modules), ReadHeaderTimeout: 10 * time.Second},
+	}
+	for i, l := range []net.Listener{media, local} {
+		go func() { ended <- servers[i].Serve(l) }()
+	}
+	return func() (err error) {
+		for _, server := range servers {
+			err = errors.Join(err, server.Close())
+		}
+		for range servers {
+			if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
+				err = errors.Join(err, e)
+			}
+		}
+		return err
+	}
+}
+
+// files serves the media as a CDN does to players on other sites' pages.
+func files(dir string) http.Handler {
+	server := http.FileServer(http.Dir(dir))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Timing-Allow-Origin", "*")
+		h.Set("Cache-Control", "max-age=600")
+		if kind := origin.TypeOf(r.URL.Path); kind != "" {
+			h.Set("Content-Type", kind)
+		}
+		server.ServeHTTP(w, r)
+	})
+}
+
+// play plays what the journal does not have yet.
+func (s *setup) play(ctx context.Context, all []batch, j *journal, stderr io.Writer) error {
+	for i, b := range all {
+		fmt.Fprintf(stderr, "\r%d of %d: %d ms, %d Mbit/s        ", i+1, len(all), b.RTT, b.Mbps)
+		if err := s.playBatch(ctx, b, j, stderr); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(stderr)
+	return nil
+}
+
+func (s *setup) playBatch(ctx context.Context, b batch, j *journal, stderr io.Writer) (err error) {
+	w, err := s.open(b.way)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	for _, t := range b.tasks {
+		sides := []string{realSide, probeSide}
+		if t.round%2 == 1 {
+			sides[0], sides[1] = sides[1], sides[0]
+		}
+		for _, side := range sides {
+			p := play{cell: t.cell, Side: side, Round: t.round, Of: s.of[t.player.name], Media: s.mediaDigest, Over: w.over}
+			how := s.playReal
+			if side == probeSide {
+				p.Of, how = s.of[probeSide], s.playProbe
+			}
+			if j.have[p.key()] {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			p.At, p.Load = time.Now().UTC(), load()
+			o, err := how(ctx, w, t)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if p.TTFF, p.Height, p.Error = o.TTFF, o.Height, o.Error; err != nil {
+				p.TTFF, p.Error = 0, err.Error()
+			}
+			if p.Error != "" {
+				fmt.Fprintf(stderr, "\n%s %s: %s\n", p.cell, side, p.Error)
+			}
+			if err := j.add(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// load is the machine's load average of the last minute; 0 where it is not told.
+func load() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	n, _ := strconv.ParseFloat(first, 64)
+	return n
+}
+
+func trim(b []byte) string { return strings.TrimSpace(string(b)) }
