@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"syscall"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -56,7 +57,10 @@ func (s *setup) playReal(ctx context.Context, w *world, t task) (o outcome, err 
 		chromedp.Flag("autoplay-policy", "no-user-gesture-required"), chromedp.Flag("disable-quic", true),
 		chromedp.Flag("no-first-run", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) { w.near(cmd) }))
+		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // as chromedp does
+			w.near(cmd)
+		}))
 	browser, end := chromedp.NewExecAllocator(ctx, options...)
 	defer end()
 	tab, closeTab := chromedp.NewContext(browser)

@@ -80,16 +80,15 @@ func (c *command) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
+	var broken error
 	if !c.Report {
 		s, err := c.setup(ctx)
 		if err != nil {
 			return err
 		}
-		if err := s.play(ctx, plan(c.Quick, c.runs(), c.Only), j, stderr); err != nil {
-			return err
-		}
+		broken = s.play(ctx, plan(c.Quick, c.runs(), c.Only), j, stderr)
 	}
-	return writeReport(c.Out, j.plays, c.runs(), stdout)
+	return errors.Join(broken, writeReport(c.Out, j.plays, c.runs(), stdout))
 }
 
 func (c *command) runs() int {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/firstframe/firstframe/deploy/lab/link"
 	"github.com/firstframe/firstframe/deploy/lab/origin"
 	"github.com/firstframe/firstframe/deploy/lab/shaper"
@@ -42,7 +44,7 @@ type world struct {
 }
 
 // open makes a world whose media are over w.
-func (s *setup) open(w way) (*world, error) {
+func (s *setup) open(ctx context.Context, w way) (*world, error) {
 	l, err := link.Open(link.Config{RTT: time.Duration(w.RTT) * time.Millisecond, Kbps: float64(w.Mbps) * 1000})
 	if errors.Is(err, link.ErrUnavailable) {
 		return s.openShaped(w)
@@ -50,11 +52,11 @@ func (s *setup) open(w way) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	media, err := listen(l.Far, l.Far.Addr.String())
+	media, err := l.Far.Listen(ctx, l.Far.Addr.String()+":0")
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	local, err := listen(l.Near, "127.0.0.1")
+	local, err := l.Near.Listen(ctx, "127.0.0.1:0")
 	if err != nil {
 		return nil, errors.Join(err, media.Close(), l.Close())
 	}
@@ -89,14 +91,6 @@ func (s *setup) openShaped(w way) (*world, error) {
 	return &world{over: overShaper, media: "http://" + inner.Addr().String(), page: "http://" + local.Addr().String(),
 		near:  func(*exec.Cmd) {},
 		close: func() error { defer media.Stop(); return stop() }}, nil
-}
-
-func listen(end *link.End, host string) (l net.Listener, err error) {
-	err = end.Do(func() error {
-		l, err = net.Listen("tcp4", net.JoinHostPort(host, "0"))
-		return err
-	})
-	return l, err
 }
 
 // serve serves media and pages until it is stopped, which waits.
@@ -139,18 +133,24 @@ func files(dir string) http.Handler {
 
 // play plays what the journal does not have yet.
 func (s *setup) play(ctx context.Context, all []batch, j *journal, stderr io.Writer) error {
+	file, ok := stderr.(*os.File)
+	shown := ok && term.IsTerminal(int(file.Fd()))
 	for i, b := range all {
-		fmt.Fprintf(stderr, "\r%d of %d: %d ms, %d Mbit/s        ", i+1, len(all), b.RTT, b.Mbps)
+		if shown {
+			fmt.Fprintf(stderr, "\r%d of %d: %d ms, %d Mbit/s        ", i+1, len(all), b.RTT, b.Mbps)
+		}
 		if err := s.playBatch(ctx, b, j, stderr); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintln(stderr)
+	if shown {
+		fmt.Fprintln(stderr)
+	}
 	return nil
 }
 
 func (s *setup) playBatch(ctx context.Context, b batch, j *journal, stderr io.Writer) (err error) {
-	w, err := s.open(b.way)
+	w, err := s.open(ctx, b.way)
 	if err != nil {
 		return err
 	}

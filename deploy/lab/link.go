@@ -43,7 +43,7 @@ func (c *linkCommand) run(ctx context.Context, stdout, stderr io.Writer) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	url, stop, err := serveOrigin(l.Far)
+	url, stop, err := serveOrigin(ctx, l.Far)
 	if err != nil {
 		return err
 	}
@@ -70,16 +70,13 @@ The link is there until Ctrl-C: %v, %v kbit/s. The lab's media are at its far en
 // originPort is where the far end serves the lab's media.
 const originPort = "8080"
 
-func serveOrigin(far *link.End) (url string, stop func() error, err error) {
+func serveOrigin(ctx context.Context, far *link.End) (url string, stop func() error, err error) {
 	handler, err := origin.New(media.FS)
 	if err != nil {
 		return "", nil, err
 	}
-	var listener net.Listener
-	if err := far.Do(func() (err error) {
-		listener, err = net.Listen("tcp4", net.JoinHostPort(far.Addr.String(), originPort))
-		return err
-	}); err != nil {
+	listener, err := far.Listen(ctx, net.JoinHostPort(far.Addr.String(), originPort))
+	if err != nil {
 		return "", nil, err
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}

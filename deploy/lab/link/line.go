@@ -38,19 +38,22 @@ func startLine(ways ...*way) (*line, error) {
 	l := &line{ways: [2]*way(ways), wake: wake, done: make(chan struct{})}
 	go func() {
 		defer close(l.done)
-		runtime.LockOSThread() // never unlocked: the thread ends with its priority
-		hurry()
+		runtime.LockOSThread()
+		hurried := setPolicy(unix.SCHED_FIFO, 1) == nil
 		l.err = l.run()
+		if !hurried || setPolicy(unix.SCHED_NORMAL, 0) == nil {
+			runtime.UnlockOSThread() // else the thread ends, and its priority with it
+		}
 	}()
 	return l, nil
 }
 
-// hurry lets the thread run before all others when it has something to do, so
-// that a busy machine does not lengthen the line. Without the right to, it is
-// a thread like others.
-func hurry() {
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
-	_ = unix.SchedSetAttr(0, &attr, 0) // EPERM is an answer
+// setPolicy says when the thread runs. Of SCHED_FIFO it runs before all others
+// when it has something to do, so that a busy machine does not lengthen the line;
+// without the right to, it is a thread like others.
+func setPolicy(policy uint32, priority uint32) error {
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy, Priority: priority, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+	return unix.SchedSetAttr(0, &attr, 0)
 }
 
 // stop ends the line and waits for its thread. Its error is what the line

@@ -1,7 +1,7 @@
 // Package link joins two network namespaces by a line in user space: delay, a
 // rate with a bounded queue, and loss. Handshakes, slow start and retransmission
 // over it are the kernel's own, for any program, which package shaper cannot
-// offer.
+// offer. The kernel remembers nothing of one connection for the next.
 //
 // One process holds a TUN device in each namespace and carries IPv4 packets of
 // at most 1500 bytes from one to the other. The namespaces have no name: they,
@@ -17,13 +17,18 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The addresses of the two ends, the same in every link: no other interface but
@@ -32,6 +37,10 @@ var (
 	NearAddr = netip.MustParseAddr("10.71.0.1")
 	FarAddr  = netip.MustParseAddr("10.71.0.2")
 )
+
+// Congestion is the congestion control of the connections that [End.Listen]
+// accepts: that of most servers, whatever this machine's own is.
+const Congestion = "cubic"
 
 // The errors of this package.
 var (
@@ -144,6 +153,22 @@ func (e *End) Do(f func() error) error {
 		return fmt.Errorf("link: %s end: %w", e.name, err)
 	}
 	return nil
+}
+
+// Listen listens for TCP at an address in the namespace, HOST:PORT, port 0 being
+// a free one; what it accepts sends by [Congestion]'s rules.
+func (e *End) Listen(ctx context.Context, address string) (l net.Listener, err error) {
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		failed := c.Control(func(fd uintptr) {
+			err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, Congestion)
+		})
+		return errors.Join(failed, err)
+	}}
+	err = e.Do(func() (err error) {
+		l, err = config.Listen(ctx, "tcp4", address)
+		return err
+	})
+	return l, err
 }
 
 // Start starts a command in the namespace.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,11 +43,8 @@ func open(t *testing.T, c Config) *Link {
 // where it is.
 func serve(t *testing.T, l *Link, answer func(net.Conn)) string {
 	t.Helper()
-	var listener net.Listener
-	if err := l.Far.Do(func() (err error) {
-		listener, err = net.Listen("tcp4", l.Far.Addr.String()+":0")
-		return err
-	}); err != nil {
+	listener, err := l.Far.Listen(t.Context(), l.Far.Addr.String()+":0")
+	if err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
@@ -195,7 +193,7 @@ func TestSeed(t *testing.T) {
 func TestNamespaces(t *testing.T) {
 	l := open(t, Config{})
 	var text strings.Builder
-	cmd := exec.CommandContext(t.Context(), "cat", "/proc/net/dev")
+	cmd := exec.CommandContext(t.Context(), "cat", "/proc/net/dev", "/proc/sys/net/ipv4/tcp_no_metrics_save")
 	cmd.Stdout = &text
 	if err := l.Near.Start(cmd); err != nil {
 		t.Fatal(err)
@@ -203,7 +201,7 @@ func TestNamespaces(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if got := text.String(); !strings.Contains(got, device+":") || strings.Count(got, ":") != 2 {
+	if got := text.String(); !strings.Contains(got, device+":") || strings.Count(got, ":") != 2 || !strings.HasSuffix(got, "\n1\n") {
 		t.Errorf("the near end has\n%s", got)
 	}
 	near, err := os.Readlink(l.Near.Path())
@@ -269,6 +267,30 @@ func TestConfig(t *testing.T) {
 		if l, err := Open(c); !errors.Is(err, ErrConfig) || l != nil {
 			t.Errorf("%s: %v, %v", name, l, err)
 		}
+	}
+}
+
+// What a server accepts is as [Congestion] says.
+func TestCongestion(t *testing.T) {
+	l := open(t, Config{})
+	got := make(chan string, 1)
+	addr := serve(t, l, func(c net.Conn) {
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		if err == nil {
+			err = raw.Control(func(fd uintptr) {
+				name, _ := unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+				got <- name
+			})
+		}
+		if err != nil {
+			t.Error(err)
+			close(got)
+		}
+	})
+	c := dial(t, l, addr)
+	defer c.Close()
+	if name := <-got; name != Congestion {
+		t.Errorf("%q", name)
 	}
 }
 
