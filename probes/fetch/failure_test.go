@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -320,5 +322,30 @@ func TestCloseWhileHanging(t *testing.T) {
 				goleak.VerifyNone(t, others, goleak.IgnoreAnyFunction("github.com/firstframe/firstframe/probes/fetch_test.hold"))
 			})
 		}
+	}
+}
+
+// A server that closes connections as soon as they are there is met by the
+// exchange, at once: nobody waits for a connection that nobody dials.
+func TestClosedAtOnce(t *testing.T) {
+	var dials atomic.Int32
+	addr := raw(t, func(net.Conn) { dials.Add(1) })
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	const clients, each = 50, 4
+	for range clients {
+		c := open(t, fetch.Config{AllowAddresses: loopback, MaxConnsPerHost: 2})
+		var wg sync.WaitGroup
+		for range each {
+			wg.Go(func() {
+				if x := c.Do(ctx, fetch.Request{URL: "http://" + addr}); x.Err == nil || x.Err.Type != run.ErrReset {
+					t.Errorf("%v after %v", x.Err, x.End.Sub(x.Start))
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if n := dials.Load(); n > 2*clients*each {
+		t.Errorf("%d exchanges took %d connections", clients*each, n)
 	}
 }

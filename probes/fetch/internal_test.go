@@ -104,6 +104,47 @@ func TestUnsent(t *testing.T) {
 	}
 }
 
+// Whoever waits gets an answer or a dial, also when the connection that was
+// dialled for it was closed at once, or served another.
+func TestNobodyWaitsForNothing(t *testing.T) {
+	p := newPool(Config{MaxConnsPerHost: 2})
+	h := &host{target: target{"http", "127.0.0.1:1"}}
+	wait := func() (*waiter, *dial) {
+		d := &dial{rec: &record{}, cancel: func(error) {}}
+		w := &waiter{own: d, ready: make(chan lease, 1)}
+		h.waiters, h.dials = append(h.waiters, w), append(h.dials, d)
+		return w, d
+	}
+
+	w, d := wait()
+	dead := &conn{transport: &ending{}, rec: d.rec, proto: "1.1"}
+	p.dialed(h, d, dead, nil)
+	select {
+	case l := <-w.ready:
+		if l.conn != dead || dead.users != 1 || len(h.waiters) != 0 {
+			t.Errorf("%+v, with %d waiting", l, len(h.waiters))
+		}
+	default:
+		t.Fatal("it waits for a connection that was closed at once")
+	}
+
+	h.conns = nil
+	first, slow := wait()
+	second, quick := wait()
+	p.dialed(h, quick, &conn{transport: &ending{room: 1}, rec: quick.rec, proto: "1.1"}, nil)
+	if len(first.ready) != 1 || len(second.ready) != 0 || second.own != nil {
+		t.Fatalf("the first was served %d times, the second %d, whose dial is %v", len(first.ready), len(second.ready), second.own)
+	}
+	p.dialed(h, slow, nil, errors.New("refused"))
+	if second.own == nil {
+		t.Error("nothing is dialled for the second")
+	}
+	p.close()
+	if l := <-second.ready; l.err == nil {
+		t.Errorf("%+v", l)
+	}
+}
+
 // HTTP/3 serves before HTTP/2, whichever connection was there first.
 func TestTakePrefersHTTP3(t *testing.T) {
 	for _, order := range [][]string{{"2", "3"}, {"3", "2"}} {

@@ -258,18 +258,25 @@ func (p *pool) dialed(h *host, d *dial, c *conn, err error) {
 			p.cfg.AltSvc.tried(h.address, err == nil, time.Now())
 		}
 	}
+	// Whoever waits on has a dial begun again as far as there is room.
+	own := slices.IndexFunc(h.waiters, func(w *waiter) bool { return w.own == d })
+	if own >= 0 {
+		h.waiters[own].own = nil
+	}
 	if err != nil {
-		if i := slices.IndexFunc(h.waiters, func(w *waiter) bool { return w.own == d }); i >= 0 {
-			w := h.waiters[i]
-			if w.own = nil; !errors.Is(err, errSpare) {
-				h.waiters = slices.Delete(h.waiters, i, i+1)
-				w.ready <- lease{rec: d.rec, err: err}
-			}
+		if own >= 0 && !errors.Is(err, errSpare) {
+			h.waiters[own].ready <- lease{rec: d.rec, err: err}
+			h.waiters = slices.Delete(h.waiters, own, own+1)
 		}
 		p.pump(h)
 		return
 	}
 	h.conns = append(h.conns, c)
+	if own >= 0 && (c.Err() != nil || c.Available() == 0) { // closed at once: let the exchange meet it, as a browser's would
+		c.users++
+		h.waiters[own].ready <- lease{conn: c, at: time.Now(), rec: c.rec}
+		h.waiters = slices.Delete(h.waiters, own, own+1)
+	}
 	if p.closed {
 		return // close, which waits for the dials, closes it
 	}
