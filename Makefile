@@ -74,13 +74,16 @@ plugin: tools-plugin front $(SOURCE)/newest/node_modules/.package-lock.json
 	cd build && zip -q -r -X firstframe-datasource.zip firstframe-datasource
 
 # Where a world of processes is started, or time is the subject, a package has
-# the machine to itself. The measurements of probes run without the race
-# detector, which adds to them; what they run is under it everywhere else.
+# the machine to itself. Without the race detector run the measurements of
+# probes, to which it adds, and the dashboards, which drive programs that were
+# built without it; it is everywhere else.
 ALONE = ./collector ./collector/console ./probes/fetch ./probes/player ./deploy ./deploy/lab/...
-unit:
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list ./probes $(ALONE))")
+PLAIN = ./probes ./dashboards/...
+unit: export FIRSTFRAME_BIN = $(CURDIR)/bin
+unit: build
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(PLAIN) $(ALONE))")
 	CGO_ENABLED=1 $(GO) test -race -p 1 -timeout 15m $(ALONE)
-	$(GO) test ./probes
+	$(GO) test -p 1 $(PLAIN)
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 1s -p 1 ./...

@@ -17,12 +17,16 @@ import (
 	"github.com/firstframe/firstframe/deploy/lab/proc"
 )
 
-// build builds the programs that the images have.
+// build builds the programs that the images have, or finds them in
+// $FIRSTFRAME_BIN, the folder of make build.
 func build(t *testing.T) (dir string) {
 	t.Helper()
+	if bin := os.Getenv("FIRSTFRAME_BIN"); bin != "" {
+		return bin
+	}
 	dir = t.TempDir()
 	for name, pkg := range map[string]string{"agent": "./agent", "collector": "./collector", "lab": "./deploy/lab"} {
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, name), pkg)
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", filepath.Join(dir, name), pkg)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", name, err, out)

@@ -2,9 +2,6 @@
 package prometheus_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -13,10 +10,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/firstframe/firstframe/dashboards/internal/harness"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/firstframe/firstframe/probes/trace"
 )
@@ -115,56 +112,12 @@ func TestRunbooksExist(t *testing.T) {
 // scrape starts a collector, hands it a run and reads its /metrics.
 func scrape(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	bin := filepath.Join(dir, "collector")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "../../collector").CombinedOutput(); err != nil {
-		t.Fatalf("building the collector: %v\n%s", err, out)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, bin, "serve", "--data", filepath.Join(dir, "data"), "--print-addresses",
-		"--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0")
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
+	programs, err := harness.Build(harness.CollectorProgram)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var addr struct {
-		HTTP     string `json:"http"`
-		OTLPHTTP string `json:"otlp_http"`
-	}
-	err = json.NewDecoder(stdout).Decode(&addr)
-	defer func() {
-		cancel()
-		cmd.Wait()
-	}()
-	if err != nil {
-		cancel()
-		cmd.Wait()
-		t.Fatalf("the collector does not tell its addresses: %v\n%s", err, &stderr)
-	}
-	deliver(ctx, t, "http://"+addr.OTLPHTTP+"/v1/traces")
-	for {
-		text := get(ctx, t, "http://"+addr.HTTP+"/metrics")
-		if strings.Contains(text, "\nfirstframe_runs_total{") {
-			return text
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("the run is not counted:\n%s\n%s", text, &stderr)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-func deliver(ctx context.Context, t *testing.T, url string) {
-	t.Helper()
+	t.Cleanup(programs.Remove)
+	c := programs.Collector(t)
 	at := time.Now().UTC()
 	id, ttff := run.NewID(at), 812.5
 	body, err := trace.Marshal(run.Run{RunID: id, Round: id, StartedAt: at, DurationMs: ttff, Source: run.SourceFleet,
@@ -174,29 +127,8 @@ func deliver(ctx context.Context, t *testing.T, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-protobuf")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(res.Body)
-		t.Fatalf("ingest answers %s: %s", res.Status, text)
-	}
-}
-
-func get(ctx context.Context, t *testing.T, url string) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
+	c.Send(t, "application/x-protobuf", body, 1)
+	res, err := http.Get(c.URL + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

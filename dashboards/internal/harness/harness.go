@@ -36,31 +36,58 @@ const (
 // Programs are the two programs, built.
 type Programs struct{ dir string }
 
-// Build builds the programs into a folder of their own, which Remove removes.
-func Build() (*Programs, error) {
+// The programs, by name.
+const (
+	PluginProgram    = "gpx_firstframe"
+	CollectorProgram = "collector"
+)
+
+var programs = map[string]struct{ path, cgo string }{
+	PluginProgram:    {"dashboards/datasource/pkg", "0"},
+	CollectorProgram: {"collector", "1"},
+}
+
+// Build builds the named programs into a folder of their own, which Remove
+// removes. What is in $FIRSTFRAME_BIN, the folder of make build, is taken from
+// there.
+func Build(names ...string) (*Programs, error) {
 	dir, err := os.MkdirTemp("", "firstframe-dashboards")
 	if err != nil {
 		return nil, err
 	}
 	p := &Programs{dir}
-	for name, b := range map[string]struct{ path, cgo string }{"gpx_firstframe": {"dashboards/datasource/pkg", "0"}, "collector": {"collector", "1"}} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), module+b.path)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED="+b.cgo)
-		if text, err := cmd.CombinedOutput(); err != nil {
+	for _, name := range names {
+		if err := p.build(name); err != nil {
 			p.Remove()
-			return nil, fmt.Errorf("build %s: %w\n%s", name, err, text)
+			return nil, err
 		}
 	}
 	return p, nil
 }
 
+func (p *Programs) build(name string) error {
+	if bin := os.Getenv("FIRSTFRAME_BIN"); bin != "" {
+		built := filepath.Join(bin, name)
+		if _, err := os.Stat(built); err == nil {
+			return os.Symlink(built, filepath.Join(p.dir, name))
+		}
+	}
+	b := programs[name]
+	cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(p.dir, name), module+b.path)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+b.cgo)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", name, err, text)
+	}
+	return nil
+}
+
 // Remove removes the built programs.
 func (p *Programs) Remove() { os.RemoveAll(p.dir) }
 
-// Main is a TestMain: it builds the programs, hands them to use, and runs the
+// Main is a TestMain: it builds both programs, hands them to use, and runs the
 // tests.
 func Main(m *testing.M, use func(*Programs)) int {
-	p, err := Build()
+	p, err := Build(PluginProgram, CollectorProgram)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
