@@ -18,6 +18,9 @@ const (
 	inFlight = 4096
 	// burst is how many packets are read before the clock is looked at again.
 	burst = 32
+	// grain is how long a packet waits for those behind it at most: to wake up for
+	// each takes a third more of a core at 50 Mbit/s.
+	grain = 500 * time.Microsecond
 )
 
 // line carries packets both ways, on one thread that blocks in the kernel: Go's
@@ -80,20 +83,25 @@ func (l *line) run() error {
 		if fds[0].Revents != 0 {
 			return nil
 		}
-		for _, w := range l.ways {
-			if err := errors.Join(w.deliver(), w.take(), w.deliver()); err != nil {
+		for i, w := range l.ways {
+			if fds[1+i].Revents != 0 {
+				err = w.take()
+			} else {
+				err = nil
+			}
+			if err := errors.Join(err, w.deliver()); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// until is how long no packet is due; nil is for ever.
+// until is how long nothing is to be delivered; nil is for ever.
 func (l *line) until() *unix.Timespec {
 	var next time.Time
 	for _, w := range l.ways {
-		if len(w.flight) > 0 && (next.IsZero() || w.flight[0].due.Before(next)) {
-			next = w.flight[0].due
+		if due := w.next(); next.IsZero() || !due.IsZero() && due.Before(next) {
+			next = due
 		}
 	}
 	if next.IsZero() {
@@ -122,6 +130,22 @@ type packet struct {
 
 func (w *way) count() Count {
 	return Count{Packets: w.packets.Load(), Bytes: w.bytes.Load(), Dropped: w.dropped.Load(), Lost: w.lost.Load()}
+}
+
+// next is when something is to be delivered: the first packet, and with it
+// those that are due within grain. Zero is never.
+func (w *way) next() (due time.Time) {
+	if len(w.flight) == 0 {
+		return due
+	}
+	last := w.flight[0].due.Add(grain)
+	for _, p := range w.flight {
+		if p.due.After(last) {
+			break
+		}
+		due = p.due
+	}
+	return due
 }
 
 // take sends the packets that wait in the device on their way.

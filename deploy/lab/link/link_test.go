@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // open opens a link that ends with the test, which is skipped where there can
 // be none.
-func open(t *testing.T, c Config) *Link {
+func open(t testing.TB, c Config) *Link {
 	t.Helper()
 	l, err := Open(c)
 	if errors.Is(err, ErrUnavailable) {
@@ -41,7 +41,7 @@ func open(t *testing.T, c Config) *Link {
 
 // serve answers every connection to the far end until the test ends, and says
 // where it is.
-func serve(t *testing.T, l *Link, answer func(net.Conn)) string {
+func serve(t testing.TB, l *Link, answer func(net.Conn)) string {
 	t.Helper()
 	listener, err := l.Far.Listen(t.Context(), l.Far.Addr.String()+":0")
 	if err != nil {
@@ -65,7 +65,7 @@ func serve(t *testing.T, l *Link, answer func(net.Conn)) string {
 	return listener.Addr().String()
 }
 
-func dial(t *testing.T, l *Link, addr string) net.Conn {
+func dial(t testing.TB, l *Link, addr string) net.Conn {
 	t.Helper()
 	var c net.Conn
 	if err := l.Near.Do(func() (err error) {
@@ -291,6 +291,35 @@ func TestCongestion(t *testing.T) {
 	defer c.Close()
 	if name := <-got; name != Congestion {
 		t.Errorf("%q", name)
+	}
+}
+
+// How much a line without a limit carries, and what a 50 Mbit/s line costs: the
+// share of a core that this process, both ends' kernel included, takes of it.
+func BenchmarkLink(b *testing.B) {
+	const size = 4 << 20
+	for name, c := range map[string]Config{"no limit": {}, "50 Mbps": {Kbps: 50000}} {
+		b.Run(name, func(b *testing.B) {
+			l := open(b, c)
+			addr := serve(b, l, func(c net.Conn) { c.Write(make([]byte, size)) })
+			b.SetBytes(size)
+			var before, after unix.Rusage
+			if err := unix.Getrusage(unix.RUSAGE_SELF, &before); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				c := dial(b, l, addr)
+				if n, err := io.Copy(io.Discard, c); n != size || err != nil {
+					b.Fatal(n, err)
+				}
+				c.Close()
+			}
+			if err := unix.Getrusage(unix.RUSAGE_SELF, &after); err != nil {
+				b.Fatal(err)
+			}
+			cpu := after.Utime.Nano() - before.Utime.Nano() + after.Stime.Nano() - before.Stime.Nano()
+			b.ReportMetric(float64(cpu)/float64(b.Elapsed()), "cores")
+		})
 	}
 }
 
