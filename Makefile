@@ -7,8 +7,8 @@ LDFLAGS     = -s -w -X main.version=$(VERSION)
 FUZZTIME   ?= 2m
 KILLS      ?= 500
 
-.PHONY: demo test build bin/agent bin/collector bin/lab lint lint-go unit bench fuzz chaos console front plugin clean \
-	tools-demo tools-plugin tools-test
+.PHONY: demo test build bin/agent bin/collector bin/lab lint lint-go unit bench fuzz chaos fidelity console front plugin clean \
+	tools-demo tools-fidelity tools-plugin tools-test
 
 # A lab of CDNs, a collector and a fleet on this machine; prints one address.
 demo: tools-demo build
@@ -77,7 +77,7 @@ plugin: tools-plugin front $(SOURCE)/newest/node_modules/.package-lock.json
 # the machine to itself. Without the race detector run the measurements of
 # probes, to which it adds, and the dashboards, which drive programs that were
 # built without it; it is everywhere else.
-ALONE = ./collector ./collector/console ./probes/fetch ./probes/player ./deploy ./deploy/lab/...
+ALONE = ./collector ./collector/console ./probes/fetch ./probes/player ./deploy/...
 PLAIN = ./probes ./dashboards/...
 unit: export FIRSTFRAME_BIN = $(CURDIR)/bin
 unit: build
@@ -96,15 +96,23 @@ chaos:
 fuzz:
 	@deploy/fuzz.sh $(FUZZTIME)
 
+# The same streams in real players and with the probe, over the same lines, into
+# build/fidelity; QUICK=1 for ten minutes. deploy/fidelity/README.md says how.
+fidelity: tools-fidelity deploy/fidelity/node_modules/.package-lock.json
+	$(GO) run ./deploy/fidelity
+
 tools-demo:
 	@deploy/tools.sh go c++
 
 tools-plugin:
 	@deploy/tools.sh go node zip chromium
 
+tools-fidelity:
+	@deploy/tools.sh go node chromium ffmpeg ip
+
 tools-test:
 	@deploy/tools.sh go c++ node chromium promtool
 
 clean:
-	rm -rf bin build collector/console/node_modules \
+	rm -rf bin build collector/console/node_modules deploy/fidelity/node_modules \
 	  $(addprefix $(SOURCE)/,node_modules newest/node_modules dist dist-test dist-mount)
