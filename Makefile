@@ -97,9 +97,12 @@ fuzz:
 	@deploy/fuzz.sh $(FUZZTIME)
 
 # The same streams in real players and with the probe, over the same lines, into
-# build/fidelity; QUICK=1 for ten minutes. deploy/fidelity/README.md says how.
+# build/fidelity; goes on where it was stopped. QUICK=1 for ten minutes. The agent
+# has no version, so that a commit alone does not make its plays count no more.
 fidelity: tools-fidelity deploy/fidelity/node_modules/.package-lock.json
-	$(GO) run ./deploy/fidelity
+	deploy/fidelity/media.sh build/fidelity/media
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o build/fidelity/agent ./agent
+	$(GO) run ./deploy/fidelity --agent build/fidelity/agent
 
 tools-demo:
 	@deploy/tools.sh go c++
@@ -108,7 +111,7 @@ tools-plugin:
 	@deploy/tools.sh go node zip chromium
 
 tools-fidelity:
-	@deploy/tools.sh go node chromium ffmpeg ip
+	@deploy/tools.sh go node chromium ffmpeg xxd nsenter
 
 tools-test:
 	@deploy/tools.sh go c++ node chromium promtool

@@ -15,7 +15,7 @@ for tool in "$@"; do
 		continue ;;
 	c++) command -v c++ >/dev/null || missing="$missing g++" ;;
 	chromium) command -v chromium >/dev/null || missing="$missing chromium" ;;
-	ip) command -v ip >/dev/null || missing="$missing iproute2" ;;
+	nsenter) command -v nsenter >/dev/null || missing="$missing util-linux" ;;
 	promtool) command -v promtool >/dev/null || missing="$missing prometheus" ;;
 	*) command -v "$tool" >/dev/null || missing="$missing $tool" ;;
 	esac
