@@ -128,7 +128,20 @@ func scrape(t *testing.T) string {
 		t.Fatal(err)
 	}
 	c.Send(t, "application/x-protobuf", body, 1)
-	res, err := http.Get(c.URL + "/metrics")
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		text := metrics(t, c.URL)
+		if strings.Contains(text, "\nfirstframe_runs_total{") { // counted a moment after they can be asked for
+			return text
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the run is not counted:\n%s", text)
+		}
+	}
+}
+
+func metrics(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Get(url + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
