@@ -146,7 +146,7 @@ func (d *Data) AddTo(address string) string {
 	switch {
 	case !strings.Contains(address, "?"):
 		address += "?"
-	case !strings.HasSuffix(address, "?") && !strings.HasSuffix(address, "&"):
+	case strings.IndexByte(address, '?') < len(address)-1 && !strings.HasSuffix(address, "&"):
 		address += "&"
 	}
 	if address += q; hasFragment {
