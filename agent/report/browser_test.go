@@ -18,7 +18,7 @@ import (
 func TestHTMLInABrowser(t *testing.T) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Skip("needs Debian's package chromium: ", err)
+		t.Fatal("the page's test needs Debian's package chromium: ", err)
 	}
 	runs := rounds(12)
 	for i, text := range hostile {
