@@ -36,7 +36,7 @@ func build(q *query.Resolved, days []*day) (text string, args []any) {
 	switch {
 	case q.Step == 0:
 		text = fmt.Sprintf("%s\nSELECT %s FROM matching%s HAVING %s\nORDER BY %s LIMIT %d",
-			with, st.selection(false), groupBy(st.dims), st.present(), st.orderBy(), q.Limit+1)
+			with, st.selection(false), groupBy(st.dims), st.present(), st.orderBy("matching."), q.Limit+1)
 	case len(st.dims) == 0:
 		from := "matching"
 		if q.Covers() {
@@ -68,13 +68,16 @@ func (st *statement) series() string {
 		from = fmt.Sprintf("(FROM matching UNION ALL BY NAME SELECT %s, unnest(range(%d)) AS bucket FROM series)",
 			strings.Join(back, ", "), st.q.Buckets)
 	}
-	by, _ := st.orderColumn()
+	var by []string // the measure that ranks
+	if name, _ := st.orderColumn(); !slices.Contains(st.dims, name) {
+		by = st.measures(false, name)
+	}
 	return fmt.Sprintf(`series AS (SELECT %s, row_number() OVER (ORDER BY %s) AS rank
 	FROM (SELECT %s FROM matching%s HAVING %s) ORDER BY rank LIMIT %d),
 cells AS (SELECT bucket, %s FROM %s GROUP BY bucket, %s)
 SELECT rank, cells.* FROM cells JOIN series ON %s ORDER BY rank, bucket`,
-		strings.Join(keys, ", "), st.orderBy(),
-		st.withDims(st.measures(false, by)...), groupBy(st.dims), st.present(), st.q.Limit+1,
+		strings.Join(keys, ", "), st.orderBy(""),
+		st.withDims(by...), groupBy(st.dims), st.present(), st.q.Limit+1,
 		st.selection(true), from, strings.Join(st.dims, ", "),
 		strings.Join(same, " AND "))
 }
@@ -199,12 +202,16 @@ func (st *statement) orderColumn() (name, dir string) {
 	return name, dir
 }
 
-// orderBy is the order of rows or series: as asked, then by the dimensions.
-func (st *statement) orderBy() string {
+// orderBy is the order of rows or series: as asked, then by the dimensions. What
+// comes before these tells them from measures: good is both.
+func (st *statement) orderBy(before string) string {
 	name, dir := st.orderColumn()
+	if slices.Contains(st.dims, name) {
+		name = before + name
+	}
 	keys := []string{name + " " + dir + " NULLS LAST"}
 	for _, d := range st.dims {
-		keys = append(keys, d+" ASC NULLS LAST")
+		keys = append(keys, before+d+" ASC NULLS LAST")
 	}
 	return strings.Join(keys, ", ")
 }

@@ -70,6 +70,12 @@ func queries(t *testing.T, open Open) {
 				OrderBy: &query.Order{Measure: d.Name, Desc: true}}, noon)
 		}
 	})
+	t.Run("a dimension named like a measure", func(t *testing.T) {
+		for _, step := range []time.Duration{0, 24 * time.Hour} {
+			check(t, s, runs, &query.Request{From: query.Ago(48 * time.Hour), Step: query.Duration(step), Measures: []string{"good"},
+				GroupBy: []string{"good", "cdn", "app"}, OrderBy: &query.Order{Measure: "good", Desc: true}, Limit: 1}, noon)
+		}
+	})
 	t.Run("latest bad runs", func(t *testing.T) {
 		check(t, s, runs, &query.Request{From: query.Ago(24 * time.Hour), GroupBy: []string{"run_id", "started_at", "country", "cdn", "error_type"},
 			Where:    []query.Cond{{Dim: "good", Op: query.Eq, Values: []string{"false"}}},
