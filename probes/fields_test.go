@@ -124,6 +124,7 @@ func TestThroughCDN(t *testing.T) {
 				mu.Lock()
 				all = append(all, r)
 				mu.Unlock()
+				w.Header().Set("X-Amz-Cf-Pop", "GRU3-P2")
 				switch r.URL.Path {
 				case "/m": // absolute addresses of the origin's host, and a redirect to it
 					http.Redirect(w, r, "https://origin.example/l", http.StatusFound)
@@ -141,6 +142,9 @@ func TestThroughCDN(t *testing.T) {
 			r := must(t, probes.Probe(context.Background(), s))
 			if len(all) != 3 || r.CDN != "a" || r.Redirects != 1 {
 				t.Fatalf("%d requests, CDN %q, %d redirects", len(all), r.CDN, r.Redirects)
+			}
+			if r.CDNSeen != "cloudfront" || r.POP != "GRU3-P2" || r.POPCountry != "BR" || r.POPCity != "São Paulo" {
+				t.Errorf("served by %s from %s in %s, %s", r.CDNSeen, r.POP, r.POPCity, r.POPCountry)
 			}
 			sid := `sid="` + r.RunID + `"`
 			says := func(text string) bool { return strings.Contains(text, sid) }

@@ -273,7 +273,7 @@ func served(r *run.Run, p *player.Result) {
 		r.TLSExpiresAt = &by.TLSExpires
 	}
 	seen := cdn.Identify(by.Header, by.Names...) // by its name alone where it did not answer
-	r.CDNSeen, r.POP, r.POPCountry = seen.CDN, seen.POP, seen.POPCountry
+	r.CDNSeen, r.POP, r.POPCountry, r.POPCity = seen.CDN, seen.POP, seen.POPCountry, seen.POPCity
 	if segment {
 		r.SegmentCacheStatus = seen.Cache
 	}

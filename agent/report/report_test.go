@@ -22,7 +22,7 @@ func played() run.Run {
 	return run.Run{
 		Target: "https://live.example/news/2026/channel/one/master.m3u8", CDN: "b", App: "web", AppVersion: "2.0.0", Player: "hlsjs@1.7.4",
 		Format: "hls", Mode: "vod", OK: true, Good: true, TTFFMs: &ttff, FirstKeyframeMs: &keyframe, DurationMs: 612.4,
-		CDNSeen: "fastly", POP: "GRU", POPCountry: "BR", EdgeIP: "203.0.113.7", HTTPVersion: "2", SegmentCacheStatus: run.CacheHit,
+		CDNSeen: "fastly", POP: "GRU", POPCountry: "BR", POPCity: "São Paulo", EdgeIP: "203.0.113.7", HTTPVersion: "2", SegmentCacheStatus: run.CacheHit,
 		Phases: run.Phases{DNSMs: 20, ConnectMs: 40, TLSMs: 42, ManifestMs: 61.4, PlaylistMs: 55, SegmentTTFBMs: 120, SegmentMs: 202, PlayerMs: 72},
 		Steps: []run.Step{
 			{Name: run.StepManifest, URL: "x", Attempt: 1, StartMs: 7, EndMs: 170.4, DNSMs: 20, ConnMs: 40, TLSMs: 42, WaitMs: 60, RecvMs: 1.4, Status: 200, Bytes: 1234},

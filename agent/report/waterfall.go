@@ -114,7 +114,7 @@ func nonEmpty(texts ...string) []string {
 
 // servedBy is who answered, as far as it shows.
 func servedBy(r *run.Run) string {
-	parts := nonEmpty(r.CDNSeen, r.POP, r.POPCountry, r.EdgeIP)
+	parts := nonEmpty(r.CDNSeen, r.POP, strings.Join(nonEmpty(r.POPCity, r.POPCountry), ", "), r.EdgeIP)
 	if r.HTTPVersion != "" {
 		parts = append(parts, "HTTP/"+r.HTTPVersion)
 	}

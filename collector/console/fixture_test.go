@@ -107,7 +107,7 @@ func newRun(rng *rand.Rand, at time.Time, country, cdn string, app [2]string, ta
 		RunID: run.NewID(at), StartedAt: at, Source: run.SourceFleet, Agent: "agent-" + country + "-1", AgentVersion: "0.1.0",
 		Country: country, CountryFrom: "geoip", City: "Testville", ASN: &asn, Target: target, Format: "hls", Mode: "live", CDN: cdn,
 		App: app[0], AppVersion: app[1], Player: "hlsjs@1.6", Connection: "cold", ThresholdMs: 2000, IntervalMs: &interval,
-		POP: country + "1", POPCountry: country, ManifestCacheStatus: run.CacheHit, SegmentCacheStatus: run.CacheMiss, HTTPVersion: "2",
+		POP: country + "1", POPCountry: country, POPCity: "Testville", ManifestCacheStatus: run.CacheHit, SegmentCacheStatus: run.CacheMiss, HTTPVersion: "2",
 		OK: true, Good: true, Attempts: 4, Bytes: 412_345, ReceivedAt: &received,
 		Phases: run.Phases{DNSMs: jitter(18), ConnectMs: jitter(42), TLSMs: jitter(48), ManifestMs: jitter(60), PlaylistMs: jitter(55),
 			InitMs: jitter(40), SegmentTTFBMs: jitter(90), SegmentMs: jitter(210), PlayerMs: 30},

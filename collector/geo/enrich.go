@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 
@@ -58,8 +59,8 @@ func (db *DB) Enrich(r *run.Run, from Origin) (mismatch bool) {
 	return mismatch
 }
 
-// edge fills in the edge's network, and its country where that is not known
-// from the point of presence and the address is at one place.
+// edge fills in the edge's network, and its country and city where they are not
+// known from the point of presence and the address is at one place.
 func (db *DB) edge(r *run.Run) {
 	addr, err := netip.ParseAddr(r.EdgeIP)
 	if err != nil {
@@ -69,8 +70,12 @@ func (db *DB) edge(r *run.Run) {
 	if p.ASN != 0 {
 		r.EdgeASN = known(p.ASN)
 	}
-	if r.POPCountry == "" && !anycast(p, r.CDNSeen) {
-		r.POPCountry = p.Country
+	if anycast(p, r.CDNSeen) {
+		return
+	}
+	r.POPCountry = cmp.Or(r.POPCountry, p.Country)
+	if r.POPCountry == p.Country {
+		r.POPCity = cmp.Or(r.POPCity, p.City)
 	}
 }
 

@@ -158,8 +158,16 @@ func TestEnrich(t *testing.T) {
 			want: run.Run{Country: "CL", CountryFrom: FromRegistered, City: "Arica", ASN: known(28573), ASOrg: "Claro"},
 		},
 		{
-			name: "edge: network and country", run: run.Run{EdgeIP: "192.0.2.1"},
-			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), POPCountry: "US"},
+			name: "edge: network and place", run: run.Run{EdgeIP: "192.0.2.1"},
+			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), POPCountry: "US", POPCity: "Miami"},
+		},
+		{
+			name: "edge: the city alone is missing", run: run.Run{EdgeIP: "192.0.2.1", POPCountry: "US"},
+			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), POPCountry: "US", POPCity: "Miami"},
+		},
+		{
+			name: "edge: the POP's city is known better", run: run.Run{EdgeIP: "192.0.2.1", POPCountry: "US", POPCity: "Tampa"},
+			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), POPCountry: "US", POPCity: "Tampa"},
 		},
 		{
 			name: "edge: the POP is known better", run: run.Run{EdgeIP: "192.0.2.1", POPCountry: "BR"},

@@ -30,7 +30,7 @@ type Identity struct {
 	CDN        string // lower case, such as cloudfront; of a closed list
 	POP        string // as the CDN calls it, such as FRA56-P5; at most 64 bytes of printable ASCII
 	POPCountry string // ISO 3166-1 alpha-2, by the CDN's naming and the table of POPTableVersion
-	POPCity    string // in English, where the point of presence is named after an airport, by the same table
+	POPCity    string // in English, where the point of presence is named after an airport or a city of the same table
 	Cache      string // one of run.CacheHit, …; run.CacheUnknown when it does not show
 }
 
@@ -45,6 +45,8 @@ type rule struct {
 	airports bool
 	// country is else where a point of presence of that name is.
 	country func(pop string) string
+	// city is the part of such a name that is a city's, in whatever spelling.
+	city func(pop string) string
 	// cache is the cache status at the edge; empty when it does not show.
 	cache func(h header) string
 	// wrote tells whether the CDN, which always writes X-Cache behind those of
@@ -119,6 +121,9 @@ func (r *rule) read(h header) Identity {
 		id.POPCountry, id.POPCity = at.country, at.city
 	case r.country != nil:
 		id.POPCountry = r.country(id.POP)
+		if r.city != nil {
+			id.POPCity = cityNamed(id.POPCountry, r.city(id.POP))
+		}
 	}
 	if r.cache != nil {
 		if status := r.cache(h); status != "" {

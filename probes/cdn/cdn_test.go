@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/google/go-cmp/cmp"
@@ -250,6 +251,9 @@ func TestPOPTable(t *testing.T) {
 		if f[2] != "" {
 			cities++
 		}
+		if one := cityNamed(f[1], f[2]); one != f[2] || strings.ContainsFunc(f[2], func(r rune) bool { return unicode.Is(unicode.Mn, r) }) {
+			t.Errorf("%s: city %q is elsewhere %q, or its accents stand apart", code, f[2], one)
+		}
 	}
 	if len(seen) < 740 || len(seen)-cities > 5 {
 		t.Errorf("%d codes, %d with a city", len(seen), cities)
@@ -262,6 +266,26 @@ func TestPOPTable(t *testing.T) {
 	for code, want := range map[string]string{"GRU": "BR", "gig": "BR", "FRA": "DE", "NRT": "JP", "JNB": "ZA", "MIA": "US", "": "", "ZZZ": "", "FRAX": "", "country": ""} {
 		if got := CountryOfAirport(code); got != want {
 			t.Errorf("%q lies in %q, want %q", code, got, want)
+		}
+	}
+}
+
+func TestCityOfPOP(t *testing.T) {
+	for headers, want := range map[string]string{
+		"X-77-Pop: frankfurtDE": "Frankfurt",
+		"X-77-Pop: newyorkUSNY": "New York",
+		"X-77-Pop: saopauloBR":  "São Paulo",
+		"X-77-Pop: frankfurt":   "",
+		"X-Edge-Ip: 192.0.2.1\nX-Edge-Location: Los Angeles, US":    "Los Angeles",
+		"Akamai-Grn: 1\nAkamai-Request-Bc: [a=1,n=US_CA_SANDIEGO]":  "San Diego",
+		"Akamai-Grn: 1\nAkamai-Request-Bc: [a=1,n=TW__TAIPEI]":      "Taipei",
+		"Akamai-Grn: 1\nAkamai-Request-Bc: [a=1,n=US_XX_ELSEWHERE]": "",
+		"Akamai-Grn: 1\nAkamai-Request-Bc: [a=1,n=DE_]":             "",
+		"Server: BunnyCDN-DE1-601":                                  "",
+		"X-Vercel-Id: cdg1::x":                                      "Paris",
+	} {
+		if got := Identify(parse(headers)).POPCity; got != want {
+			t.Errorf("%s: city %q, want %q", headers, got, want)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // countries: CDNs reuse codes, and open points of presence. Of the codes that
 // Cloudflare's list of its data centres has (August 2026) city and country are
 // that list's; of the others they are those of the airport in OpenFlights' list.
-const POPTableVersion = "2026-11.1"
+const POPTableVersion = "2026-11.2"
 
 // popTable names points of presence by country and city: the IATA codes of
 // airports and cities, and the few codes of the same form that CDNs made up, of
@@ -21,17 +21,35 @@ var popTable string
 // place is where a point of presence is.
 type place struct{ country, city string }
 
-var placeOf, isCountry = func() (codes map[string]place, countries map[string]bool) {
-	codes, countries = map[string]place{}, map[string]bool{}
+var placeOf, isCountry, cityOf = func() (codes map[string]place, countries map[string]bool, cities map[place]string) {
+	codes, countries, cities = map[string]place{}, map[string]bool{}, map[place]string{}
 	_, lines, _ := strings.Cut(popTable, "\n") // the heading
 	for line := range strings.Lines(lines) {
 		if f := strings.Split(strings.TrimSpace(line), ","); len(f) == 3 {
 			codes[f[0]] = place{f[1], f[2]}
 			countries[f[1]] = true
+			cities[place{f[1], squeezed(f[2])}] = f[2]
 		}
 	}
-	return codes, countries
+	return codes, countries, cities
 }()
+
+// plain takes the accents off the letters of the table's cities.
+var plain = strings.NewReplacer("á", "a", "â", "a", "ã", "a", "ă", "a", "ç", "c", "é", "e", "í", "i", "ó", "o", "ș", "s", "ü", "u")
+
+// squeezed is a city as CDNs write it: newyork, SANDIEGO, saopaulo.
+func squeezed(city string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 'a' || r > 'z' {
+			return -1
+		}
+		return r
+	}, plain.Replace(strings.ToLower(city)))
+}
+
+// cityNamed is a city of a country as the table writes it, or empty, by its
+// name in whatever spelling.
+func cityNamed(country, name string) string { return cityOf[place{country, squeezed(name)}] }
 
 // placeOfAirport is where the airport or city with that IATA code lies; what is
 // not known is empty. The case does not matter.

@@ -19,6 +19,7 @@ var vendors = []rule{
 		cache: firstOf(akamaiTiming, akamaiChild, akamaiXCache, akamaiHops),
 		// US_CA_SANDIEGO, TW__TAIPEI
 		country: prefix,
+		city:    func(pop string) string { return pop[strings.LastIndexByte(pop, '_')+1:] },
 	},
 	{
 		name: "cloudflare",
@@ -73,6 +74,7 @@ var vendors = []rule{
 		},
 		pop:     get("X-77-Pop"),
 		country: cdn77Country,
+		city:    func(pop string) string { return strings.TrimRight(pop, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") },
 		cache:   lastWord("X-77-Cache"),
 	},
 	{
@@ -80,6 +82,7 @@ var vendors = []rule{
 		is:      func(h header) bool { return h.has("X-Edge-Ip") && h.has("X-Edge-Location") },
 		pop:     get("X-Edge-Location"), // Los Angeles, US
 		country: func(pop string) string { return country(pop[strings.LastIndexByte(pop, ' ')+1:]) },
+		city:    func(pop string) string { city, _, _ := strings.Cut(pop, ","); return city },
 		cache:   lastWord("X-Cache"),
 	},
 	{

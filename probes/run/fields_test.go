@@ -22,7 +22,7 @@ const contract = `
 run_id started_at scheduled_at duration_ms source agent agent_version region round plan_revision labels
 country country_from subdivision city asn as_org client_ip ip_version
 target format mode cdn app app_version player connection threshold_ms interval_ms
-edge_ip edge_asn cdn_seen pop pop_country pathway manifest_cache_status segment_cache_status http_version tls_version tls_expires_at
+edge_ip edge_asn cdn_seen pop pop_country pop_city pathway manifest_cache_status segment_cache_status http_version tls_version tls_expires_at
 ok good error_type error_step error_detail attempts redirects
 ttff_ms first_keyframe_ms startup_ms
 queue_ms playback_api_ms dns_ms connect_ms tls_ms manifest_ms playlist_ms key_ms init_ms segment_ttfb_ms segment_ms player_ms

@@ -67,6 +67,7 @@ type Run struct {
 	CDNSeen             string
 	POP                 string
 	POPCountry          string
+	POPCity             string
 	Pathway             string
 	ManifestCacheStatus string
 	SegmentCacheStatus  string

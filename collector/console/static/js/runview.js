@@ -70,7 +70,7 @@ function facts(run, view) {
     ['Agent', textOf(run, 'agent')],
     ['Target', textOf(run, 'target')],
     ['CDN', cdnName(textOf(run, 'cdn') ?? UNKNOWN)],
-    ['POP', [textOf(run, 'pop'), textOf(run, 'pop_country')].filter(Boolean).join(', ') || null],
+    ['POP', [textOf(run, 'pop'), textOf(run, 'pop_city'), textOf(run, 'pop_country')].filter(Boolean).join(', ') || null],
     ['Cache', cache(run)],
     ['App', [textOf(run, 'app'), textOf(run, 'app_version'), textOf(run, 'player')].filter(Boolean).join(' ') || null],
     ['Keyframe', ms(numberOf(run, 'first_keyframe_ms'))],
