@@ -158,7 +158,7 @@ func (s *session) preflight(ctx context.Context, a *ask, p Policy, req *fetch.Re
 	if agent := req.Header.Get("User-Agent"); agent != "" {
 		header.Set("User-Agent", agent)
 	}
-	n := &node{after: after, start: time.Now()}
+	n := &node{after: after, start: s.instant()}
 	n.Step = run.Step{Name: a.name, Track: a.track, Method: http.MethodOptions, URL: req.URL, Attempt: number}
 	index := s.begin(n)
 	if a.asked != nil {
@@ -210,7 +210,7 @@ func allows(x *fetch.Exchange, origin string, names []string) error {
 func (s *session) allowed(address string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return time.Now().Before(s.preflights[address])
+	return s.instant().Before(s.preflights[address])
 }
 
 // allow notes for how long the answer to a preflight holds. There are not more

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
@@ -22,7 +21,7 @@ func isInline(u string) bool {
 // inline answers a request by the address itself. It is no step: nothing is
 // asked of anybody.
 func (s *session) inline(ctx context.Context, a ask) (answer, error) {
-	at := Moment{later(time.Now(), a.after.At), a.after.Step}
+	at := Moment{later(s.instant(), a.after.At), a.after.Step}
 	if a.asked != nil {
 		a.asked()
 	}

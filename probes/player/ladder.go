@@ -100,7 +100,7 @@ func (s *session) failOver(ctx context.Context, err error) (after Moment, ok boo
 	}
 	after = fail.at
 	if f.Delay > 0 {
-		if after, err = s.wait(ctx, run.WaitRetry, run.TrackVideo, after, fuzz(f.Delay, f.Fuzz)); err != nil {
+		if after, err = s.wait(ctx, run.WaitRetry, run.TrackVideo, after, fuzz(f.Delay, f.Fuzz, s.chance)); err != nil {
 			fail.at = after
 			return Moment{}, false
 		}

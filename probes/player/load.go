@@ -295,7 +295,7 @@ func (w *watch) first() Moment {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.firstAt.At.IsZero() {
-		return Moment{time.Now(), w.mediaStep}
+		return Moment{w.instant(), w.mediaStep}
 	}
 	return w.firstAt
 }

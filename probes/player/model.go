@@ -242,9 +242,10 @@ type Policy struct {
 	MaxDelay     time.Duration // it doubles with each failed try up to here; 0: it stays
 	Step         time.Duration // it grows by this with each failed try, up to MaxDelay, in place of doubling
 	Fuzz         float64       // each delay is drawn from within this share of itself: 0.5 is ±50 %
-	Together     bool          // failed tries count for all requests whose policy says so, of all tracks
-	Retry4xx     bool          // whether a 4xx is worth another try
-	RetryBroken  bool          // whether a broken connection is
+	chance       func() float64
+	Together     bool // failed tries count for all requests whose policy says so, of all tracks
+	Retry4xx     bool // whether a 4xx is worth another try
+	RetryBroken  bool // whether a broken connection is
 	// Alone: where there is no other rendition to go to, every failure is worth
 	// another try.
 	Alone bool

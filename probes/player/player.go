@@ -21,6 +21,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/firstframe/firstframe/probes/clocks"
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
 )
@@ -37,13 +38,15 @@ const (
 
 // Config is what Play plays, and how.
 type Config struct {
-	URL    string        // the manifest's, as it is to be asked for
-	Client *fetch.Client // one run's own
-	Start  time.Time     // press play; zero means now
-	Model  *Model        // nil: the default for the format that the manifest turns out to have
-	App    run.App       // codecs, height and parameters; its requests' headers are Header
-	Header http.Header   // of every request
-	API    *API          // asked before the manifest, whose URL it gives; nil: there is none
+	URL    string       // the manifest's, as it is to be asked for
+	Client Client       // one run's own
+	Clock  clocks.Clock // nil: the machine's
+	Seed   uint64       // of what the player leaves to chance; 0: another one each time
+	Start  time.Time    // press play; zero means now
+	Model  *Model       // nil: the default for the format that the manifest turns out to have
+	App    run.App      // codecs, height and parameters; its requests' headers are Header
+	Header http.Header  // of every request
+	API    *API         // asked before the manifest, whose URL it gives; nil: there is none
 
 	// Rewrite turns an absolute address that a manifest or a redirect names
 	// into the one to ask; nil leaves it as it is. Addresses that it made come
@@ -53,6 +56,12 @@ type Config struct {
 	CMCD CMCD
 	// Keep picks the headers that a step keeps; nil keeps none.
 	Keep func(http.Header) map[string][]string
+}
+
+// Client makes one exchange at a time: a [fetch.Client], or what stands in for
+// one.
+type Client interface {
+	Do(ctx context.Context, req fetch.Request) *fetch.Exchange
 }
 
 // Result is what came of pressing play. The instants are nil where they were
@@ -111,7 +120,7 @@ type presentation struct {
 func Play(ctx context.Context, cfg Config) *Result {
 	s := &session{cfg: cfg, model: cfg.Model, start: cfg.Start}
 	if s.start.IsZero() {
-		s.start = time.Now()
+		s.start = s.instant()
 	}
 	s.guess()
 	var p presentation
@@ -210,9 +219,9 @@ func (s *session) fail(r *Result, err error) {
 	switch {
 	case errors.As(err, &f):
 	case errors.Is(err, errGivenUp):
-		f = failed(run.ErrInternal, run.StepManifest, "cancelled", Moment{time.Now(), PressPlay})
+		f = failed(run.ErrInternal, run.StepManifest, "cancelled", Moment{s.instant(), PressPlay})
 	default:
-		f = failed(run.ErrInternal, run.StepManifest, fmt.Sprintf("no first frame, and no reason: %v", err), Moment{time.Now(), PressPlay})
+		f = failed(run.ErrInternal, run.StepManifest, fmt.Sprintf("no first frame, and no reason: %v", err), Moment{s.instant(), PressPlay})
 	}
 	r.Error, r.Step, r.Detail, r.End = f.typ, f.step, f.detail, f.at.At
 	s.blame(f.at.Step, f)

@@ -21,7 +21,7 @@ func (s *session) countFailure() int {
 func (p Policy) again(fail *failure, before int) (delay time.Duration, ok bool) {
 	switch {
 	case fail.timedOut:
-		return fuzz(p.TimeoutDelay, p.Fuzz), before < p.TimeoutRetries
+		return fuzz(p.TimeoutDelay, p.Fuzz, p.chance), before < p.TimeoutRetries
 	case p.retries(fail.typ):
 		return p.delay(before), before < p.ErrorRetries
 	}
@@ -65,20 +65,23 @@ func (p Policy) delay(before int) time.Duration {
 			break
 		}
 	}
-	return fuzz(d, p.Fuzz)
+	return fuzz(d, p.Fuzz, p.chance)
 }
 
-// fuzz draws a delay from within a share of d around d.
-func fuzz(d time.Duration, share float64) time.Duration {
+// fuzz draws a delay from within a share of d around d, by chance: a number from
+// [0, 1); nil: any.
+func fuzz(d time.Duration, share float64, chance func() float64) time.Duration {
 	if share == 0 {
 		return d
 	}
-	return time.Duration(float64(d) * (1 + share*(2*rand.Float64()-1)))
+	if chance == nil {
+		chance = rand.Float64
+	}
+	return time.Duration(float64(d) * (1 + share*(2*chance()-1)))
 }
 
-// since is what the limits leave of themselves after begun.
-func (p Policy) since(begun time.Time) Policy {
-	gone := time.Since(begun)
+// without is what the limits leave of themselves when so much time is gone.
+func (p Policy) without(gone time.Duration) Policy {
 	for _, limit := range []*time.Duration{&p.FirstByte, &p.Total} {
 		if *limit > 0 {
 			*limit = max(*limit-gone, 1)

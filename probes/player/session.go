@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -59,6 +60,7 @@ type session struct {
 	stream byte // of CMCD: v on demand, l live; 0 before it is known
 
 	preflights map[string]time.Time // by address, until when the answer holds
+	dice       *rand.Rand           // nil before the first throw
 	muxed      bool                 // sound and picture come in one
 }
 
@@ -113,15 +115,15 @@ func (f *fault) Unwrap() error { return f.err }
 // policy says. The error is a *failure, or errGivenUp.
 func (s *session) request(ctx context.Context, a ask) (answer, error) {
 	after := a.after
-	if err := sleepUntil(ctx, after.At.Add(a.think)); err != nil {
+	if err := s.sleepUntil(ctx, after.At.Add(a.think)); err != nil {
 		// The deadline passed in the player's own time: nothing is to blame
 		// but the run's limit.
-		return answer{}, s.ended(ctx, failed(run.ErrTimeout, a.name, "the run's time was over before it was asked for", Moment{time.Now(), after.Step}))
+		return answer{}, s.ended(ctx, failed(run.ErrTimeout, a.name, "the run's time was over before it was asked for", Moment{s.instant(), after.Step}))
 	}
 	if isInline(a.url) {
 		return s.inline(ctx, a)
 	}
-	p := s.model.policy(a.name)
+	p := s.policy(a.name)
 	for attempt, failed := int64(1), 0; ; attempt++ {
 		got, err := s.attempt(ctx, a, p, attempt, after)
 		if err == nil {
@@ -164,13 +166,13 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 // attempt makes one try: the request and the redirects it leads to. The limits
 // of the policy hold for all of them together.
 func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, after Moment) (answer, error) {
-	begun := time.Now()
+	begun := s.instant()
 	seen := []string{a.url}
 	for hop := 0; ; hop++ {
 		if a.reset != nil {
 			a.reset()
 		}
-		got, err := s.exchange(ctx, a, p.since(begun), seen[hop], number, after)
+		got, err := s.exchange(ctx, a, p.without(s.instant().Sub(begun)), seen[hop], number, after)
 		if err != nil {
 			return answer{}, err
 		}
@@ -201,15 +203,15 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	if a.header != nil {
 		req.Header = a.header
 	}
-	begun := time.Now()
+	begun := s.instant()
 	after, err := s.say(ctx, &a, p, &req, number, after)
 	if err != nil {
 		return answer{}, err
 	}
-	if limits := p.since(begun); after.At.After(begun) {
+	if limits := p.without(s.instant().Sub(begun)); after.At.After(begun) {
 		req.FirstByteTimeout, req.Timeout = limits.FirstByte, limits.Total
 	}
-	n := &node{after: after, start: time.Now()}
+	n := &node{after: after, start: s.instant()}
 	n.Step = run.Step{Name: a.name, Track: a.track, Method: a.method, URL: req.URL, Attempt: number}
 	if n.Method == http.MethodGet {
 		n.Method = ""
@@ -343,10 +345,10 @@ func (s *session) wait(ctx context.Context, name run.StepName, track string, aft
 	n := &node{after: after, start: after.At}
 	n.Step = run.Step{Name: name, Track: track}
 	index := s.begin(n)
-	err := sleepUntil(ctx, n.start.Add(d))
+	err := s.sleepUntil(ctx, n.start.Add(d))
 	end := n.start.Add(d)
 	if err != nil {
-		end = time.Now()
+		end = s.instant()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -359,22 +361,6 @@ func (s *session) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.nodes)
-}
-
-// sleepUntil waits for t, or for the end of ctx, whose error it gives.
-func sleepUntil(ctx context.Context, t time.Time) error {
-	d := time.Until(t)
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // short is u without query and fragment, which may hold tokens.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/firstframe/firstframe/probes/clocks"
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/firstframe/firstframe/probes/steering"
@@ -23,7 +24,7 @@ func (s *session) askSteering(ctx context.Context, target string, after Moment, 
 	whole := ctx
 	if p := s.model.policy(run.StepSteering); p.FirstByte == 0 && p.Total == 0 {
 		var end context.CancelFunc
-		ctx, end = context.WithTimeout(ctx, maxSteeringWait)
+		ctx, end = clocks.WithTimeout(ctx, s.clock(), maxSteeringWait)
 		defer end()
 	}
 	var body bytes.Buffer
@@ -44,7 +45,7 @@ func (s *session) askSteering(ctx context.Context, target string, after Moment, 
 	if whole.Err() != nil {
 		return nil, after, err
 	}
-	return nil, Moment{time.Now(), s.count() - 1}, nil
+	return nil, Moment{s.instant(), s.count() - 1}, nil
 }
 
 // aside runs f until stop is called, which waits for it.

@@ -1,8 +1,8 @@
-// Package clock is the time that a run goes by: the machine's ([System]), or in
+// Package clocks is the time that a run goes by: the machine's ([System]), or in
 // a replay one that stands still while anything runs and then leaps to what is
 // due next ([Leaping]), so that half a minute of waiting for a server takes no
 // time, and yet each event comes at its instant and in its order.
-package clock
+package clocks
 
 import (
 	"context"
