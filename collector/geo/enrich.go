@@ -21,8 +21,8 @@ type Origin struct {
 	Seen       Place // of the address that the run was sent from, see [DB.Locate]
 }
 
-// Enrich fills in r where its agent is, and the network and country of the
-// edge that served it. It says whether two sources of the agent's country
+// Enrich fills in r where its agent is, and the network, CDN and place of the
+// edge that served it, as far as the answers did not show them. It says whether two sources of the agent's country
 // contradict each other.
 //
 // Country, subdivision and city are taken together from the best source that
@@ -59,8 +59,9 @@ func (db *DB) Enrich(r *run.Run, from Origin) (mismatch bool) {
 	return mismatch
 }
 
-// edge fills in the edge's network, and its country and city where they are not
-// known from the point of presence and the address is at one place.
+// edge fills in the edge's network, by which its CDN may be known; and its
+// country and city where they are not known from the point of presence and the
+// address is at one place.
 func (db *DB) edge(r *run.Run) {
 	addr, err := netip.ParseAddr(r.EdgeIP)
 	if err != nil {
@@ -69,6 +70,7 @@ func (db *DB) edge(r *run.Run) {
 	p := db.Locate(addr)
 	if p.ASN != 0 {
 		r.EdgeASN = known(p.ASN)
+		seenByNetwork(r, cdnOf(p.ASN))
 	}
 	if anycast(p, r.CDNSeen) {
 		return
@@ -79,47 +81,20 @@ func (db *DB) edge(r *run.Run) {
 	}
 }
 
-// anycastASNs are networks that announce their edges' addresses from many
-// places at once, by their own documentation as of 2026. Akamai and
-// CloudFront, which choose the place by DNS, are not among them. A network of
-// which only a part is anycast counts as a whole: no country is better than a
-// wrong one.
-var anycastASNs = map[int64]string{
-	13335:  "cloudflare",
-	209242: "cloudflare",
-	54113:  "fastly",
-	15169:  "google",
-	396982: "google",
-	8075:   "azure", // Front Door
-	8068:   "azure",
-	15133:  "edgio",
-	19551:  "imperva",
-	12989:  "stackpath",
-	33438:  "stackpath",
-	199524: "gcore",
-}
-
-// anycastCDNs are the same by the name that the answers' headers show, for
-// addresses whose network is not known.
-var anycastCDNs = func() map[string]bool {
-	m := map[string]bool{}
-	for _, name := range anycastASNs {
-		m[name] = true
+// seenByNetwork takes the CDN of the edge's network where the answers show
+// none, or no more than a program: that runs behind the edge then, and says
+// nothing of the edge's own place and cache.
+func seenByNetwork(r *run.Run, cdn string) {
+	switch {
+	case cdn == "":
+	case r.CDNSeen == "":
+		r.CDNSeen = cdn
+	case software[r.CDNSeen]:
+		r.CDNSeen, r.POP = cdn, ""
+		if r.SegmentCacheStatus != "" {
+			r.SegmentCacheStatus = run.CacheUnknown
+		}
 	}
-	return m
-}()
-
-// anycast decides, in this order: the database's own mark; the address's
-// network; where that is not known, the CDN that the headers show.
-func anycast(p Place, cdnSeen string) bool {
-	if p.Anycast {
-		return true
-	}
-	if p.ASN != 0 {
-		_, ok := anycastASNs[p.ASN]
-		return ok
-	}
-	return anycastCDNs[strings.ToLower(cdnSeen)]
 }
 
 // country is code in upper case, empty when it is not two letters.

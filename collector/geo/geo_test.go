@@ -80,13 +80,14 @@ func testDB(t testing.TB) *DB {
 			"198.51.100.0/24": city("DE", "", ""),
 			"192.0.2.0/26":    city("US", "FL", "Miami"),
 			"192.0.2.64/26":   marked,
-			"192.0.2.128/26":  city("US", "", ""),
+			"192.0.2.128/25":  city("US", "", ""),
 		}),
 		write(t, filepath.Join(dir, "asn.mmdb"), "GeoLite2-ASN", entries{
 			"203.0.113.0/24": network(28573, "Claro"),
 			"192.0.2.0/26":   network(20940, "Akamai"),
 			"192.0.2.64/26":  network(64500, "Somebody"),
-			"192.0.2.128/26": network(13335, "Cloudflare"),
+			"192.0.2.128/27": network(13335, "Cloudflare"),
+			"192.0.2.192/26": network(15169, "Google"),
 		}),
 		write(t, filepath.Join(dir, "country.mmdb"), "GeoIP2-Country", entries{
 			"203.0.113.0/24": city("AR", "", ""),
@@ -159,19 +160,35 @@ func TestEnrich(t *testing.T) {
 		},
 		{
 			name: "edge: network and place", run: run.Run{EdgeIP: "192.0.2.1"},
-			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), POPCountry: "US", POPCity: "Miami"},
+			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), CDNSeen: "akamai", POPCountry: "US", POPCity: "Miami"},
 		},
 		{
 			name: "edge: the city alone is missing", run: run.Run{EdgeIP: "192.0.2.1", POPCountry: "US"},
-			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), POPCountry: "US", POPCity: "Miami"},
+			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), CDNSeen: "akamai", POPCountry: "US", POPCity: "Miami"},
 		},
 		{
 			name: "edge: the POP's city is known better", run: run.Run{EdgeIP: "192.0.2.1", POPCountry: "US", POPCity: "Tampa"},
-			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), POPCountry: "US", POPCity: "Tampa"},
+			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), CDNSeen: "akamai", POPCountry: "US", POPCity: "Tampa"},
 		},
 		{
 			name: "edge: the POP is known better", run: run.Run{EdgeIP: "192.0.2.1", POPCountry: "BR"},
-			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), POPCountry: "BR"},
+			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), CDNSeen: "akamai", POPCountry: "BR"},
+		},
+		{
+			name: "edge: the answers show another CDN than its network", run: run.Run{EdgeIP: "192.0.2.1", CDNSeen: "fastly", POP: "GRU", POPCountry: "BR", SegmentCacheStatus: run.CacheHit},
+			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), CDNSeen: "fastly", POP: "GRU", POPCountry: "BR", SegmentCacheStatus: run.CacheHit},
+		},
+		{
+			name: "edge: the answers show a program behind it", run: run.Run{EdgeIP: "192.0.2.1", CDNSeen: "varnish", SegmentCacheStatus: run.CacheHit},
+			want: run.Run{EdgeIP: "192.0.2.1", EdgeASN: known(20940), CDNSeen: "akamai", POPCountry: "US", POPCity: "Miami", SegmentCacheStatus: run.CacheUnknown},
+		},
+		{
+			name: "edge: a cache by its network alone", run: run.Run{EdgeIP: "192.0.2.129", SegmentCacheStatus: run.CacheHit},
+			want: run.Run{EdgeIP: "192.0.2.129", EdgeASN: known(13335), CDNSeen: "cloudflare", SegmentCacheStatus: run.CacheHit},
+		},
+		{
+			name: "edge: a network of servers of all kinds", run: run.Run{EdgeIP: "192.0.2.200", CDNSeen: "nginx"},
+			want: run.Run{EdgeIP: "192.0.2.200", EdgeASN: known(15169), CDNSeen: "nginx"},
 		},
 		{
 			name: "edge: marked as anycast", run: run.Run{EdgeIP: "192.0.2.65"},
@@ -179,7 +196,7 @@ func TestEnrich(t *testing.T) {
 		},
 		{
 			name: "edge: an anycast network", run: run.Run{EdgeIP: "192.0.2.129"},
-			want: run.Run{EdgeIP: "192.0.2.129", EdgeASN: known(13335)},
+			want: run.Run{EdgeIP: "192.0.2.129", EdgeASN: known(13335), CDNSeen: "cloudflare"},
 		},
 		{
 			name: "edge: an anycast CDN by its headers", run: run.Run{EdgeIP: "198.51.100.9", CDNSeen: "cloudflare"},

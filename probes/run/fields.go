@@ -81,7 +81,7 @@ var Fields = []Field{
 
 	dim("edge_ip", "address that served the first segment, or the last request of a failed run", func(r *Run) any { return &r.EdgeIP }),
 	dim("edge_asn", "autonomous system of edge_ip", func(r *Run) any { return &r.EdgeASN }),
-	dim("cdn_seen", "the CDN that the answers' headers show", func(r *Run) any { return &r.CDNSeen }),
+	dim("cdn_seen", "the CDN that answered: by headers, else by the host's names in DNS, else by edge_asn", func(r *Run) any { return &r.CDNSeen }),
 	dim("pop", "the point of presence that the answers' headers show", func(r *Run) any { return &r.POP }),
 	dim("pop_country", "ISO 3166-1 alpha-2, where that point of presence is", func(r *Run) any { return &r.POPCountry }),
 	dim("pop_city", "the city of that point of presence, in English", func(r *Run) any { return &r.POPCity }),
