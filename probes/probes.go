@@ -233,12 +233,15 @@ func union(list []interval) (length float64) {
 	return length
 }
 
-// served tells who answered: of the attempts at the first video segment, or part
-// of one, the last that was answered, which is the one that served it; without such the last
-// connection there was.
+// served tells who answered: of the attempts at the first video segment (of sound
+// only at its first), or part of one, the last that was answered, which is the one
+// that served it; without such the last connection there was.
 func served(r *run.Run, p *player.Result) {
 	var by *fetch.Exchange
-	segment := false
+	segment, track := false, run.TrackVideo
+	if p.Sound {
+		track = run.TrackAudio
+	}
 	for i, x := range p.Exchanges {
 		if x == nil || !x.Remote.IsValid() {
 			continue
@@ -252,7 +255,7 @@ func served(r *run.Run, p *player.Result) {
 			continue // of whom they tell nothing
 		}
 		media := step.Name == run.StepSegment || step.Name == run.StepPart
-		isSegment := media && step.Track == run.TrackVideo && answered
+		isSegment := media && step.Track == track && answered
 		if isSegment || !segment {
 			by = x
 		}

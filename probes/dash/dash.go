@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -200,6 +201,18 @@ func (p *Period) Sets(contentType string) []*AdaptationSet {
 	return sets
 }
 
+// Main are the sets of what a player plays in the first place: video, and where
+// there is none audio; without those that have no representations.
+func (p *Period) Main() []*AdaptationSet {
+	for _, contentType := range []string{"video", "audio"} {
+		sets := slices.DeleteFunc(p.Sets(contentType), func(s *AdaptationSet) bool { return len(s.Representations) == 0 })
+		if len(sets) > 0 {
+			return sets
+		}
+	}
+	return nil
+}
+
 // PeriodAt is the period that plays at t: the last that has begun, the first
 // when none has, nil when there are none.
 func (m *MPD) PeriodAt(t time.Duration) *Period {
@@ -227,11 +240,11 @@ func (m *MPD) StaleAfter(segment time.Duration) (after time.Duration, ok bool) {
 }
 
 // LowLatency says whether the presentation is made to be played while its
-// segments are being made: some video can be asked for before it is complete
+// segments are being made: some video, or sound where there is nothing else, can be asked for before it is complete
 // (availabilityTimeOffset with availabilityTimeComplete=false, 5.3.9.5.3).
 func (m *MPD) LowLatency() bool {
 	for i := range m.Periods {
-		for _, set := range m.Periods[i].Sets("video") {
+		for _, set := range m.Periods[i].Main() {
 			for j := range set.Representations {
 				if r := &set.Representations[j]; m.Dynamic && r.Chunked() && r.early() > 0 {
 					return true

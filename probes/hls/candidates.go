@@ -42,24 +42,28 @@ func (m *Multivariant) StartPathway() string {
 }
 
 // Candidates are the variants that a player may start with, in the order listed:
-// those of the pathway, where it is not empty, that may hold pictures. Of variants some of which
-// are known to, by a resolution or a video codec, those that say nothing are
-// left out; and always those that are known to hold sound only. I-frame streams
-// are none (4.4.6.3).
+// those of the pathway, where it is not empty, that are known to hold pictures
+// (see [Variant.HasVideo]); without such those that say nothing; without those
+// the ones of sound only. I-frame streams are none (4.4.6.3).
 func (m *Multivariant) Candidates(pathway string) []*Variant {
-	var known, perhaps []*Variant
+	var known, perhaps, sound []*Variant
 	for i := range m.Variants {
 		v := &m.Variants[i]
-		if pathway != "" && v.pathway() != pathway || v.AudioOnly() {
-			continue
-		}
-		perhaps = append(perhaps, v)
-		if v.Height > 0 || len(v.Codecs) > 0 {
+		switch {
+		case pathway != "" && v.pathway() != pathway:
+		case v.AudioOnly():
+			sound = append(sound, v)
+		case v.HasVideo():
 			known = append(known, v)
+		default:
+			perhaps = append(perhaps, v)
 		}
 	}
-	if known != nil {
+	switch {
+	case known != nil:
 		return known
+	case perhaps != nil:
+		return perhaps
 	}
-	return perhaps
+	return sound
 }

@@ -12,8 +12,9 @@ func TestCandidates(t *testing.T) {
 	const steer = "#EXT-X-CONTENT-STEERING:SERVER-URI=\"s\""
 	for _, tt := range []struct{ name, body, want, pathway string }{
 		{"all", v("a", "") + v("b", ""), "a b", ""},
-		{"sound only is none", v("a", `,CODECS="mp4a.40.2"`) + v("b", `,CODECS="avc1.4d401e,mp4a.40.2"`), "b", ""},
-		{"nothing but sound", v("a", `,CODECS="mp4a.40.2"`) + v("b", `,CODECS="ac-3,wvtt"`), "", ""},
+		{"sound beside pictures is none", v("a", `,CODECS="mp4a.40.2"`) + v("b", `,CODECS="avc1.4d401e,mp4a.40.2"`), "b", ""},
+		{"nothing but sound", v("a", `,CODECS="mp4a.40.2"`) + v("b", `,CODECS="ac-3,wvtt"`), "a b", ""},
+		{"what says nothing, beside sound", v("a", `,CODECS="mp4a.40.2"`) + v("b", ""), "b", ""},
 		{"what says nothing, beside what does", v("a", "") + v("b", `,RESOLUTION=640x360`), "b", ""},
 		{"I-frame streams are none", v("a", `,RESOLUTION=640x360`) + "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,RESOLUTION=640x360,URI=\"i\"\n", "a", ""},
 		{"pathways without steering are redundant", v("a", `,PATHWAY-ID="x"`) + v("b", `,PATHWAY-ID="y"`), "a b", ""},

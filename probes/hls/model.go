@@ -43,6 +43,12 @@ type Variant struct {
 	ClosedCaptions string // a group, or "NONE"
 }
 
+// HasVideo says whether the variant is known to hold video: it has a resolution,
+// or lists a codec that is neither of sound nor of text.
+func (v *Variant) HasVideo() bool {
+	return v.Height > 0 || v.Width > 0 || len(v.Codecs) > 0 && !v.AudioOnly()
+}
+
 // AudioOnly says whether the variant is known to hold no video: its codecs are
 // listed, none of them is a video codec, and it has no resolution.
 func (v *Variant) AudioOnly() bool {
@@ -90,7 +96,8 @@ type Rendition struct {
 // AudioFor is the audio rendition that a player without preferences plays
 // beside v: of v's group the default, else the first to be selected
 // automatically, else the first. It is nil when there is no group, the group
-// does not exist, or the rendition's media is inside the variant.
+// does not exist, or the rendition's media is inside the variant, as it also is
+// where both have one URI.
 func (m *Multivariant) AudioFor(v *Variant) *Rendition {
 	if v.AudioGroup == "" {
 		return nil
@@ -111,7 +118,7 @@ func (m *Multivariant) AudioFor(v *Variant) *Rendition {
 			best = r
 		}
 	}
-	if best == nil || best.URI == "" {
+	if best == nil || best.URI == "" || best.URI == v.URI {
 		return nil
 	}
 	return best

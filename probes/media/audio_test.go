@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -47,6 +49,55 @@ func TestAudioFrame(t *testing.T) {
 				want.At = arrived(b, want.Offset, piece)
 				expect(t, f, want)
 			})
+		}
+	}
+}
+
+// TestAnyFinder: what is not known to have pictures is searched for them where it
+// has a track of them, else for sound.
+func TestAnyFinder(t *testing.T) {
+	for _, tc := range append(slices.Clone(knownSound), known...) {
+		if tc.name == "AAC beside pictures in ts" {
+			continue // is among the known pictures
+		}
+		for _, initLate := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, init late %v", tc.name, initLate), func(t *testing.T) {
+				f, b := NewAnyFinder(), file(t, tc.segment)
+				if tc.init != "" && !initLate {
+					if err := f.SetInit(initOf(t, tc.init), epoch); err != nil {
+						t.Fatal(err)
+					}
+				}
+				err := feed(f, b, 1000)
+				want := tc.want
+				want.At = arrived(b, want.Offset, 1000)
+				if tc.init != "" && initLate {
+					if !errors.Is(err, ErrNoInit) {
+						t.Fatalf("%v, want ErrNoInit", err)
+					}
+					err = f.SetInit(initOf(t, tc.init), epoch)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				expect(t, f, want)
+				if fragmented := !strings.HasSuffix(tc.segment, ".ts") && !strings.Contains(tc.segment, "tone."); f.Fragmented() != fragmented {
+					t.Errorf("fragmented %v", f.Fragmented())
+				}
+			})
+		}
+	}
+	// Neither pictures nor sound.
+	for _, tc := range []struct {
+		b     []byte
+		class error
+	}{
+		{retype(t, file(t, "testdata/tone-aac.ts"), 0x0f, 0x15), ErrNoAudio},
+		{file(t, "testdata/tone.aac")[:100], ErrTruncated},
+		{[]byte("<html></html>"), ErrInvalid},
+	} {
+		if err := feed(NewAnyFinder(), tc.b, 1000); !errors.Is(err, tc.class) {
+			t.Errorf("%v, want %v", err, tc.class)
 		}
 	}
 }
@@ -207,22 +258,24 @@ func FuzzAudio(f *testing.F) {
 	f.Add([]byte("ID3\x04\x00\x10\x7f\x7f\x7f\x7f"))
 	init := initOf(f, lab+"cmaf/a48/init.mp4")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		run := func(piece int) (Keyframe, error) {
-			d := NewAudioFinder()
-			d.SetInit(init, epoch)
-			err := feed(d, b, piece)
-			k, _ := d.Keyframe()
-			return k, err
-		}
-		want, err := run(1 << 20)
-		got, err2 := run(3)
-		for _, err := range []error{err, err2} {
-			if err != nil && !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrNoAudio) && !errors.Is(err, ErrNoInit) {
-				t.Fatalf("an error of no class: %v", err)
+		for _, finder := range []func() *Finder{NewAudioFinder, NewAnyFinder} {
+			run := func(piece int) (Keyframe, error) {
+				d := finder()
+				d.SetInit(init, epoch)
+				err := feed(d, b, piece)
+				k, _ := d.Keyframe()
+				return k, err
 			}
-		}
-		if want.Offset != got.Offset || want.Offset > int64(len(b)) || (err == nil) != (err2 == nil) {
-			t.Fatalf("whole: %v, %v; in pieces: %v, %v", want, err, got, err2)
+			want, err := run(1 << 20)
+			got, err2 := run(3)
+			for _, err := range []error{err, err2} {
+				if err != nil && !slices.ContainsFunc([]error{ErrInvalid, ErrTruncated, ErrNoAudio, ErrNoInit, ErrNoKeyframe, ErrUnsupported}, func(class error) bool { return errors.Is(err, class) }) {
+					t.Fatalf("an error of no class: %v", err)
+				}
+			}
+			if want.Offset != got.Offset || want.Offset > int64(len(b)) || (err == nil) != (err2 == nil) {
+				t.Fatalf("whole: %v, %v; in pieces: %v, %v", want, err, got, err2)
+			}
 		}
 	})
 }

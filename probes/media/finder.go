@@ -24,9 +24,18 @@ type Finder struct {
 	init   *Init
 	initAt time.Time
 	closed bool
-	sound  bool // looked for, instead of pictures
+	wants  wants
 	err    error
 }
+
+// wants is what is looked for.
+type wants byte
+
+const (
+	pictures wants = iota
+	sounds
+	either // pictures, and where there is no track of them sound
+)
 
 // NewFinder is a Finder for one segment.
 func NewFinder() *Finder { return &Finder{} }
@@ -34,7 +43,11 @@ func NewFinder() *Finder { return &Finder{} }
 // NewAudioFinder is a Finder for one segment of sound: what it calls the
 // keyframe is the first frame of the first track of sound. Where [Finder.Close]
 // would say [ErrNoKeyframe], it says [ErrNoAudio].
-func NewAudioFinder() *Finder { return &Finder{sound: true} }
+func NewAudioFinder() *Finder { return &Finder{wants: sounds} }
+
+// NewAnyFinder is a Finder for one segment of which it is not known whether it
+// has pictures: where it has no track of them it is as one of [NewAudioFinder].
+func NewAnyFinder() *Finder { return &Finder{wants: either} }
 
 // Feed takes the segment's next piece, whose last byte had arrived at the
 // instant. The container is known from the first bytes. The error is
@@ -54,7 +67,7 @@ func (f *Finder) feed(p []byte, at time.Time) error {
 	n := copy(f.head[f.n:], p)
 	f.n += n
 	f.first.add(int64(f.n), at)
-	dmx, err := sniff(f.head[:f.n], f.sound)
+	dmx, err := sniff(f.head[:f.n], f.wants)
 	if dmx == nil || err != nil {
 		return err
 	}
@@ -131,22 +144,28 @@ func (f *Finder) Keyframe() (Keyframe, bool) {
 	return *f.dmx.keyframe(), true
 }
 
+// Fragmented says whether the segment is fragmented MP4; false before its first
+// eight bytes are there.
+func (f *Finder) Fragmented() bool {
+	_, is := f.dmx.(*fmp4)
+	return is
+}
+
 const sniffLen = 8
 
 // sniff knows a container by its first bytes; it is nil while they are too few.
-// sound says that sound is looked for.
-func sniff(head []byte, sound bool) (demuxer, error) {
+func sniff(head []byte, want wants) (demuxer, error) {
 	switch {
 	case len(head) == 0:
 		return nil, nil
 	case head[0] == syncByte:
-		return newTS(sound), nil
+		return newTS(want), nil
 	case len(head) < sniffLen:
 		return nil, nil
 	}
 	switch string(head[4:8]) {
 	case "styp", "ftyp", "moof", "moov", "sidx", "ssix", "emsg", "prft", "mdat", "free", "skip", "uuid":
-		return &fmp4{sound: sound}, nil
+		return &fmp4{sound: want == sounds, either: want == either}, nil
 	}
 	switch text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"); {
 	case bytes.HasPrefix(text, []byte("#EXT")):
@@ -156,10 +175,10 @@ func sniff(head []byte, sound bool) (demuxer, error) {
 	case bytes.HasPrefix(head, []byte("\x1a\x45\xdf\xa3")): // EBML
 		return nil, fmt.Errorf("%w: WebM", ErrUnsupported)
 	case bytes.HasPrefix(head, []byte("ID3")):
-		return &packedAudio{wanted: sound}, nil
+		return &packedAudio{wanted: want != pictures}, nil
 	}
 	if _, ok := parseFrame(head); ok {
-		return &packedAudio{wanted: sound}, nil
+		return &packedAudio{wanted: want != pictures}, nil
 	}
 	return nil, invalid("neither MPEG-TS nor MP4: it begins with %q", head)
 }

@@ -5,16 +5,18 @@ import (
 	"time"
 )
 
-// fmp4 finds the first sync sample of the video track in fragmented MP4, or, where sound is wanted, the first sample of the track of sound.
+// fmp4 finds the first sync sample of the video track in fragmented MP4, or,
+// where sound is wanted, the first sample of the track of sound.
 type fmp4 struct {
-	sound bool
-	pos   int64 // bytes taken so far
-	start int64 // of the box being read
-	head  [16]byte
-	n     int   // bytes of head that are there
-	left  int64 // bytes of the box's body still to come; -1: up to the end of the segment
-	keep  bool  // the body is collected in buf: a moof or moov
-	buf   []byte
+	sound  bool
+	either bool  // which of the two the init segment tells
+	pos    int64 // bytes taken so far
+	start  int64 // of the box being read
+	head   [16]byte
+	n      int   // bytes of head that are there
+	left   int64 // bytes of the box's body still to come; -1: up to the end of the segment
+	keep   bool  // the body is collected in buf: a moof or moov
+	buf    []byte
 
 	init    *Init
 	initAt  time.Time
@@ -155,6 +157,9 @@ func (m *fmp4) track() *Track {
 
 func (m *fmp4) setInit(init *Init, at time.Time) error {
 	m.init, m.initAt = init, at
+	if m.either {
+		m.sound = init.Video() == nil && init.Audio() != nil
+	}
 	for _, f := range m.waiting {
 		if err := m.moof(f.body, f.start); err != nil {
 			return err

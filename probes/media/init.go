@@ -70,7 +70,7 @@ func (r *InitReader) Feed(p []byte, _ time.Time) error {
 		return invalid("an init segment of more than %d bytes", MaxInit)
 	}
 	r.buf = append(r.buf, p...)
-	_, err := sniff(r.buf[:min(len(r.buf), sniffLen)], false)
+	_, err := sniff(r.buf[:min(len(r.buf), sniffLen)], pictures)
 	return err
 }
 
@@ -86,7 +86,7 @@ func (r *InitReader) Init() *Init { return r.init }
 // ParseInit reads an initialization segment in fragmented MP4: its moov box.
 // The error is [ErrInvalid], or [ErrTruncated] if b ends within a box.
 func ParseInit(b []byte) (*Init, error) {
-	if _, err := sniff(b[:min(len(b), sniffLen)], false); err != nil {
+	if _, err := sniff(b[:min(len(b), sniffLen)], pictures); err != nil {
 		return nil, err
 	}
 	for rest := b; len(rest) > 0; {

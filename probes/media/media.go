@@ -6,7 +6,7 @@
 // byte of the first video keyframe had: in fragmented MP4 (CMAF) and MPEG-TS,
 // H.264 and H.265. Made by [NewAudioFinder] it looks for the first frame of
 // sound instead: in fragmented MP4, MPEG-TS and packed audio, so that garbage
-// does not pass for sound. It never holds a segment; see the Max constants for
+// does not pass for sound; made by [NewAnyFinder] for either. It never holds a segment; see the Max constants for
 // what it does hold. [ParseInit] and [InitReader] read initialization segments, which
 // may arrive before, while or after the segment does. A [Decrypter] in front
 // of either undoes whole-segment AES-128, a [GCMDecrypter] AES-256-GCM.

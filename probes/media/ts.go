@@ -33,14 +33,15 @@ type ts struct {
 	pes    pes
 	es     picture
 	sound  *sound // nil where pictures are wanted
+	either bool   // sound is, where the program has no pictures
 	opaque bool   // its frames are not known here: the first payload will do
 	key    *Keyframe
 	err    error
 }
 
-func newTS(ofSound bool) *ts {
-	t := &ts{pmtPID: noPID, wanted: noPID, cc: -1}
-	if ofSound {
+func newTS(want wants) *ts {
+	t := &ts{pmtPID: noPID, wanted: noPID, cc: -1, either: want == either}
+	if want == sounds {
 		t.sound = &sound{}
 	}
 	return t
@@ -117,16 +118,25 @@ func (t *ts) packet(p []byte, at time.Time) {
 		}
 	case pid == t.pmtPID && t.wanted == noPID:
 		if table := t.pmt.add(payload, start); table != nil {
-			if t.sound != nil {
-				t.wanted, t.opaque = parseSound(table)
-			} else {
-				t.wanted, t.es.codec = parsePMT(table)
-			}
+			t.choose(table)
 		}
 	case pid == t.wanted && control&0xc0 != 0:
 		t.scrambled = true
 	case pid == t.wanted && !t.twice(payload, int(control&0x0f)):
 		t.elementary(payload, start, at)
+	}
+}
+
+// choose takes the wanted stream out of a program map table.
+func (t *ts) choose(table []byte) {
+	if t.sound == nil {
+		t.wanted, t.es.codec = parsePMT(table)
+	}
+	if t.either && t.wanted == noPID {
+		t.sound = &sound{}
+	}
+	if t.sound != nil {
+		t.wanted, t.opaque = parseSound(table)
 	}
 }
 

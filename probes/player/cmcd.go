@@ -88,7 +88,10 @@ func (s *session) tellMedia(d *cmcd.Data, a *ask, target string) {
 		for _, r := range l.renditions {
 			d.TB = max(d.TB, r.Kbps)
 		}
-		if d.OT = 'v'; s.muxed {
+		switch d.OT = 'v'; {
+		case s.content == soundOnly:
+			d.OT = 'a'
+		case s.muxed:
 			d.OT = cmcd.Muxed
 		}
 	}

@@ -21,7 +21,7 @@ type dashTitle struct {
 	*session
 	scene
 	p      *presentation
-	videos []*dash.Representation // that the app can play
+	videos []*dash.Representation // that the app can play; of sound only those of the sound
 	audios []*dash.Representation // of one adaptation set; empty when there is none
 	audio  int                    // of audios, the one that plays
 }
@@ -73,7 +73,8 @@ func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body 
 			return failed(run.ErrUnsupported, run.StepManifest, fmt.Sprintf("no audio fits the app (codecs %v)", s.cfg.App.Codecs), at)
 		}
 	}
-	renditions, err := d.choosable()
+	of, beside := d.representations()
+	renditions, err := d.choosable(of, beside)
 	if err != nil {
 		return err
 	}
@@ -84,33 +85,41 @@ func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body 
 // SegmentTimeline.
 func listed(mpd *dash.MPD) bool {
 	for i := range mpd.Periods {
-		for _, set := range mpd.Periods[i].Sets("video") {
-			if len(set.Representations) > 0 {
-				return set.Representations[0].Listed()
-			}
+		for _, set := range mpd.Periods[i].Main() {
+			return set.Representations[0].Listed()
 		}
 	}
 	return false
 }
 
-// choosable are the renditions that the app can play, beside their
-// representations.
-func (d *dashTitle) choosable() ([]Rendition, error) {
-	var all []*dash.Representation
-	var renditions []Rendition
-	beside := 0.0
-	if d.model.AudioCounts && d.audios != nil {
-		beside = float64(d.audios[d.audio].Bandwidth) / 1000
-	}
+// representations are those of the main track, and how much of their bandwidth
+// is that of audio beside them, kbit/s: video's; of sound only audio's, which
+// then is no longer a track of its own.
+func (d *dashTitle) representations() (of []*dash.Representation, beside float64) {
 	for _, set := range d.period.Sets("video") {
 		for i := range set.Representations {
-			r := &set.Representations[i]
-			all = append(all, r)
-			renditions = append(renditions, Rendition{Kbps: float64(r.Bandwidth)/1000 + beside, Width: r.Width, Height: r.Height, Codecs: r.Codecs})
+			of = append(of, &set.Representations[i])
 		}
 	}
+	switch {
+	case len(of) == 0:
+		d.content = soundOnly
+		of, d.audios = d.audios, nil
+	case d.model.AudioCounts && d.audios != nil:
+		beside = float64(d.audios[d.audio].Bandwidth) / 1000
+	}
+	return of, beside
+}
+
+// choosable are the renditions that the app can play, beside their
+// representations.
+func (d *dashTitle) choosable(all []*dash.Representation, beside float64) ([]Rendition, error) {
 	if len(all) == 0 {
-		return nil, failed(run.ErrUnsupported, run.StepManifest, "only audio: there is no frame to show", d.at)
+		return nil, failed(run.ErrManifestEmpty, run.StepManifest, "the period has neither video nor audio", d.at)
+	}
+	var renditions []Rendition
+	for _, r := range all {
+		renditions = append(renditions, Rendition{Kbps: float64(r.Bandwidth)/1000 + beside, Width: r.Width, Height: r.Height, Codecs: r.Codecs})
 	}
 	can, err := d.playable(renditions, d.at)
 	if err != nil {
@@ -286,10 +295,7 @@ func newest(mpd *dash.MPD, now time.Time, end time.Duration) (edge dash.Ref, err
 		if period.Start > end && i > 0 {
 			continue
 		}
-		for _, set := range append(period.Sets("video"), period.Sets("audio")...) {
-			if len(set.Representations) == 0 {
-				continue
-			}
+		for _, set := range period.Main() {
 			if edge, err = set.Representations[0].LiveEdge(now); err == nil {
 				return edge, nil
 			}

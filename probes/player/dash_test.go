@@ -98,7 +98,7 @@ func TestDASHStart(t *testing.T) {
 		{"live, before its start", dynamic("", period("p", `start="PT1000S"`)), "", "", run.ErrManifestEmpty},
 		{"live, its timeline stopped", dynamic(`minimumUpdatePeriod="PT2S"`, strings.ReplaceAll(period("p", `start="PT0S"`), `duration="24576"/>`, `><SegmentTimeline><S t="0" d="24576" r="40"/></SegmentTimeline></SegmentTemplate>`)), "", "", run.ErrManifestStale},
 		{"live, a timeline that never changes", dynamic("", strings.ReplaceAll(period("p", `start="PT0S"`), `duration="24576"/>`, `><SegmentTimeline><S t="0" d="24576" r="40"/></SegmentTimeline></SegmentTemplate>`)), "v/p/40", "a/p/40", ""},
-		{"only audio", static(`<Period><AdaptationSet contentType="audio"><Representation id="1" bandwidth="1"><BaseURL>a.mp4</BaseURL></Representation></AdaptationSet></Period>`), "", "", run.ErrUnsupported},
+		{"neither video nor audio", static(`<Period><AdaptationSet contentType="text"><Representation id="1" bandwidth="1"><BaseURL>t.vtt</BaseURL></Representation></AdaptationSet></Period>`), "", "", run.ErrManifestEmpty},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := dashOrigin(t, strings.Replace(tt.mpd, "BEGAN", stamp(100*second), 1), nil)

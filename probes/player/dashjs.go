@@ -34,6 +34,7 @@ var dashjs = &Model{
 	},
 
 	EstimateKbps: always(1000), // DEFAULT_VIDEO_BITRATE in AbrController
+	SoundKbps:    100,          // DEFAULT_AUDIO_BITRATE
 	Start:        highestWithin,
 
 	Locations: LocationLast, // onFragmentLoadingCompleted in Stream, BlacklistController

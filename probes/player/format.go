@@ -72,7 +72,7 @@ func (s *session) playable(renditions []Rendition, at Moment) ([]int, error) {
 	can := playable(renditions, s.cfg.App)
 	if len(can) == 0 {
 		return nil, failed(run.ErrUnsupported, run.StepManifest,
-			fmt.Sprintf("none of %d video renditions fits the app (codecs %v, at most %d lines)", len(renditions), s.cfg.App.Codecs, s.cfg.App.MaxHeight), at)
+			fmt.Sprintf("none of %d renditions fits the app (codecs %v, at most %d lines)", len(renditions), s.cfg.App.Codecs, s.cfg.App.MaxHeight), at)
 	}
 	return can, nil
 }

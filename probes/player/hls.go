@@ -48,6 +48,7 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 	}
 	if list.Media != nil {
 		h.alone, h.media = m, list.Media
+		s.content = unknown
 		return h.play(ctx, &title{renditions: []Rendition{{}}, at: m.Moment, find: h.find})
 	}
 	at, stop, err := h.steer(ctx, m.Moment)
@@ -63,8 +64,9 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 	t := &title{renditions: renditions, captions: h.captionsUnknown(), at: at, find: h.find}
 	// The audio is that of the variant that the model starts with: those of a
 	// presentation have it in common.
-	first := h.variants[s.model.Start(renditions, s.model.estimate(renditions, s.cfg.App.Set))]
-	h.audio = h.multi.AudioFor(first)
+	if s.content != soundOnly {
+		h.audio = h.multi.AudioFor(h.variants[s.model.Start(renditions, s.estimate(renditions))])
+	}
 	t.separate = h.audio != nil
 	p.separate = t.separate
 	if s.model.PrimaryFirst {
@@ -95,8 +97,13 @@ func (h *hlsTitle) choosable(at Moment) ([]Rendition, error) {
 	for _, v := range variants {
 		renditions = append(renditions, Rendition{Kbps: float64(v.Bandwidth) / 1000, Width: v.Width, Height: v.Height, Codecs: v.Codecs})
 	}
-	if len(variants) == 0 {
-		return nil, failed(run.ErrUnsupported, run.StepManifest, "only audio: there is no frame to show", at)
+	switch {
+	case len(variants) == 0:
+		return nil, failed(run.ErrManifestEmpty, run.StepManifest, "no variant on the pathway "+h.base(), at)
+	case variants[0].AudioOnly():
+		h.content = soundOnly
+	case !variants[0].HasVideo():
+		h.content = unknown
 	}
 	can, err := h.playable(renditions, at)
 	if err != nil {
@@ -137,9 +144,20 @@ func (h *hlsTitle) primary(ctx context.Context, after Moment) (Moment, error) {
 	return list.Moment, nil
 }
 
-// variantURI is where the variant's playlist is, of the pathway that is played.
+// variantURI is where the variant's playlist is, of the pathway that is played;
+// of sound only that of its rendition, where it has one.
 func (h *hlsTitle) variantURI(v *hls.Variant) string {
+	if h.content == soundOnly {
+		if r := h.multi.AudioFor(v); r != nil {
+			return h.renditionURI(r)
+		}
+	}
 	return h.clone.URL(v.URI, h.clone.Variants, v.StableID)
+}
+
+// renditionURI is where a rendition's playlist is, of the pathway that is played.
+func (h *hlsTitle) renditionURI(r *hls.Rendition) string {
+	return h.clone.URL(r.URI, h.clone.Renditions, r.StableID)
 }
 
 // find gets a track's media playlist, and finds in it the segment at which the
@@ -158,7 +176,7 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	switch {
 	case h.multi == nil:
 	case track == run.TrackAudio:
-		uri = h.clone.URL(h.audio.URI, h.clone.Renditions, h.audio.StableID)
+		uri = h.renditionURI(h.audio)
 	default:
 		uri = h.variantURI(h.variants[rendition])
 	}

@@ -331,7 +331,6 @@ func TestHLSChoice(t *testing.T) {
 		{"codecs, in capitals", multi(hevc, high), run.App{Codecs: []string{"AVC1", "MP4A"}}, "720p", ""},
 		{"no such codecs", multi(hevc), run.App{Codecs: []string{"avc1", "mp4a"}}, "", run.ErrUnsupported},
 		{"subtitles", multi(variant(400_000, 360, "avc1.4d401e,mp4a.40.2,wvtt")), run.App{Codecs: []string{"avc1", "mp4a"}}, "360p", ""},
-		{"only audio", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS=\"mp4a.40.2\"\na.m3u8\n", run.App{}, "", run.ErrUnsupported},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := newOrigin(t, map[string]string{"/m.m3u8": tt.master}, nil)

@@ -22,6 +22,16 @@ type ladder struct {
 	turned *Moment // when another one was taken meanwhile
 }
 
+// estimate is the bandwidth that the model assumes at first for these
+// renditions.
+func (s *session) estimate(renditions []Rendition) float64 {
+	_, set := s.cfg.App.Set[paramStart]
+	if s.content == soundOnly && s.model.SoundKbps > 0 && !set {
+		return s.model.SoundKbps
+	}
+	return s.model.estimate(renditions, s.cfg.App.Set)
+}
+
 // current is the rendition that is played. From here on, until [ladder.settle],
 // leave is called when another one is taken.
 func (l *ladder) current(leave func()) int {

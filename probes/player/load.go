@@ -62,10 +62,11 @@ func (s *session) thinking(q parts, beside bool) parts {
 type loaded struct {
 	init     *Moment // complete; of a segment that initializes itself the same as segment
 	segment  *Moment // complete, and its key there
-	keyframe *Moment // the first video keyframe complete, and all that it needs
+	keyframe *Moment // the first video keyframe complete, and all that it needs; of sound its first frame
 
 	bytes         int64 // of the segment, as received
 	fmp4          bool
+	sound         bool // keyframe is one of sound
 	codec         string
 	width, height int
 }

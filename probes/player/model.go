@@ -31,6 +31,9 @@ type Model struct {
 	// EstimateKbps is the bandwidth that the player assumes before it has
 	// measured any, given the renditions. App parameter: start_kbps.
 	EstimateKbps func(renditions []Rendition) float64
+	// SoundKbps is that of a track of sound, where the player has one of its own;
+	// 0: the same.
+	SoundKbps float64
 	// AudioCounts: of DASH a rendition's bandwidth is that of video and audio
 	// together, as it always is in HLS.
 	AudioCounts bool

@@ -75,8 +75,8 @@ type Result struct {
 
 	Pathway string // that content steering chose, or service location; empty when there is none
 
-	Keyframe *time.Time // the last byte of the first video keyframe, all that it needs being there
-	Frame    *time.Time // the first frame, as this player shows it
+	Keyframe *time.Time // the last byte of the first video keyframe, all that it needs being there; nil of sound only
+	Frame    *time.Time // the first frame, as this player shows it; of sound only when it is heard first
 	Startup  *time.Time // this player starts to play
 
 	Steps     []run.Step
@@ -88,12 +88,23 @@ type Result struct {
 	Detail string
 
 	BitrateKbps   float64 // of the rendition played, as the manifest says; 0 when it does not
+	Sound         bool    // there are no pictures, as far as is known: all tracks are audio
 	Width, Height int     // of the first frame; 0 when not known
-	Codec         string  // of the first frame, RFC 6381; empty when not known
+	Codec         string  // of the first frame, of sound only of that; RFC 6381; empty when not known
 
 	LiveLatency *time.Duration // how far behind the live edge the first frame is
 	PlaylistAge *time.Duration // how long ago the manifest's last segment ended
 }
+
+// content is what a manifest says of its main track, which is that of the
+// pictures where there are any.
+type content byte
+
+const (
+	pictures  content = iota
+	unknown           // pictures, or sound only: the media tell
+	soundOnly         // the main track is one of sound
+)
 
 // presentation is what HLS and DASH have in common once a rendition is chosen.
 // Before the tracks part, and of them only video, and for its own loaded audio,
@@ -184,7 +195,11 @@ func (s *session) result(p *presentation, err error) *Result {
 		s.fail(r, err)
 	}
 	slices.SortStableFunc(s.nodes, func(a, b *node) int { return a.begun.Compare(b.begun) })
+	r.Sound = s.content == soundOnly || p.video.sound
 	for _, n := range s.nodes {
+		if r.Sound && n.Track != "" {
+			n.Track = run.TrackAudio
+		}
 		n.StartMs, n.EndMs = ms(n.start.Sub(s.start)), ms(n.end.Sub(s.start))
 		r.Steps = append(r.Steps, n.Step)
 		r.Exchanges = append(r.Exchanges, n.exchange)
@@ -243,9 +258,10 @@ func (s *session) blame(index int, f *failure) {
 }
 
 // firstFrame is the moment at which the model shows the first frame: what it
-// needs is there, its timer beats, its own work is done.
+// needs is there, its timer beats, its own work is done. Of sound only it is
+// when that is heard first, which is when the model starts to play.
 func (s *session) firstFrame(p *presentation) (Moment, bool) {
-	whole := s.model.WholeSegment && !p.chunked
+	whole := s.model.WholeSegment && !p.chunked || s.model.PlayWhole && p.video.sound
 	if p.video.keyframe == nil || whole && p.video.segment == nil {
 		return Moment{}, false
 	}

@@ -14,8 +14,11 @@ func (w *watch) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.finder, w.decrypter, w.ended = media.NewFinder(), nil, false
-	if w.track == run.TrackAudio {
+	switch {
+	case w.track == run.TrackAudio, w.content == soundOnly:
 		w.finder = media.NewAudioFinder()
+	case w.content == unknown:
+		w.finder = media.NewAnyFinder()
 	}
 	if w.init != nil {
 		_ = w.finder.SetInit(w.init, w.initCame.At) // nothing is there that it could not fit
@@ -109,7 +112,7 @@ func (w *watch) outcome(to *loaded, err error) error {
 	k, ok := w.finder.Keyframe()
 	if !ok && err == nil {
 		typ, what := run.ErrNoKeyframe, "no keyframe"
-		if w.track == run.TrackAudio {
+		if w.track == run.TrackAudio || w.content == soundOnly {
 			typ, what = run.ErrMediaInvalid, "no sound"
 		}
 		f := failed(typ, w.step(), what+" with this initialization segment", w.mediaAt)
@@ -128,7 +131,7 @@ func (w *watch) outcome(to *loaded, err error) error {
 	}
 	to.keyframe = &at
 	to.codec, to.width, to.height = k.Codec, k.Width, k.Height
-	to.fmp4 = k.Kind == media.Sync
+	to.fmp4, to.sound = w.finder.Fragmented(), k.Kind == media.Frame
 	return err
 }
 

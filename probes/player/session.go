@@ -62,6 +62,7 @@ type session struct {
 	preflights map[string]time.Time // by address, until when the answer holds
 	dice       *rand.Rand           // nil before the first throw
 	muxed      bool                 // sound and picture come in one
+	content    content
 }
 
 // pressed is the moment of press play.

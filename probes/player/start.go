@@ -39,7 +39,7 @@ type found struct {
 // playTitle plays from a title: video and audio beside each other, from one
 // rendition to another where the model changes it.
 func (s *session) playTitle(ctx context.Context, p *presentation, t *title) error {
-	estimate := s.model.estimate(t.renditions, s.cfg.App.Set)
+	estimate := s.estimate(t.renditions)
 	s.ladder = &ladder{renditions: t.renditions, estimate: estimate, at: s.model.Start(t.renditions, estimate), failed: make([]bool, len(t.renditions))}
 	if s.model.Meter != nil {
 		s.gauge = s.model.Meter.gauge(func(kbps float64, at Moment) { s.ladder.take(s.model.Start(t.renditions, kbps), at) })
@@ -134,7 +134,7 @@ func (s *session) playRendition(ctx context.Context, p *presentation, t *title, 
 	if again {
 		f.thinkInit, f.thinkMedia = s.think.SwitchSegment, s.think.SwitchSegment
 	}
-	probe := t.captions && s.model.Captions && !again
+	probe := t.captions && s.model.Captions && s.content != soundOnly && !again
 	if probe {
 		return s.probeCaptions(whole, p, f, both)
 	}
@@ -158,7 +158,7 @@ func (s *session) loadVideo(ctx context.Context, p *presentation, f found) error
 		defer aside(ctx, f.beside)()
 	}
 	err := s.load(ctx, &p.video, f.parts, f.at)
-	if p.keyframe == nil {
+	if p.keyframe == nil && !p.video.sound {
 		p.keyframe = p.video.keyframe
 	}
 	return err
