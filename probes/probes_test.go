@@ -18,7 +18,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(witnessEnv) != "" {
+		serveWitness()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // media are the lab's streams, made with ffmpeg.
 const media = "../deploy/lab/media"
@@ -87,19 +93,28 @@ func (p *pausing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(body[p.end:])
 }
 
+// The pauses before the keyframe's last byte, and after it.
+const (
+	pauseBefore = 400 * time.Millisecond
+	pauseAfter  = 700 * time.Millisecond
+)
+
+// keyframes are where the first keyframes of the lab's media end. The offsets
+// come from ffprobe -show_packets and -show_entries packet=pos: in TS the end of
+// the packet with its last byte, encrypted of the block of 16 with that.
+var keyframes = []struct {
+	name, manifest, file string
+	end                  int
+}{
+	{"ts", "/ts/360p/index.m3u8", "/ts/360p/0.ts", 5452},
+	{"fmp4", "/cmaf/v360/index.m3u8", "/cmaf/v360/0.m4s", 4918},
+	{"aes-128", "/aes/360p/index.m3u8", "/aes/360p/0.ts", 5456},
+}
+
 // The first keyframe's instant is that of its last byte, as the server
-// recorded it, whatever comes after. The offsets of the keyframes' ends come
-// from ffprobe -show_packets and -show_entries packet=pos: in TS the end of the
-// packet with its last byte, encrypted of the block of 16 with that.
+// recorded it, whatever comes after.
 func TestKeyframeInstant(t *testing.T) {
-	for _, tt := range []struct {
-		name, manifest, file string
-		end                  int
-	}{
-		{"ts", "/ts/360p/index.m3u8", "/ts/360p/0.ts", 5452},
-		{"fmp4", "/cmaf/v360/index.m3u8", "/cmaf/v360/0.m4s", 4918},
-		{"aes-128", "/aes/360p/index.m3u8", "/aes/360p/0.ts", 5456},
-	} {
+	for _, tt := range keyframes {
 		for _, version := range []string{"1.1", "2"} {
 			for _, player := range []string{"ideal", "hlsjs"} {
 				t.Run(tt.name+" HTTP/"+version+" "+player, func(t *testing.T) {
@@ -108,7 +123,7 @@ func TestKeyframeInstant(t *testing.T) {
 					var wg sync.WaitGroup
 					for i := range off {
 						wg.Go(func() {
-							p := &pausing{file: tt.file, end: tt.end, before: 400 * time.Millisecond, after: 700 * time.Millisecond}
+							p := &pausing{file: tt.file, end: tt.end, before: pauseBefore, after: pauseAfter}
 							r := must(t, probes.Probe(context.Background(), spec(server(t, p).URL+tt.manifest, player, version)))
 							p.mu.Lock()
 							want := float64(p.ended.Sub(r.StartedAt)) / float64(time.Millisecond)
