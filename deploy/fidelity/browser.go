@@ -10,10 +10,13 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	datum "github.com/firstframe/firstframe/probes/run"
 )
 
 //go:embed page.html
@@ -31,7 +34,7 @@ func pages(modules string) http.Handler {
 		for _, p := range players {
 			if p.name == r.FormValue("player") {
 				w.Header().Set("Content-Type", "text/html; charset=utf-8")
-				_ = page.Execute(w, map[string]any{"Player": p.name, "URL": r.FormValue("url"), "Script": template.URL(p.module + "/" + p.script)}) // the browser is gone
+				_ = page.Execute(w, map[string]any{"Player": p.name, "URL": r.FormValue("url"), "Base": r.FormValue("base"), "Script": template.URL(p.module + "/" + p.script)}) // the browser is gone
 				return
 			}
 		}
@@ -42,14 +45,31 @@ func pages(modules string) http.Handler {
 
 // outcome is what either side tells of a play.
 type outcome struct {
-	TTFF   float64 `json:"ttff_ms"`
-	Height int     `json:"height"`
-	Error  string  `json:"error"`
+	TTFF    float64   `json:"ttff_ms"`
+	Height  int       `json:"height"`
+	Error   string    `json:"error"`
+	ErrorMs float64   `json:"error_ms"`
+	Pressed float64   `json:"pressed_ms"` // since 1970
+	Answers []arrival `json:"answers"`
+}
+
+// arrival is a whole answer, as the player got it.
+type arrival struct {
+	Path string  `json:"path"`   // below the media's folder
+	End  float64 `json:"end_ms"` // since play was pressed
+}
+
+// pressed is when play was; zero when that is not known.
+func (o outcome) pressed() time.Time {
+	if o.Pressed == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(o.Pressed * 1000))
 }
 
 // playReal plays in a browser of its own, with a new profile: nothing is cached,
 // and Chromium's own estimate of the bandwidth is what it is at first.
-func (s *setup) playReal(ctx context.Context, w *world, t task) (o outcome, err error) {
+func (s *setup) playReal(ctx context.Context, w *world, t task, base string) (o outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, playLimit)
 	defer cancel()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -66,7 +86,7 @@ func (s *setup) playReal(ctx context.Context, w *world, t task) (o outcome, err 
 	tab, closeTab := chromedp.NewContext(browser)
 	defer closeTab()
 	defer func() { err = errors.Join(err, chromedp.Cancel(tab)) }()
-	address := w.page + "/play?" + url.Values{"player": {t.player.name}, "url": {w.media + "/" + t.path}}.Encode()
+	address := w.page + "/play?" + url.Values{"player": {t.player.name}, "url": {base + t.path}, "base": {base}}.Encode()
 	if err := chromedp.Do(tab, chromedp.Navigate(address)); err != nil {
 		return o, fmt.Errorf("chromium: %w", err)
 	}
@@ -78,31 +98,39 @@ func (s *setup) playReal(ctx context.Context, w *world, t task) (o outcome, err 
 }
 
 // playProbe plays with the agent program, as its user would.
-func (s *setup) playProbe(ctx context.Context, w *world, t task) (o outcome, err error) {
+func (s *setup) playProbe(ctx context.Context, w *world, t task, base string) (o outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, playLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.agent, "probe", "--json", "--allow-private", "--timeout", playLimit.String(),
-		"--player", t.player.name+"@"+t.player.version, w.media+"/"+t.path)
+		"--player", t.player.name+"@"+t.player.version, base+t.path)
 	w.near(cmd)
 	text, err := cmd.Output()
 	var slow *exec.ExitError
 	if err != nil && !(errors.As(err, &slow) && slow.ExitCode() == 1) { // 1 is a run that failed or took long
 		return o, fmt.Errorf("agent probe: %w", err)
 	}
-	var run struct {
-		outcome
-		TTFF   *float64 `json:"ttff_ms"`
-		Type   *string  `json:"error_type"`
-		Detail *string  `json:"error_detail"`
-	}
-	if err := json.Unmarshal(text, &run); err != nil {
+	var got datum.Run
+	if err := json.Unmarshal(text, &got); err != nil {
 		return o, fmt.Errorf("agent probe answers %.100q: %w", text, err)
 	}
-	if run.TTFF == nil {
-		if run.Type == nil || run.Detail == nil {
-			return o, fmt.Errorf("agent probe answers %.100q", text)
+	return probed(got, base), nil
+}
+
+// probed is what a run tells of a play.
+func probed(r datum.Run, base string) outcome {
+	o := outcome{Pressed: float64(r.StartedAt.UnixMicro()) / 1000}
+	if r.TTFFMs != nil {
+		o.TTFF = *r.TTFFMs
+		if r.Height != nil {
+			o.Height = int(*r.Height)
 		}
-		return outcome{Error: *run.Type + ": " + *run.Detail}, nil
+	} else {
+		o.Error, o.ErrorMs = string(r.ErrorType)+": "+r.ErrorDetail, r.DurationMs
 	}
-	return outcome{TTFF: *run.TTFF, Height: run.Height}, nil
+	for _, s := range r.Steps {
+		if path, ours := strings.CutPrefix(s.URL, base); ours && s.Error == "" && (s.Status == http.StatusOK || s.Status == http.StatusPartialContent) {
+			o.Answers = append(o.Answers, arrival{path, s.EndMs})
+		}
+	}
+	return o
 }

@@ -17,8 +17,9 @@ const (
 
 // runs are the plays of one side in one cell.
 type runs struct {
-	n, failed         int
-	median, low, high float64 // ms, of those that did not fail
+	n, failed         int     // that came to a verdict, and that did not
+	errors            int     // of n, whose verdict was an error
+	median, low, high float64 // ms to the verdict
 	heights           []int   // of the first pictures, each once, rising
 }
 
@@ -26,6 +27,8 @@ type runs struct {
 type comparison struct {
 	cell
 	real, probe runs
+	differences []string // of what the sides have asked for
+	known       bool     // what was
 }
 
 // ratio is the probe's median to the player's.
@@ -68,7 +71,7 @@ func current(all []play) []play {
 			continue
 		}
 		if i, ok := chosen[p.key()]; ok {
-			if out[i].Error != "" {
+			if !out[i].told() {
 				out[i] = p
 			}
 			continue
@@ -82,6 +85,14 @@ func current(all []play) []play {
 // compare puts the two sides of each cell beside one another, in the order of
 // the players, their streams and lines.
 func compare(plays []play) []comparison {
+	asked := func(plays []play) (all []asked) {
+		for _, p := range plays {
+			if a := p.asked(); a != nil {
+				all = append(all, a)
+			}
+		}
+		return all
+	}
 	type half struct {
 		cell
 		side string
@@ -93,12 +104,23 @@ func compare(plays []play) []comparison {
 	}
 	var out []comparison
 	for c := range cells {
-		out = append(out, comparison{c, summarise(halves[half{c, realSide}]), summarise(halves[half{c, probeSide}])})
+		real, probe := halves[half{c, realSide}], halves[half{c, probeSide}]
+		x := comparison{cell: c, real: summarise(real), probe: summarise(probe)}
+		x.differences, x.known = unlike(asked(real), asked(probe))
+		out = append(out, x)
 	}
 	slices.SortFunc(out, func(a, b comparison) int {
-		return cmp.Or(order(a.cell)-order(b.cell), a.RTT-b.RTT, a.Mbps-b.Mbps)
+		return cmp.Or(faultOrder(a.Fault)-faultOrder(b.Fault), order(a.cell)-order(b.cell), a.RTT-b.RTT, a.Mbps-b.Mbps)
 	})
 	return out
+}
+
+// faultOrder is where a fault is in their table; before all is none.
+func faultOrder(name string) int {
+	if name == "" {
+		return -1
+	}
+	return slices.IndexFunc(faults, func(f fault) bool { return f.name == name })
 }
 
 // order is where a cell's player and stream are in the matrix.
@@ -117,8 +139,13 @@ func summarise(plays []play) runs {
 	var r runs
 	var times []float64
 	for _, p := range plays {
-		if p.Error != "" {
+		if !p.told() {
 			r.failed++
+			continue
+		}
+		if p.Error != "" {
+			r.errors++
+			times = append(times, p.ErrorMs)
 			continue
 		}
 		times = append(times, p.TTFF)

@@ -30,7 +30,7 @@ func measured(c cell, real []float64, heights []int, probe []float64) (out []pla
 }
 
 func TestJudge(t *testing.T) {
-	ts := func(rtt, mbps int) cell { return cell{"hlsjs", "ts", way{rtt, mbps}} }
+	ts := func(rtt, mbps int) cell { return cell{Player: "hlsjs", Stream: "ts", way: way{rtt, mbps}} }
 	var plays []play
 	for i := range 10 { // medians 100, 200 … 1000; the probe's one per cent more
 		x := float64(100 * (i + 1))
@@ -87,7 +87,7 @@ func TestCurrent(t *testing.T) {
 		p.At = begin.Add(time.Duration(seconds) * time.Second)
 		return p
 	}
-	base := play{cell: cell{"shaka", "ts", way{0, 3}}, Media: "m", Over: overLink, TTFF: 1}
+	base := play{cell: cell{Player: "shaka", Stream: "ts", way: way{0, 3}}, Media: "m", Over: overLink, TTFF: 1}
 	real, probe := base, base
 	real.Side, real.Of = realSide, "shaka 2"
 	probe.Side, probe.Of = probeSide, "agent 2"
@@ -150,7 +150,7 @@ func TestJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := measured(cell{"hlsjs", "ts", way{40, 10}}, []float64{100, 101}, []int{360}, []float64{99})
+	all := measured(cell{Player: "hlsjs", Stream: "ts", way: way{40, 10}}, []float64{100, 101}, []int{360}, []float64{99})
 	all[1].TTFF, all[1].Error = 0, "no picture"
 	for _, p := range all {
 		if err := j.add(p); err != nil {
@@ -191,21 +191,27 @@ func appendTo(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func TestReport(t *testing.T) {
 	dir := t.TempDir()
-	plays := measured(cell{"hlsjs", "ts", way{40, 10}}, []float64{1000, 1010, 990}, []int{360}, []float64{980, 990, 985})
-	plays = append(plays, measured(cell{"shaka", "ts", way{40, 10}}, []float64{700, 3500}, []int{360, 720}, []float64{3400})...)
+	plays := measured(cell{Player: "hlsjs", Stream: "ts", way: way{40, 10}}, []float64{1000, 1010, 990}, []int{360}, []float64{980, 990, 985})
+	plays = append(plays, measured(cell{Player: "shaka", Stream: "ts", way: way{40, 10}}, []float64{700, 3500}, []int{360, 720}, []float64{3400})...)
 	for i := range plays {
 		plays[i].Load = 1e6
 	}
 	var head bytes.Buffer
-	if err := writeReport(dir, plays, 3, &head); err != nil {
+	if err := writeReport(dir, plays, rounds{3, 3}, &head); err != nil {
 		t.Fatal(err)
 	}
-	table, err := os.ReadFile(filepath.Join(dir, "table.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := read(t, filepath.Join(dir, "table.md"))
 	for _, want := range []string{
 		"9 plays, 0 of them failed; 1 of 2 cells have 3 runs",
 		"**The machine was busy",
@@ -214,18 +220,14 @@ func TestReport(t *testing.T) {
 		"| shaka/ts 40/10 | 2100 (700 to 3500), 2 ×, 360p 720p | 3400 (3400 to 3400), 1 ×, 360p |\n",
 		"| hlsjs/ts 40/10 | 1000 (990 to 1010), 3 ×, 360p | 985 (980 to 990), 3 ×, 360p | 0.985 |",
 	} {
-		if !strings.Contains(string(table), want) {
+		if !strings.Contains(table, want) {
 			t.Errorf("there is no %q in\n%s", want, table)
 		}
 	}
-	if !bytes.HasPrefix(table, head.Bytes()) {
+	if !strings.HasPrefix(table, head.String()) {
 		t.Errorf("%s", head.String())
 	}
-	picture, err := os.ReadFile(filepath.Join(dir, "scatter.svg"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	decoder := xml.NewDecoder(bytes.NewReader(picture))
+	decoder := xml.NewDecoder(strings.NewReader(read(t, filepath.Join(dir, "scatter.svg"))))
 	circles := 0
 	for {
 		token, err := decoder.Token()
@@ -242,7 +244,7 @@ func TestReport(t *testing.T) {
 	if circles != len(players)+2 {
 		t.Errorf("%d circles", circles)
 	}
-	if err := writeReport(dir, nil, 3, &head); !errors.Is(err, errNothing) {
+	if err := writeReport(dir, nil, rounds{3, 3}, &head); !errors.Is(err, errNothing) {
 		t.Error(err)
 	}
 }

@@ -29,12 +29,21 @@ type play struct {
 	Media string `json:"media"` // a digest of the media
 	Over  string `json:"over"`  // link or shaper
 
-	TTFF   float64   `json:"ttff_ms"` // 0 if it failed
-	Height int       `json:"height"`  // of the first picture
-	Error  string    `json:"error,omitempty"`
-	At     time.Time `json:"at"`
-	Load   float64   `json:"load"` // the machine's load average before it
+	TTFF     float64   `json:"ttff_ms"` // 0 if it failed
+	Height   int       `json:"height"`  // of the first picture
+	Error    string    `json:"error,omitempty"`
+	ErrorMs  float64   `json:"error_ms,omitempty"` // when it said so; 0: it was not the player or the probe that did
+	At       time.Time `json:"at"`
+	Load     float64   `json:"load"`               // the machine's load average before it
+	Realtime bool      `json:"realtime,omitempty"` // it went before the machine's other work
+
+	Requests []request `json:"requests,omitempty"`  // by when they came
+	Needed   float64   `json:"needed_ms,omitempty"` // the last answer that the picture waited for; see needed
 }
+
+// told says whether the play has come to a verdict: a picture or, where there was
+// a fault, an error.
+func (p play) told() bool { return p.Error == "" || p.Fault != "" && p.ErrorMs > 0 }
 
 // key says which play of the matrix it is.
 func (p play) key() string {
@@ -45,7 +54,7 @@ func (p play) key() string {
 type journal struct {
 	plays []play
 	file  *os.File
-	have  map[string]bool // keys of those that did not fail
+	have  map[string]bool // keys of those that came to a verdict
 }
 
 // openJournal reads what has been measured. A last line that was cut short is
@@ -91,7 +100,7 @@ func (j *journal) read(path string) error {
 
 func (j *journal) remember(p play) {
 	j.plays = append(j.plays, p)
-	j.have[p.key()] = j.have[p.key()] || p.Error == ""
+	j.have[p.key()] = j.have[p.key()] || p.told()
 }
 
 // add keeps a measurement.

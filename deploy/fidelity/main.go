@@ -33,9 +33,10 @@ type command struct {
 	Media   string `help:"What media.sh has made." default:"build/fidelity/media" placeholder:"DIR"`
 	Modules string `help:"The players, as npm has installed them." default:"deploy/fidelity/node_modules" placeholder:"DIR"`
 	Agent   string `help:"The agent program." default:"bin/agent" placeholder:"FILE"`
-	Runs    int    `help:"How often each cell is played by each side. Left out: 7, with --quick 3." placeholder:"N"`
-	Quick   bool   `help:"Two lines in place of nine." env:"QUICK"`
-	Only    string `help:"Only the cells whose name has this in it, such as shaka/ts or 40/10." placeholder:"TEXT"`
+	Runs    int    `help:"How often each cell is played by each side. Left out: 7, of faults 3; with --quick 3 and 1." placeholder:"N"`
+	Quick   bool   `help:"Two lines in place of nine, and a handful of faults." env:"QUICK"`
+	Faults  string `help:"Whether faults are played: after the matrix, only or no." enum:"after,only,no" default:"after" placeholder:"WHEN"`
+	Only    string `help:"Only the cells whose name has this in it, such as shaka/ts, 40/10 or one 404." placeholder:"TEXT"`
 	Report  bool   `help:"Play nothing; write the report of what has been measured."`
 }
 
@@ -86,19 +87,36 @@ func (c *command) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		if err != nil {
 			return err
 		}
-		broken = s.play(ctx, plan(c.Quick, c.runs(), c.Only), j, stderr)
+		s.hurry = hurry
+		broken = s.play(ctx, c.plan(), j, stderr)
 	}
-	return errors.Join(broken, writeReport(c.Out, j.plays, c.runs(), stdout))
+	return errors.Join(broken, writeReport(c.Out, j.plays, c.rounds(), stdout))
 }
 
-func (c *command) runs() int {
+// plan is what is to be played, in this order.
+func (c *command) plan() []batch {
+	n := c.rounds()
+	var all []batch
+	if c.Faults != "only" {
+		all = plan(c.Quick, n.matrix, c.Only)
+	}
+	if c.Faults != "no" {
+		all = append(all, faultPlan(c.Quick, n.faults, c.Only)...)
+	}
+	return all
+}
+
+// rounds is how often a cell is played by each side, without and with a fault.
+type rounds struct{ matrix, faults int }
+
+func (c *command) rounds() rounds {
 	switch {
 	case c.Runs > 0:
-		return c.Runs
+		return rounds{c.Runs, c.Runs}
 	case c.Quick:
-		return 3
+		return rounds{3, 1}
 	}
-	return 7
+	return rounds{7, 3}
 }
 
 // setup looks for what is needed, and says which versions it is.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,6 +18,7 @@ type player struct {
 	version string // the model's, and the one that must be installed
 	script  string // in the module
 	streams []stream
+	draws   bool // its delays before a further try are drawn at random
 }
 
 // stream is one packaging of the media; path is below the media's folder.
@@ -27,9 +29,9 @@ var (
 	mpd = []stream{{"number", "cmaf/number.mpd"}, {"timeline", "cmaf/timeline.mpd"}}
 
 	players = []player{
-		{"hlsjs", "hls.js", "1.7.4", "dist/hls.min.js", hls},
-		{"shaka", "shaka-player", "5.2.12", "dist/shaka-player.compiled.js", append(hls[:len(hls):len(hls)], mpd...)},
-		{"dashjs", "dashjs", "5.2.1", "dist/modern/umd/dash.all.min.js", mpd},
+		{"hlsjs", "hls.js", "1.7.4", "dist/hls.min.js", hls, false},
+		{"shaka", "shaka-player", "5.2.12", "dist/shaka-player.compiled.js", append(hls[:len(hls):len(hls)], mpd...), true},
+		{"dashjs", "dashjs", "5.2.1", "dist/modern/umd/dash.all.min.js", mpd, false},
 	}
 )
 
@@ -60,9 +62,16 @@ type cell struct {
 	Player string `json:"player"`
 	Stream string `json:"stream"`
 	way
+	Fault string `json:"fault,omitempty"` // its name
 }
 
-func (c cell) String() string { return fmt.Sprintf("%s/%s %d/%d", c.Player, c.Stream, c.RTT, c.Mbps) }
+func (c cell) String() string {
+	name := fmt.Sprintf("%s/%s %d/%d", c.Player, c.Stream, c.RTT, c.Mbps)
+	if c.Fault != "" {
+		name += ", " + c.Fault
+	}
+	return name
+}
 
 // task is one cell to be played by both, in one round. In odd rounds the model
 // is first.
@@ -100,7 +109,7 @@ func plan(quick bool, rounds int, only string) []batch {
 			b := batch{way: w}
 			for _, p := range players {
 				for _, s := range p.streams {
-					c := cell{p.name, s.name, w}
+					c := cell{Player: p.name, Stream: s.name, way: w}
 					if strings.Contains(c.String(), only) {
 						b.tasks = append(b.tasks, task{c, p, s.path, round})
 					}
@@ -109,6 +118,31 @@ func plan(quick bool, rounds int, only string) []batch {
 			random.Shuffle(len(b.tasks), func(i, j int) { b.tasks[i], b.tasks[j] = b.tasks[j], b.tasks[i] })
 			all = append(all, b)
 		}
+	}
+	return all
+}
+
+// faultPlan is every fault, as often as asked, those of which nothing is shown once.
+func faultPlan(quick bool, rounds int, only string) []batch {
+	random := rand.New(rand.NewPCG(3, 4))
+	var all []batch
+	for round := range rounds {
+		b := batch{way: faultWay}
+		for _, f := range faults {
+			if round > 0 && strings.HasPrefix(f.name, allFaults) || quick && !slices.Contains(quickFaults, f.name) {
+				continue
+			}
+			for _, p := range players {
+				for _, s := range p.streams {
+					c := cell{p.name, s.name, faultWay, f.name}
+					if slices.Contains(strings.Fields(f.of[p.name]), s.name) && strings.Contains(c.String(), only) {
+						b.tasks = append(b.tasks, task{c, p, s.path, round})
+					}
+				}
+			}
+		}
+		random.Shuffle(len(b.tasks), func(i, j int) { b.tasks[i], b.tasks[j] = b.tasks[j], b.tasks[i] })
+		all = append(all, b)
 	}
 	return all
 }

@@ -48,7 +48,7 @@ func TestPlays(t *testing.T) {
 	b := batch{way: way{RTT: 40, Mbps: 10}}
 	for _, p := range players {
 		path := map[string]string{"ts": "ts/master.m3u8", "number": "cmaf/manifest-number.mpd"}[p.streams[0].name]
-		b.tasks = append(b.tasks, task{cell{p.name, p.streams[0].name, b.way}, p, path, 0})
+		b.tasks = append(b.tasks, task{cell{Player: p.name, Stream: p.streams[0].name, way: b.way}, p, path, 0})
 	}
 	for range 2 {
 		if err := s.play(t.Context(), []batch{b}, j, io.Discard); err != nil {
@@ -60,6 +60,9 @@ func TestPlays(t *testing.T) {
 	}
 	for _, p := range j.plays { // a connection, a manifest and a segment take three round trips
 		t.Logf("%s %s over %s: %.0f ms, %dp, load %.1f", p.cell, p.Side, p.Over, p.TTFF, p.Height, p.Load)
+		if len(p.Requests) < 3 || p.Needed < 60 || p.Needed > p.TTFF {
+			t.Errorf("needed after %v ms: %+v", p.Needed, p.Requests)
+		}
 		if p.Error != "" || p.TTFF < 120 || p.TTFF > 30000 || p.Height != 360 && p.Height != 720 || p.Of == "" {
 			t.Errorf("%+v", p)
 		}
@@ -83,8 +86,10 @@ func TestShaped(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	folder := "/" + w.stage.begin(nil).folder
 	for url, want := range map[string]string{
-		w.media + "/a.m3u8":                     "#EXTM3U",
+		w.media + folder + "/a.m3u8":            "#EXTM3U",
+		w.media + "/a.m3u8":                     "not found",
 		w.page + "/modules/a.m3u8":              "#EXTM3U",
 		w.page + "/play?player=shaka&url=x%22y": `url = "x\"y"`,
 		w.page + "/play?player=vlc":             "not found",
@@ -98,7 +103,7 @@ func TestShaped(t *testing.T) {
 		if err != nil || !strings.Contains(string(body), want) {
 			t.Errorf("%s: %v\n%s", url, err, body)
 		}
-		if strings.HasPrefix(url, w.media) && (res.Header.Get("Access-Control-Allow-Origin") != "*" || res.Header.Get("Content-Type") != "application/vnd.apple.mpegurl") {
+		if strings.HasPrefix(url, w.media+folder) && (res.Header.Get("Access-Control-Allow-Origin") != "*" || res.Header.Get("Content-Type") != "application/vnd.apple.mpegurl") {
 			t.Errorf("%s: %v", url, res.Header)
 		}
 	}

@@ -18,19 +18,28 @@ var errNothing = errors.New("nothing has been measured")
 
 // writeReport writes table.md and scatter.svg into a folder, and the table's
 // head to w.
-func writeReport(dir string, all []play, wanted int, w io.Writer) error {
+func writeReport(dir string, all []play, wanted rounds, w io.Writer) error {
 	plays := current(all)
 	if len(plays) == 0 {
 		return errNothing
 	}
-	cells := compare(plays)
+	var cells, broken []comparison
+	for _, c := range compare(plays) {
+		if c.Fault == "" {
+			cells = append(cells, c)
+		} else {
+			broken = append(broken, c)
+		}
+	}
 	var text, picture bytes.Buffer
-	head(&text, plays, cells, wanted)
+	head(&text, plays, cells, wanted.matrix)
+	faultHead(&text, broken, wanted.faults)
 	if _, err := w.Write(text.Bytes()); err != nil {
 		return err
 	}
 	apart(&text, cells)
 	every(&text, cells)
+	everyFault(&text, broken)
 	scatter(&picture, cells)
 	if err := os.WriteFile(filepath.Join(dir, "table.md"), text.Bytes(), 0o644); err != nil {
 		return err
@@ -43,7 +52,7 @@ func head(w io.Writer, plays []play, cells []comparison, wanted int) {
 	first, last := plays[0].At, plays[0].At
 	var loads []float64
 	var versions []string
-	failed := 0
+	failed, realtime, busy := 0, 0, 0
 	for _, p := range plays {
 		if p.At.Before(first) {
 			first = p.At
@@ -52,10 +61,15 @@ func head(w io.Writer, plays []play, cells []comparison, wanted int) {
 			last = p.At
 		}
 		loads = append(loads, p.Load)
+		if p.Realtime {
+			realtime++
+		} else if p.Load > float64(runtime.NumCPU()) {
+			busy++
+		}
 		if p.Side == realSide && !slices.Contains(versions, p.Of) {
 			versions = append(versions, p.Of)
 		}
-		if p.Error != "" {
+		if !p.told() {
 			failed++
 		}
 	}
@@ -71,10 +85,10 @@ func head(w io.Writer, plays []play, cells []comparison, wanted int) {
 	for _, v := range versions {
 		fmt.Fprintf(w, "- %s\n", v)
 	}
-	load := median(loads)
-	fmt.Fprintf(w, "- load average: median %.1f, largest %.1f, on %d cores\n\n", load, slices.Max(loads), runtime.NumCPU())
-	if load > float64(runtime.NumCPU()) {
-		fmt.Fprint(w, "**The machine was busy with other work**: a browser needs far more of it than a probe, so the ratios below say little about the models.\n\n")
+	fmt.Fprintf(w, "- load average: median %.1f, largest %.1f, on %d cores\n- at real-time priority, before the machine's other work: %d of the plays\n\n",
+		median(loads), slices.Max(loads), runtime.NumCPU(), realtime)
+	if 2*busy > len(plays) {
+		fmt.Fprint(w, "**The machine was busy with other work**, and most plays did not go before it: a browser needs far more of it than a probe, so the ratios below say little about the models.\n\n")
 	}
 	if plays[0].Over == overShaper {
 		fmt.Fprint(w, "**Not over a link**: namespaces could not be had, so the lab's shaper stood in, which models handshake and slow start.\n\n")
@@ -121,21 +135,40 @@ func apart(w io.Writer, cells []comparison) {
 
 // every lists all cells.
 func every(w io.Writer, cells []comparison) {
-	fmt.Fprint(w, "## All cells\n\nRound-trip time in ms / Mbit/s; median (least to largest) in ms, runs, height of the first picture.\n\n| cell | player | probe | probe/player |\n|---|---|---|---|\n")
+	fmt.Fprint(w, "## All cells\n\nRound-trip time in ms / Mbit/s; median (least to largest) in ms, runs, height of the first picture. Requests are those before the last answer that the picture needs.\n\n| cell | player | probe | probe/player | requests |\n|---|---|---|---|---|\n")
 	for _, c := range cells {
 		ratio := ""
 		if c.real.n > 0 && c.probe.n > 0 {
 			ratio = fmt.Sprintf("%.3f", c.ratio())
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s |\n", c.cell, c.real, c.probe, ratio)
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", c.cell, c.real, c.probe, ratio, c.requests())
 	}
+}
+
+// requests says in what the requests of the two sides differ.
+func (c comparison) requests() string {
+	switch {
+	case !c.known:
+		return "not known"
+	case len(c.differences) == 0:
+		return "same"
+	}
+	return strings.Join(c.differences, "; ")
 }
 
 func (r runs) String() string {
 	var parts []string
 	if r.n > 0 {
-		parts = append(parts, fmt.Sprintf("%.0f (%.0f to %.0f), %d ×, %sp", r.median, r.low, r.high, r.n,
-			strings.Trim(strings.ReplaceAll(fmt.Sprint(r.heights), " ", "p "), "[]")))
+		parts = append(parts, fmt.Sprintf("%.0f (%.0f to %.0f), %d ×", r.median, r.low, r.high, r.n))
+	}
+	for i, h := range r.heights {
+		if i == 0 {
+			parts[0] += ","
+		}
+		parts[0] += fmt.Sprintf(" %dp", h)
+	}
+	if r.errors > 0 {
+		parts = append(parts, fmt.Sprintf("%d × an error", r.errors))
 	}
 	if r.failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", r.failed))

@@ -17,7 +17,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/firstframe/firstframe/deploy/lab/link"
-	"github.com/firstframe/firstframe/deploy/lab/origin"
 	"github.com/firstframe/firstframe/deploy/lab/shaper"
 	lab "github.com/firstframe/firstframe/deploy/lab/world"
 )
@@ -33,11 +32,13 @@ type setup struct {
 	chromium, agent, modules, media string
 	of                              map[string]string // by player's name, or probeSide
 	mediaDigest                     string
+	hurry                           func() bool // before each play; nil: the plays are as urgent as other work
 }
 
 // world is a server of media and players that are so far away from it.
 type world struct {
 	over        string
+	stage       *stage
 	media, page string          // base URLs
 	near        func(*exec.Cmd) // lets a command run at the players' end
 	close       func() error
@@ -60,8 +61,9 @@ func (s *setup) open(ctx context.Context, w way) (*world, error) {
 	if err != nil {
 		return nil, errors.Join(err, media.Close(), l.Close())
 	}
-	stop := s.serve(media, local)
-	return &world{over: overLink, media: "http://" + media.Addr().String(), page: "http://" + local.Addr().String(),
+	stage := newStage(s.media)
+	stop := s.serve(stage, media, local)
+	return &world{over: overLink, stage: stage, media: "http://" + media.Addr().String(), page: "http://" + local.Addr().String(),
 		near:  func(cmd *exec.Cmd) { enter(cmd, l.Near.Path()) },
 		close: func() error { return errors.Join(stop(), l.Close()) }}, nil
 }
@@ -87,17 +89,18 @@ func (s *setup) openShaped(w way) (*world, error) {
 	}
 	path := lab.Path{RTT: time.Duration(w.RTT) * time.Millisecond, Kbps: w.Mbps * 1000}
 	media := shaper.New(inner, func(netip.Addr) lab.Path { return path })
-	stop := s.serve(media, local)
-	return &world{over: overShaper, media: "http://" + inner.Addr().String(), page: "http://" + local.Addr().String(),
+	stage := newStage(s.media)
+	stop := s.serve(stage, media, local)
+	return &world{over: overShaper, stage: stage, media: "http://" + inner.Addr().String(), page: "http://" + local.Addr().String(),
 		near:  func(*exec.Cmd) {},
 		close: func() error { defer media.Stop(); return stop() }}, nil
 }
 
 // serve serves media and pages until it is stopped, which waits.
-func (s *setup) serve(media, local net.Listener) (stop func() error) {
+func (s *setup) serve(stage *stage, media, local net.Listener) (stop func() error) {
 	ended := make(chan error, 2)
 	servers := []*http.Server{
-		{Handler: files(s.media), ReadHeaderTimeout: 10 * time.Second},
+		{Handler: stage, ReadHeaderTimeout: 10 * time.Second},
 		{Handler: pages(s.modules), ReadHeaderTimeout: 10 * time.Second},
 	}
 	for i, l := range []net.Listener{media, local} {
@@ -114,21 +117,6 @@ func (s *setup) serve(media, local net.Listener) (stop func() error) {
 		}
 		return err
 	}
-}
-
-// files serves the media as a CDN does to players on other sites' pages.
-func files(dir string) http.Handler {
-	server := http.FileServer(http.Dir(dir))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Timing-Allow-Origin", "*")
-		h.Set("Cache-Control", "max-age=600")
-		if kind := origin.TypeOf(r.URL.Path); kind != "" {
-			h.Set("Content-Type", kind)
-		}
-		server.ServeHTTP(w, r)
-	})
 }
 
 // play plays what the journal does not have yet.
@@ -162,31 +150,50 @@ func (s *setup) playBatch(ctx context.Context, b batch, j *journal, stderr io.Wr
 		}
 		for _, side := range sides {
 			p := play{cell: t.cell, Side: side, Round: t.round, Of: s.of[t.player.name], Media: s.mediaDigest, Over: w.over}
-			how := s.playReal
 			if side == probeSide {
-				p.Of, how = s.of[probeSide], s.playProbe
+				p.Of = s.of[probeSide]
 			}
 			if j.have[p.key()] {
 				continue
 			}
-			if err := ctx.Err(); err != nil {
+			if err := s.playOne(ctx, w, t, &p); err != nil {
 				return err
 			}
-			p.At, p.Load = time.Now().UTC(), load()
-			o, err := how(ctx, w, t)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if p.TTFF, p.Height, p.Error = o.TTFF, o.Height, o.Error; err != nil {
-				p.TTFF, p.Error = 0, err.Error()
-			}
-			if p.Error != "" {
+			if !p.told() {
 				fmt.Fprintf(stderr, "\n%s %s: %s\n", p.cell, side, p.Error)
 			}
 			if err := j.add(p); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// playOne plays p, which is one side of a task. Its error is that of ctx; what
+// else went wrong is in p.
+func (s *setup) playOne(ctx context.Context, w *world, t task, p *play) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	how := s.playReal
+	if p.Side == probeSide {
+		how = s.playProbe
+	}
+	p.Realtime = s.hurry != nil && s.hurry()
+	p.At, p.Load = time.Now().UTC(), load()
+	act := w.stage.begin(faultNamed(t.Fault))
+	o, err := how(ctx, w, t, w.media+"/"+act.folder+"/")
+	p.Requests = w.stage.end(act, o.pressed())
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	p.TTFF, p.Height, p.Error, p.ErrorMs = o.TTFF, o.Height, o.Error, o.ErrorMs
+	if err != nil {
+		p.TTFF, p.Error, p.ErrorMs = 0, err.Error(), 0
+	}
+	if p.told() {
+		p.Needed = needed(o)
 	}
 	return nil
 }

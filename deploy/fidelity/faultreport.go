@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+)
+
+// agreement says what the two sides of a fault have in common.
+type agreement struct{ requests, verdict, time bool }
+
+func (c comparison) agree() agreement {
+	if c.real.n == 0 || c.probe.n == 0 {
+		return agreement{}
+	}
+	a := agreement{
+		requests: c.known && len(c.differences) == 0,
+		verdict:  c.real.fails() == c.probe.fails(),
+	}
+	a.time = a.verdict && (math.Abs(c.ratio()-1) <= near || c.draws() && c.overlap())
+	return a
+}
+
+// fails says whether most plays end in an error.
+func (r runs) fails() bool { return 2*r.errors > r.n }
+
+// overlap says whether some play of the one side took no longer than one of the
+// other, and the other way round.
+func (c comparison) overlap() bool {
+	return c.real.low <= c.probe.high && c.probe.low <= c.real.high
+}
+
+// draws says whether the player waits for times that it draws at random, so that
+// the medians of a few plays are not to be compared.
+func (c comparison) draws() bool {
+	for _, p := range players {
+		if p.name == c.Player {
+			return p.draws
+		}
+	}
+	return false
+}
+
+// faultHead says of each player in how many faults its model agrees.
+func faultHead(w io.Writer, cells []comparison, wanted int) {
+	if len(cells) == 0 {
+		return
+	}
+	complete := 0
+	for _, c := range cells {
+		n := wanted
+		if strings.HasPrefix(c.Fault, allFaults) {
+			n = 1
+		}
+		if c.real.n >= n && c.probe.n >= n {
+			complete++
+		}
+	}
+	fmt.Fprintf(w, "## Faults\n\nOver %d ms and %d Mbit/s; %d of %d have %d runs of each side, or one where nothing is ever shown.\n\n", faultWay.RTT, faultWay.Mbps, complete, len(cells), wanted)
+	fmt.Fprint(w, "| player | faults | same requests | same verdict | same time |\n|---|---|---|---|---|\n")
+	for _, p := range players {
+		var n, requests, verdict, time int
+		for _, c := range cells {
+			if c.Player != p.name {
+				continue
+			}
+			a := c.agree()
+			n, requests, verdict, time = n+1, requests+count(a.requests), verdict+count(a.verdict), time+count(a.time)
+		}
+		fmt.Fprintf(w, "| %s@%s | %d | %d | %d | %d |\n", p.name, p.version, n, requests, verdict, time)
+	}
+	fmt.Fprintf(w, "\nThe time is that to the picture or to the error, and the same when the medians are within %.0f %%; of Shaka, which draws its delays at random (half to one and a half of them), also when the ranges overlap.\n\n", 100*near)
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// everyFault lists all faults.
+func everyFault(w io.Writer, cells []comparison) {
+	if len(cells) == 0 {
+		return
+	}
+	fmt.Fprint(w, "\n## All faults\n\nMedian (least to largest) in ms to the picture or error, runs, height of the first picture. “One” is the first segment of the lowest video rendition, “each” any segment at its first request, “all” any segment always.\n\n| fault | player/stream | player | probe | probe/player | verdict | requests |\n|---|---|---|---|---|---|---|\n")
+	for _, c := range cells {
+		ratio, verdict := "", ""
+		if c.real.n > 0 && c.probe.n > 0 {
+			a := c.agree()
+			ratio = fmt.Sprintf("%.2f", c.ratio())
+			if c.draws() && c.overlap() && math.Abs(c.ratio()-1) > near {
+				ratio += ", ranges overlap"
+			}
+			if verdict = "same"; !a.verdict {
+				verdict = "**not the same**"
+			}
+		}
+		fmt.Fprintf(w, "| %s | %s/%s | %s | %s | %s | %s | %s |\n", c.Fault, c.Player, c.Stream, c.real, c.probe, ratio, verdict, c.requests())
+	}
+}
