@@ -128,7 +128,7 @@ func short(s string) string {
 
 // noteSubnet labels a run whose names were resolved for a network that is not
 // the agent's: with the network, and for how many bits of it DNS has answered.
-func noteSubnet(r *run.Run, client *fetch.Client, subnet netip.Prefix) {
+func noteSubnet(r *run.Run, client network, subnet netip.Prefix) {
 	if !subnet.IsValid() || len(r.Labels) > run.MaxLabels-2 {
 		return
 	}

@@ -46,9 +46,10 @@ type playbackAPI struct {
 	query, headers map[string]jp.Expr
 }
 
-// newPlaybackAPI puts secrets in their places; nil where there is no interface.
+// newPlaybackAPI puts secrets, as lookUp gives them, in their places; nil where
+// there is no interface.
 // An error is a fault of how the agent was set up.
-func newPlaybackAPI(spec *run.PlaybackAPI, via *route, secrets *redact.Redactor) (*playbackAPI, error) {
+func newPlaybackAPI(spec *run.PlaybackAPI, via *route, secrets *redact.Redactor, lookUp func(run.Reference) (string, error)) (*playbackAPI, error) {
 	if spec == nil {
 		return nil, nil
 	}
@@ -235,13 +236,7 @@ func (api *playbackAPI) with(manifest string, query map[string]string) (string, 
 	if err != nil {
 		return "", errors.New("the manifest's URL is none")
 	}
-	for name, values := range u.Query() {
-		for _, v := range values {
-			if _, err := strconv.ParseInt(v, 10, 64); err != nil { // a time stands elsewhere, too
-				keepSecret(api.secrets, name, v)
-			}
-		}
-	}
+	keepParameters(api.secrets, u.Query())
 	if len(query) == 0 {
 		return manifest, nil // whose spelling may be signed
 	}

@@ -18,7 +18,7 @@ func reader(manifest, param string) (*playbackAPI, error) {
 	}
 	return newPlaybackAPI(&run.PlaybackAPI{
 		URL: "https://api.example/", Manifest: manifest, ManifestQuery: map[string]string{"t": param}, StreamHeaders: map[string]string{"X": param},
-	}, via, &redact.Redactor{})
+	}, via, &redact.Redactor{}, lookUp)
 }
 
 // Answers that are meant to hurt are read soon.

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/firstframe/firstframe/probes/cdn"
+	"github.com/firstframe/firstframe/probes/clocks"
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/player"
 	"github.com/firstframe/firstframe/probes/redact"
@@ -80,14 +81,14 @@ type Network struct {
 // what the target's Redact matches (see package redact).
 func Probe(ctx context.Context, spec Spec) run.Run {
 	secrets, err := secretsOf(spec)
-	r := press(ctx, spec, secrets, err)
+	r, _ := press(ctx, spec, live, secrets, err)
 	clean(&r, secrets)
 	return r
 }
 
-// press is Probe, with what is secret still in the run. The error is one that
-// was found before.
-func press(ctx context.Context, spec Spec, secrets *redact.Redactor, err error) run.Run {
+// press is Probe on a stage, with what is secret still in the run. The error is
+// one that was found before. The result is nil where play was not pressed.
+func press(ctx context.Context, spec Spec, on stage, secrets *redact.Redactor, err error) (run.Run, *player.Result) {
 	r := begin(spec)
 	timeout := orDefault(spec.Target.Timeout, run.DefaultTimeout)
 	var model *player.Model
@@ -104,30 +105,29 @@ func press(ctx context.Context, spec Spec, secrets *redact.Redactor, err error) 
 	}
 	if err != nil {
 		r.ErrorType, r.ErrorStep, r.ErrorDetail = run.ErrUnsupported, run.StepManifest, err.Error()
-		return r
+		return r, nil
 	}
-	api, err := newPlaybackAPI(spec.Target.PlaybackAPI, via, secrets)
+	api, err := newPlaybackAPI(spec.Target.PlaybackAPI, via, secrets, on.lookUp)
 	if err != nil {
 		r.ErrorType, r.ErrorStep, r.ErrorDetail = run.ErrInternal, run.StepPlaybackAPI, err.Error()
-		return r
+		return r, nil
 	}
-	client := fetch.New(network)
+	client := on.open(network)
 	defer client.Close()
 	if r.Connection == "warm" {
 		warmUp(ctx, client, append(via.servers(), api.servers()...), timeout)
 	}
-	r.StartedAt = time.Now()
-	r.RunID = run.NewID(r.StartedAt)
+	r.StartedAt, r.RunID = on.start()
 	tells := via.identify(r.RunID, spec.Target.Name)
-	ctx, cancel := context.WithDeadline(ctx, r.StartedAt.Add(timeout))
+	ctx, cancel := clocks.WithDeadline(ctx, on.clock, r.StartedAt.Add(timeout))
 	defer cancel()
 	result := player.Play(ctx, player.Config{
-		URL: via.manifest(), Client: client, Model: model, App: spec.App, Start: r.StartedAt,
+		URL: via.manifest(), Client: client, Clock: on.clock, Seed: seedOf(r.RunID), Model: model, App: spec.App, Start: r.StartedAt,
 		Header: via.header, API: api.request(), Rewrite: via.rewrite, CMCD: tells, Keep: cdn.KeepHeaders,
 	})
 	complete(&r, result)
 	noteSubnet(&r, client, spec.Network.ClientSubnet)
-	return r
+	return r, result
 }
 
 // begin is the run before anything is asked for.
@@ -284,7 +284,7 @@ func served(r *run.Run, p *player.Result) {
 
 // warmUp makes a connection to each server before play is pressed. That it
 // fails shows in the run itself.
-func warmUp(ctx context.Context, client *fetch.Client, servers []*url.URL, timeout time.Duration) {
+func warmUp(ctx context.Context, client network, servers []*url.URL, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -2,6 +2,8 @@ package probes
 
 import (
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/firstframe/firstframe/probes/redact"
@@ -16,11 +18,7 @@ func secretsOf(spec Spec) (*redact.Redactor, error) {
 	if err != nil {
 		return &redact.Redactor{}, fmt.Errorf("target %q: %w", redact.Text(spec.Target.Name), err)
 	}
-	for name, values := range spec.Network.Header {
-		for _, v := range values {
-			keepSecret(r, name, v)
-		}
-	}
+	keepSecrets(r, spec.Network.Header)
 	for name, v := range spec.App.Headers {
 		keepSecret(r, name, v)
 	}
@@ -28,6 +26,28 @@ func secretsOf(spec Spec) (*redact.Redactor, error) {
 		keepSecret(r, name, v)
 	}
 	return r, nil
+}
+
+// keepSecrets makes r know the values of headers or parameters that are secret by
+// their names.
+func keepSecrets(r *redact.Redactor, all map[string][]string) {
+	for name, values := range all {
+		for _, v := range values {
+			keepSecret(r, name, v)
+		}
+	}
+}
+
+// keepParameters is keepSecrets for parameters of a URL, but for numbers: they
+// may be times, which stand elsewhere, too.
+func keepParameters(r *redact.Redactor, query url.Values) {
+	for name, values := range query {
+		for _, v := range values {
+			if _, err := strconv.ParseInt(v, 10, 64); err != nil {
+				keepSecret(r, name, v)
+			}
+		}
+	}
 }
 
 // keepSecret makes r know the value of a header or parameter that is secret by

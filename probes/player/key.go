@@ -60,6 +60,36 @@ func (k *key) ready() bool {
 	}
 }
 
+// seal is what encrypts a resource as a whole.
+type seal struct {
+	ref *keyRef
+	key *key
+}
+
+func sealOf(ref *keyRef, k *key) *seal {
+	if ref == nil {
+		return nil
+	}
+	return &seal{ref, k}
+}
+
+// Sealed is what a resource was encrypted with as a whole: AES-128 in CBC mode,
+// or AES-256-GCM, where the IV is in the resource. It is as secret as the key.
+type Sealed struct {
+	Key []byte
+	IV  [16]byte
+	GCM bool
+}
+
+// open is what is known of it once the run is over; nil where the key did not
+// come.
+func (s *seal) open() *Sealed {
+	if s == nil || !s.key.ready() {
+		return nil
+	}
+	return &Sealed{Key: s.key.bytes, IV: s.ref.iv, GCM: s.ref.gcm}
+}
+
 // need is the key that r asks for; nil where r is. The same resource is one key.
 func (w *watch) need(r *keyRef) *key {
 	if r == nil {

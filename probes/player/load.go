@@ -155,7 +155,7 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 		return err
 	}
 	got, err := w.request(ctx, ask{
-		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, others: w.parts.init.others, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered,
+		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, others: w.parts.init.others, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered, seal: sealOf(w.parts.initKey, w.initKey),
 		reset: func() {
 			reader = new(media.InitReader)
 			sink = reader
@@ -242,7 +242,7 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 		return err
 	}
 	got, err := w.request(ctx, ask{
-		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered, length: w.length, following: w.parts.after,
+		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered, length: w.length, following: w.parts.after, seal: sealOf(w.parts.key, w.mediaKey),
 		reset: w.reset,
 		body:  func(p []byte, at time.Time) error { return w.feed(ctx, p, at) },
 		done:  func(x *fetch.Exchange) error { return w.close(x.End) },

@@ -32,6 +32,7 @@ type node struct {
 	start, end time.Time
 	after      Moment          // what it waited for; the time between is the player's own
 	exchange   *fetch.Exchange // nil for a wait
+	seal       *seal           // nil: what is asked for is not encrypted as a whole
 }
 
 // span is one stretch of a node's time and the phase it belongs to.

@@ -81,6 +81,7 @@ type Result struct {
 
 	Steps     []run.Step
 	Exchanges []*fetch.Exchange // beside Steps; nil for a wait
+	Sealed    []*Sealed         // beside Steps; what the answer was encrypted with, nil where with nothing or the key did not come
 	Phases    run.Phases        // of the critical path up to Frame; of a failed run up to End
 
 	Error  run.ErrorType // empty when the first frame was reached
@@ -203,6 +204,7 @@ func (s *session) result(p *presentation, err error) *Result {
 		n.StartMs, n.EndMs = ms(n.start.Sub(s.start)), ms(n.end.Sub(s.start))
 		r.Steps = append(r.Steps, n.Step)
 		r.Exchanges = append(r.Exchanges, n.exchange)
+		r.Sealed = append(r.Sealed, n.seal.open())
 	}
 	return r
 }

@@ -85,6 +85,7 @@ type ask struct {
 	length    time.Duration // that media plays; 0: not known
 	following *ref          // what comes after it; nil: not known
 	metered   bool          // the model's meter counts it
+	seal      *seal         // what encrypts it as a whole; nil: nothing
 
 	// body is called with each piece of a good answer. reset is called before
 	// each attempt, so that a retry starts with nothing. done is called at the
@@ -212,7 +213,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	if limits := p.without(s.instant().Sub(begun)); after.At.After(begun) {
 		req.FirstByteTimeout, req.Timeout = limits.FirstByte, limits.Total
 	}
-	n := &node{after: after, start: s.instant()}
+	n := &node{after: after, start: s.instant(), seal: a.seal}
 	n.Step = run.Step{Name: a.name, Track: a.track, Method: a.method, URL: req.URL, Attempt: number}
 	if n.Method == http.MethodGet {
 		n.Method = ""

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net/url"
@@ -90,6 +91,19 @@ func (r *Redactor) Text(text string) string {
 		text = replace(text, p)
 	}
 	return text
+}
+
+// Mask is bytes in which the values that r knows are written over: what is no
+// text keeps its length. It may be written to in place.
+func (r *Redactor) Mask(b []byte) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range r.values {
+		if bytes.Contains(b, []byte(v)) {
+			b = bytes.ReplaceAll(b, []byte(v), bytes.Repeat([]byte(Mark), len(v)/len(Mark)+1)[:len(v)])
+		}
+	}
+	return b
 }
 
 // replace replaces what the pattern's first group matches, or all of it.

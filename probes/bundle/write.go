@@ -1,0 +1,112 @@
+package bundle
+
+import (
+	"archive/zip"
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// The files of a bundle.
+const (
+	runFile       = "run.json"
+	probeFile     = "probe.json"
+	exchangesFile = "exchanges.jsonl"
+	bodiesDir     = "bodies/"
+)
+
+// Write writes the bundle. What reading would refuse is an error of class
+// [ErrInvalid].
+func (b *Bundle) Write(w io.Writer) error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	counted := &bounded{w: w}
+	z := zip.NewWriter(counted)
+	err := errors.Join(
+		writeJSON(z, runFile, b.Run),
+		writeJSON(z, probeFile, b.Probe),
+		b.writeExchanges(z),
+	)
+	for i := range b.Exchanges {
+		if body := b.Exchanges[i].Body; err == nil && body != nil && body.File != "" {
+			err = write(z, body.File, func(w io.Writer) error { _, err := w.Write(body.Data); return err })
+		}
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		return fmt.Errorf("bundle: %w", err)
+	}
+	return nil
+}
+
+// writeExchanges writes one exchange a line.
+func (b *Bundle) writeExchanges(z *zip.Writer) error {
+	return write(z, exchangesFile, func(w io.Writer) error {
+		lines := json.NewEncoder(w)
+		for i := range b.Exchanges {
+			if err := lines.Encode(&b.Exchanges[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// writeJSON writes a file for people to read too.
+func writeJSON(z *zip.Writer, name string, v any) error {
+	return write(z, name, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	})
+}
+
+func write(z *zip.Writer, name string, content func(io.Writer) error) error {
+	w, err := z.Create(name)
+	if err == nil {
+		err = content(w)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}
+
+// bounded refuses what goes beyond MaxFile.
+type bounded struct {
+	w io.Writer
+	n int64
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.n += int64(len(p)); b.n > MaxFile {
+		return 0, fmt.Errorf("%w: larger than %d bytes", ErrInvalid, MaxFile)
+	}
+	return b.w.Write(p)
+}
+
+// Save writes the bundle into a file, whole or not at all: what was there
+// before stays until the new one is complete. Others than the owner cannot read
+// it.
+func (b *Bundle) Save(name string) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return fmt.Errorf("bundle: %w", err)
+	}
+	defer os.Remove(f.Name()) // of no effect once it is renamed
+	w := bufio.NewWriter(f)
+	if err = b.Write(w); err == nil {
+		err = w.Flush()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return fmt.Errorf("bundle: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package probes
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/firstframe/firstframe/probes/bundle"
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/player"
+	"github.com/firstframe/firstframe/probes/redact"
+	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/tape"
+)
+
+// Recording is what was seen of a run while it was made, with all its secrets.
+// It stays in memory.
+type Recording struct {
+	spec    Spec
+	run     run.Run
+	result  *player.Result // nil where play was not pressed
+	tape    *tape.Recorder // likewise
+	secrets *redact.Redactor
+}
+
+// Record is [Probe], and keeps what it saw within the limits.
+func Record(ctx context.Context, spec Spec, limits tape.Limits) (run.Run, *Recording) {
+	rec := &Recording{spec: spec}
+	on := live
+	on.open = func(cfg fetch.Config) network {
+		n := live.open(cfg)
+		rec.tape = tape.NewRecorder(n, limits)
+		return recorded{n, rec.tape}
+	}
+	var err error
+	rec.secrets, err = secretsOf(spec)
+	r, result := press(ctx, spec, on, rec.secrets, err)
+	clean(&r, rec.secrets)
+	rec.run, rec.result = r, result
+	return r, rec
+}
+
+// recorded is a network whose exchanges are recorded.
+type recorded struct {
+	network
+	tape *tape.Recorder
+}
+
+func (n recorded) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
+	return n.tape.Do(ctx, req)
+}
+
+// leastKept is what is kept of a media segment whatever its keyframe, in bytes;
+// of one whose keyframe ends later it is kept up to there.
+const leastKept = 1 << 20
+
+// Bundle is the recording as it may leave the machine: without what the run may
+// not tell (see [Probe]), and without content keys: what they encrypt is
+// encrypted anew with keys of the bundle's own. Of media it holds as much as
+// shows the first frame.
+func (rec *Recording) Bundle() (*bundle.Bundle, error) {
+	b := &bundle.Bundle{Run: rec.run, Probe: rec.probe()}
+	if rec.result == nil {
+		return b, nil
+	}
+	about := map[*fetch.Exchange]int{}
+	for i, x := range rec.result.Exchanges {
+		if x != nil {
+			about[x] = i
+		}
+	}
+	rec.learn()
+	keys := &tape.Keyring{}
+	for i, take := range rec.tape.Takes() {
+		if i == bundle.MaxExchanges {
+			break
+		}
+		e := take.Bundled(rec.result.Start)
+		var sealed *player.Sealed
+		if n, ok := about[take.Exchange]; ok {
+			step := &rec.result.Steps[n]
+			e.Step, e.Track, e.Attempt = step.Name, step.Track, step.Attempt
+			sealed = rec.result.Sealed[n]
+		}
+		rec.cleanExchange(&e)
+		if take.Size > 0 {
+			body, err := rec.body(take, e.Step, sealed, keys)
+			if err != nil {
+				return nil, fmt.Errorf("bundle: exchange %d: %w", i+1, err)
+			}
+			if len(body.Data) > 0 {
+				body.File = fmt.Sprintf("bodies/%04d%s", i+1, extension(e.Request.URL))
+			}
+			e.Body = body
+		}
+		b.Exchanges = append(b.Exchanges, e)
+	}
+	for i := range b.Exchanges { // keys that stand in manifests, too
+		if body := b.Exchanges[i].Body; body != nil && body.Text {
+			body.Data = keys.Replace(body.Data)
+		}
+	}
+	return b, nil
+}
+
+// learn makes what is secret in the addresses that were asked for known, so
+// that it is found in manifests and media where no name gives it away.
+func (rec *Recording) learn() {
+	for _, take := range rec.tape.Takes() {
+		if u, err := url.Parse(take.Request.URL); err == nil {
+			keepParameters(rec.secrets, u.Query())
+		}
+		keepSecrets(rec.secrets, take.Request.Header)
+	}
+}
+
+// body is what a bundle keeps of a body.
+func (rec *Recording) body(take *tape.Take, step run.StepName, sealed *player.Sealed, keys *tape.Keyring) (*bundle.Body, error) {
+	b := &bundle.Body{Size: take.Size, Pieces: take.Pieces()}
+	switch {
+	case step == run.StepKey:
+		b.Cut = take.Cut()
+		b.SHA256 = fmt.Sprintf("%x", sha256.Sum256(take.Head))
+		b.Data, b.Rekeyed = keys.For(take.Head), true
+	case isText(take.Head):
+		b.Text, b.Cut = true, take.Cut()
+		b.Data = rec.cleanText(take.Head, b.Cut)
+		if len(b.Data) > bundle.MaxBody {
+			b.Data, b.Cut = b.Data[:bundle.MaxBody], true
+		}
+	default:
+		keep := int64(len(take.Head))
+		if media := step == run.StepSegment || step == run.StepPart; media && (sealed == nil || !sealed.GCM) {
+			keep = leastKept
+			if k := rec.result.Keyframe; k != nil {
+				keep = max(keep, take.Until(*k))
+			}
+		}
+		b.Data, b.Tail = take.Ends(keep)
+		b.Cut = int64(len(b.Data)) < b.Size
+		if sealed != nil {
+			if err := keys.Reseal(b, sealed.Key, sealed.IV[:], sealed.GCM); err != nil {
+				return nil, err
+			}
+		}
+		b.Data = rec.secrets.Mask(b.Data)
+	}
+	return b, nil
+}
+
+// isText tells whether it is text, up to where it may have been cut.
+func isText(b []byte) bool {
+	for range utf8.UTFMax - 1 {
+		if utf8.Valid(b) {
+			break
+		}
+		b = b[:len(b)-1]
+	}
+	return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0
+}
+
+// extension is how an address's path ends, for a file's name; empty where that
+// is none.
+func extension(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	ext := strings.ToLower(path.Ext(u.Path))
+	if len(ext) < 2 || len(ext) > 6 || strings.Trim(ext[1:], "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		return ""
+	}
+	return ext
+}

@@ -1,0 +1,140 @@
+package probes
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/firstframe/firstframe/probes/bundle"
+	"github.com/firstframe/firstframe/probes/redact"
+)
+
+// probe is what was played, without secrets.
+func (rec *Recording) probe() bundle.Probe {
+	text := rec.secrets.Text
+	n := &rec.spec.Network
+	network := bundle.Network{
+		HTTP: n.HTTP, IPVersion: n.IPVersion, Resolver: n.Resolver, ConnectTo: n.ConnectTo,
+		Insecure: n.Insecure, AllowPrivate: n.AllowPrivate, Headers: rec.cleanHeader(n.Header),
+	}
+	if n.Bind.IsValid() {
+		network.Bind = n.Bind.String()
+	}
+	if n.ClientSubnet.IsValid() {
+		network.ClientSubnet = n.ClientSubnet.String()
+	}
+	for _, a := range n.AllowAddresses {
+		network.Allow = append(network.Allow, a.String())
+	}
+	p := bundle.ProbeOf(rec.spec.Target, rec.spec.CDN, rec.spec.App, network)
+	t := &p.Target
+	t.Name, t.URL, t.Labels = text(t.Name), text(t.URL), rec.cleanMap(t.Labels)
+	if api := t.PlaybackAPI; api != nil {
+		api.URL, api.Body, api.Headers = text(api.URL), text(api.Body), rec.cleanMap(api.Headers)
+	}
+	p.App.Headers, p.App.Query, p.App.UserAgent = rec.cleanMap(p.App.Headers), rec.cleanMap(p.App.Query), text(p.App.UserAgent)
+	return p
+}
+
+// cleanMap are values by name without secrets.
+func (rec *Recording) cleanMap(m map[string]string) map[string]string {
+	m = maps.Clone(m)
+	for name, v := range m {
+		if redact.Secret(name) {
+			m[name] = redact.Mark
+		} else {
+			m[name] = rec.secrets.Text(v)
+		}
+	}
+	return m
+}
+
+// cleanHeader are headers without secrets. Expires is none, in spite of its
+// name: it is a date of caching here (RFC 9111, 5.3).
+func (rec *Recording) cleanHeader(h map[string][]string) map[string][]string {
+	clean := make(map[string][]string, len(h))
+	for name, values := range h {
+		values = slices.Clone(values)
+		for i, v := range values {
+			if redact.Secret(name) && !strings.EqualFold(name, "Expires") {
+				values[i] = redact.Mark
+			} else {
+				values[i] = rec.secrets.Text(v)
+			}
+		}
+		clean[name] = values
+	}
+	return clean
+}
+
+// cleanExchange takes what is secret out of all but the body.
+func (rec *Recording) cleanExchange(e *bundle.Exchange) {
+	text := rec.secrets.Text
+	e.Request.URL, e.Location = text(e.Request.URL), text(e.Location)
+	e.Request.Headers, e.Headers = rec.cleanHeader(e.Request.Headers), rec.cleanHeader(e.Headers)
+	for i := range e.Attempts {
+		e.Attempts[i].Error = text(e.Attempts[i].Error)
+	}
+	if e.Error != nil {
+		e.Error.Detail = text(e.Error.Detail)
+	}
+}
+
+// cleanText is a body of text without secrets; of one that is cut, up to its
+// last whole line: a secret may stand where it is cut.
+func (rec *Recording) cleanText(body []byte, cut bool) []byte {
+	if cut {
+		body = body[:bytes.LastIndexByte(body, '\n')+1]
+	}
+	if clean, ok := rec.cleanJSON(body); ok {
+		return clean
+	}
+	return []byte(rec.secrets.Text(string(body)))
+}
+
+// cleanJSON is JSON without secrets, of the same form; not ok where it is none.
+func (rec *Recording) cleanJSON(body []byte) ([]byte, bool) {
+	if !isJSON(string(body[:min(len(body), 100)])) {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil || d.More() {
+		return nil, false
+	}
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if e.Encode(rec.cleanValue("", v)) != nil {
+		return nil, false
+	}
+	return out.Bytes(), true
+}
+
+// cleanValue is a value of JSON without secrets. What is secret by its name
+// keeps its type.
+func (rec *Recording) cleanValue(name string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, member := range v {
+			v[k] = rec.cleanValue(k, member)
+		}
+	case []any:
+		for i := range v {
+			v[i] = rec.cleanValue(name, v[i])
+		}
+	case string:
+		if redact.Secret(name) && v != "" {
+			return redact.Mark
+		}
+		return rec.secrets.Text(v)
+	case json.Number:
+		if redact.Secret(name) {
+			return 0
+		}
+	}
+	return v
+}

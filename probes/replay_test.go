@@ -1,0 +1,90 @@
+package probes_test
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/firstframe/firstframe/probes"
+	"github.com/firstframe/firstframe/probes/bundle"
+	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/tape"
+)
+
+// again records a run of the spec, and plays it again from the bundle's file.
+func again(t *testing.T, s probes.Spec) (then run.Run, b *bundle.Bundle, now probes.Replayed) {
+	t.Helper()
+	then, rec := probes.Record(context.Background(), s, tape.Limits{})
+	made, err := rec.Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := made.Write(&file); err != nil {
+		t.Fatal(err)
+	}
+	b, err = bundle.Read(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	now = probes.Replay(context.Background(), b)
+	t.Logf("%.0f ms, %d exchanges, %d bytes; played again in %v", then.DurationMs, len(b.Exchanges), file.Len(), time.Since(began).Round(time.Millisecond))
+	return then, b, now
+}
+
+// same checks that the verdict is the same, reached on the same way.
+func same(t *testing.T, then run.Run, now probes.Replayed) {
+	t.Helper()
+	for _, c := range now.Changed {
+		t.Error(c)
+	}
+	for _, m := range now.Missing {
+		t.Errorf("missing: %s", m)
+	}
+	r := now.Run
+	if r.ErrorType != then.ErrorType || r.ErrorStep != then.ErrorStep || r.ErrorDetail != then.ErrorDetail {
+		t.Errorf("%s at %s: %s\nwas %s at %s: %s", r.ErrorType, r.ErrorStep, r.ErrorDetail, then.ErrorType, then.ErrorStep, then.ErrorDetail)
+	}
+	if r.Attempts != then.Attempts || r.Redirects != then.Redirects || len(r.Steps) != len(then.Steps) {
+		t.Errorf("%d attempts, %d redirects, %d steps, were %d, %d, %d", r.Attempts, r.Redirects, len(r.Steps), then.Attempts, then.Redirects, len(then.Steps))
+	}
+	if r.RunID != then.RunID || !r.StartedAt.Equal(then.StartedAt) || r.Player != then.Player || r.Format != then.Format || r.Mode != then.Mode {
+		t.Errorf("%s at %v, %s, %s, %s; was %s at %v, %s, %s, %s", r.RunID, r.StartedAt, r.Player, r.Format, r.Mode, then.RunID, then.StartedAt, then.Player, then.Format, then.Mode)
+	}
+	if diff := math.Abs(r.DurationMs - then.DurationMs); diff > 250 { // of what this machine took between requests
+		t.Errorf("%.1f ms, were %.1f", r.DurationMs, then.DurationMs)
+	}
+	if !then.OK {
+		return
+	}
+	if diff := *then.TTFFMs - *r.TTFFMs; diff < -1 || diff > 250 {
+		t.Errorf("a first frame after %.1f ms, was %.1f", *r.TTFFMs, *then.TTFFMs)
+	}
+	if sum := r.Phases.Sum(); math.Abs(sum-*r.TTFFMs) > 0.1 {
+		t.Errorf("the phases add up to %.2f ms, want %.2f", sum, *r.TTFFMs)
+	}
+}
+
+// A run that went well goes well again, at the same times, whatever the stream.
+func TestReplayGood(t *testing.T) {
+	srv := server(t, http.FileServer(http.Dir(media)))
+	for _, tt := range []struct{ name, manifest, player string }{
+		{"TS", "/ts/master.m3u8", "hlsjs"},
+		{"AES", "/aes/master.m3u8", "hlsjs"},
+		{"byte ranges", "/range/master.m3u8", "hlsjs"},
+		{"CMAF", "/cmaf/master.m3u8", "hlsjs"},
+		{"CMAF in Shaka", "/cmaf/master.m3u8", "shaka"},
+		{"DASH", "/cmaf/manifest-number.mpd", "dashjs"},
+		{"DASH in Shaka", "/cmaf/manifest-timeline.mpd", "shaka"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			then, _, now := again(t, spec(srv.URL+tt.manifest, tt.player, ""))
+			must(t, then)
+			same(t, then, now)
+		})
+	}
+}

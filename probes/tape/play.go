@@ -1,0 +1,313 @@
+package tape
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/bundle"
+	"github.com/firstframe/firstframe/probes/clocks"
+	"github.com/firstframe/firstframe/probes/cmcd"
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// silence is how long no byte must have come for a body that met its limit to
+// count as stalled, as in package fetch.
+const silence = time.Second
+
+// late is how much earlier a limit may end an exchange than it did when that was
+// recorded, to be the same failure still.
+const late = 250 * time.Millisecond
+
+// Player answers requests from a recording. It is safe for concurrent use.
+type Player struct {
+	clock clocks.Clock
+	clean func(string) string
+
+	mu      sync.Mutex
+	left    map[request][]*bundle.Exchange
+	missing []string
+}
+
+// request is what tells one request from another.
+type request struct {
+	method, url    string
+	offset, length int64
+}
+
+// NewPlayer plays exchanges by a clock. Requests of the same method, address and
+// range are answered in the order in which they were recorded. clean takes
+// secrets out of an address, as was done with the recording's.
+func NewPlayer(exchanges []bundle.Exchange, clock clocks.Clock, clean func(string) string) *Player {
+	p := &Player{clock: clock, clean: clean, left: map[request][]*bundle.Exchange{}}
+	for i := range exchanges {
+		e := &exchanges[i]
+		r := request{method: e.Request.Method, url: p.plain(e.Request.URL)}
+		if rng := e.Request.Range; rng != nil {
+			r.offset, r.length = rng.Offset, rng.Length
+		}
+		p.left[r] = append(p.left[r], e)
+	}
+	return p
+}
+
+// plain is an address without secrets, and without what the player told of
+// itself, which is not the same each time.
+func (p *Player) plain(address string) string { return p.clean(cmcd.Strip(address)) }
+
+// Missing are the requests so far that the recording does not hold, in words.
+func (p *Player) Missing() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.missing)
+}
+
+// take is the next recorded exchange of a request; nil where there is none.
+func (p *Player) take(r request) *bundle.Exchange {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := p.left[r]
+	if len(list) == 0 {
+		return nil
+	}
+	p.left[r] = list[1:]
+	return list[0]
+}
+
+// miss notes what the recording does not hold, and is the failure of it.
+func (p *Player) miss(what string) *fetch.Error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.missing = append(p.missing, what)
+	return &fetch.Error{Type: run.ErrInternal, Detail: "the recording does not hold " + what, Err: ErrMissing}
+}
+
+// Do plays one exchange, as it was recorded. Of a request that is not in the
+// recording the failure is of type internal, and [ErrMissing].
+func (p *Player) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
+	r := request{method: req.Method, url: p.plain(req.URL)}
+	if r.method == "" {
+		r.method = "GET"
+	}
+	if req.Range != nil {
+		r.offset, r.length = req.Range.Offset, req.Range.Length
+	}
+	start := p.clock.Now()
+	e := p.take(r)
+	if e == nil {
+		what := r.method + " " + r.url
+		if r.offset != 0 || r.length != 0 {
+			what += fmt.Sprintf(", %d bytes at %d", r.length, r.offset)
+		}
+		return &fetch.Exchange{Start: start, End: start, Err: p.miss(what)}
+	}
+	s := &showing{player: p, recorded: e, req: req, x: exchangeOf(e, start)}
+	s.run(ctx)
+	return s.x
+}
+
+// showing is one exchange as it is played.
+type showing struct {
+	player   *Player
+	recorded *bundle.Exchange
+	req      fetch.Request
+	x        *fetch.Exchange // as it was recorded; what does not come to pass is taken back
+
+	got  int64     // bytes of the body so far
+	last time.Time // of the last of them, or of the head
+}
+
+// run lets pass what was recorded, unless ctx or a limit ends it.
+func (s *showing) run(parent context.Context) {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	limit := func(d time.Duration, why error) (stop func() bool) {
+		if d <= 0 {
+			return func() bool { return true }
+		}
+		return s.player.clock.AfterFunc(d, func() { cancel(why) })
+	}
+	defer limit(s.req.Timeout, fetch.ErrTimeout)()
+	firstByte := limit(s.req.FirstByteTimeout, fetch.ErrFirstByteTimeout)
+	defer func() { firstByte() }()
+
+	if !s.x.FirstByte.IsZero() {
+		if !s.wait(ctx, s.x.FirstByte) {
+			return
+		}
+		firstByte()
+		s.last = s.x.FirstByte
+		if s.req.Head != nil {
+			if err := s.req.Head(s.x); err != nil {
+				s.refuse(err)
+				return
+			}
+		}
+	}
+	stall := limit(0, nil)
+	defer func() { stall() }()
+	quiet := func() {
+		stall()
+		if s.x.Status/100 == 2 {
+			stall = limit(s.req.StallTimeout, fetch.ErrStallTimeout)
+		}
+	}
+	quiet()
+	if !s.body(ctx, quiet) || !s.wait(ctx, s.x.End) {
+		return
+	}
+	if s.x.Err != nil && s.x.Err.Type == "" {
+		// Whoever asked had ended it here. What would have come after that was
+		// never seen.
+		if s.wait(ctx, s.x.End.Add(silence)) {
+			s.x.End = s.player.clock.Now()
+			s.x.Err = s.player.miss(fmt.Sprintf("more than %d bytes of %s %s, which was given up then", s.got, s.recorded.Request.Method, s.recorded.Request.URL))
+		}
+	}
+}
+
+// body hands on the body; false when the exchange has ended with that.
+func (s *showing) body(ctx context.Context, quiet func()) bool {
+	b := s.recorded.Body
+	if b == nil {
+		return true
+	}
+	if b.Cut && b.Text {
+		s.x.Err = s.player.miss(fmt.Sprintf("all of the %d bytes of %s %s", b.Size, s.recorded.Request.Method, s.recorded.Request.URL))
+		return false
+	}
+	r := reader{body: b}
+	for i, piece := range b.Pieces {
+		at := s.x.Start.Add(bundle.Duration(piece.AtMs))
+		if !s.wait(ctx, at) {
+			return false
+		}
+		s.got, s.last = s.got+piece.Bytes, at
+		quiet()
+		err := r.next(piece.Bytes, i == len(b.Pieces)-1, func(p []byte) error {
+			if s.req.Body == nil {
+				return nil
+			}
+			return s.req.Body(p, at)
+		})
+		if err != nil {
+			s.refuse(err)
+			return false
+		}
+	}
+	return true
+}
+
+// refuse ends the exchange with a callback's error.
+func (s *showing) refuse(err error) {
+	s.x.End, s.x.Bytes = s.player.clock.Now(), s.got
+	s.x.Timing = upTo(s.x.Timing, s.x.End.Sub(s.x.Start))
+	s.x.Err = &fetch.Error{Detail: err.Error(), Err: err}
+}
+
+// wait waits until t; false when the exchange has ended before.
+func (s *showing) wait(ctx context.Context, t time.Time) bool {
+	if clocks.Sleep(ctx, s.player.clock, t) == nil {
+		return true
+	}
+	now := s.player.clock.Now()
+	asRecorded := s.x.Err != nil && s.x.Err.Type != "" && s.x.End.Sub(now) <= late
+	if !asRecorded {
+		s.x.Err = s.ended(ctx, now)
+	}
+	s.x.Timing = upTo(s.x.Timing, now.Sub(s.x.Start))
+	s.x.End = now
+	if s.x.FirstByte.After(now) {
+		s.x.FirstByte, s.x.Status, s.x.Header, s.x.Location = time.Time{}, 0, nil, ""
+	}
+	if !asRecorded {
+		s.x.Bytes = s.got
+	}
+	return false
+}
+
+// ended says what the end of ctx means at this point of the exchange, as package
+// fetch does.
+func (s *showing) ended(ctx context.Context, now time.Time) *fetch.Error {
+	cause := context.Cause(ctx)
+	limited := errors.Is(cause, fetch.ErrTimeout) || errors.Is(cause, fetch.ErrFirstByteTimeout) || errors.Is(cause, fetch.ErrStallTimeout)
+	e := &fetch.Error{Err: cause, Detail: s.recorded.Request.Method + " " + s.recorded.Request.URL + ": " + cause.Error()}
+	if !limited && !errors.Is(cause, context.DeadlineExceeded) {
+		return e
+	}
+	t := s.x.Timing
+	switch gone := now.Sub(s.x.Start); {
+	case gone < t.Queue && !s.x.Reused:
+		e.Type = run.ErrTimeout
+	case s.x.Reused || gone >= t.Queue+t.DNS+t.Connect+t.TLS:
+		e.Type = run.ErrTimeout
+		if !s.last.IsZero() && (errors.Is(cause, fetch.ErrStallTimeout) || now.Sub(s.last) >= silence) {
+			e.Type, e.Err = run.ErrStalled, fmt.Errorf("%w after %d bytes: %w", fetch.ErrStallTimeout, s.got, cause)
+		}
+	case gone < t.Queue+t.DNS:
+		e.Type = run.ErrDNS
+	case gone < t.Queue+t.DNS+t.Connect:
+		e.Type = run.ErrConnect
+	default:
+		e.Type = run.ErrTLS
+	}
+	return e
+}
+
+// upTo is what of the phases lies within the first d.
+func upTo(t fetch.Timing, d time.Duration) fetch.Timing {
+	for _, phase := range []*time.Duration{&t.Queue, &t.DNS, &t.Connect, &t.TLS, &t.Wait, &t.Receive} {
+		*phase = min(*phase, d)
+		d -= *phase
+	}
+	t.Receive += d
+	return t
+}
+
+// reader gives a body's bytes: what is not kept between beginning and end is
+// zeros, which the search for a keyframe has behind it by then.
+type reader struct {
+	body *bundle.Body
+	pos  int64
+}
+
+var zeros [32 << 10]byte
+
+// next hands on the next n bytes; of a text, whose length may not be the one
+// received, the last piece is all that is left.
+func (r *reader) next(n int64, last bool, to func([]byte) error) error {
+	b := r.body
+	data := b.Data
+	if b.Text {
+		n = min(n, int64(len(data))-r.pos)
+		if last {
+			n = int64(len(data)) - r.pos
+		}
+		p := data[r.pos : r.pos+n]
+		r.pos += n
+		return to(p)
+	}
+	head, tail := data[:int64(len(data))-b.Tail], data[int64(len(data))-b.Tail:]
+	end := r.pos + n
+	for r.pos < end {
+		var p []byte
+		switch gap := b.Size - b.Tail; {
+		case r.pos < int64(len(head)):
+			p = head[r.pos:]
+		case r.pos < gap:
+			p = zeros[:min(gap-r.pos, int64(len(zeros)))]
+		default:
+			p = tail[r.pos-gap:]
+		}
+		p = p[:min(int64(len(p)), end-r.pos)]
+		r.pos += int64(len(p))
+		if err := to(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package tape
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/bundle"
+	"github.com/firstframe/firstframe/probes/fetch"
+)
+
+// Recorder keeps what passes between a player and its client. It is safe for
+// concurrent use.
+type Recorder struct {
+	client Client
+	limits Limits
+
+	mu    sync.Mutex
+	held  int64
+	takes []*Take
+}
+
+// NewRecorder records the exchanges that client makes.
+func NewRecorder(client Client, limits Limits) *Recorder {
+	return &Recorder{client: client, limits: limits.withDefaults()}
+}
+
+// Take is one exchange as it was recorded, with all its secrets.
+type Take struct {
+	Request  fetch.Request   // without its functions
+	Exchange *fetch.Exchange // the one that was answered with
+
+	Head   []byte // the body's beginning
+	Tail   []byte // its end, of what is not in Head: at most TailBytes
+	Size   int64  // of all of it
+	pieces []piece
+}
+
+// piece is bytes that came together.
+type piece struct {
+	at time.Time
+	n  int64
+}
+
+// Cut tells whether there is more of the body than is kept.
+func (t *Take) Cut() bool { return t.Size > int64(len(t.Head)) }
+
+// Do makes an exchange and records it.
+func (r *Recorder) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
+	t := &Take{Request: req}
+	t.Request.Body, t.Request.Head = nil, nil
+	body := req.Body
+	req.Body = func(p []byte, at time.Time) error {
+		r.keep(t, p, at)
+		if body == nil {
+			return nil
+		}
+		return body(p, at)
+	}
+	r.mu.Lock()
+	r.takes = append(r.takes, t)
+	r.mu.Unlock()
+	x := r.client.Do(ctx, req)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.Exchange = x
+	return x
+}
+
+// keep keeps one piece of a body.
+func (r *Recorder) keep(t *Take, p []byte, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(t.pieces); n == bundle.MaxPieces {
+		t.pieces[n-1].at = at
+		t.pieces[n-1].n += int64(len(p))
+	} else {
+		t.pieces = append(t.pieces, piece{at, int64(len(p))})
+	}
+	whole := t.Size == int64(len(t.Head))
+	t.Size += int64(len(p))
+	if whole {
+		n := max(min(int64(len(p)), r.limits.Body-TailBytes-int64(len(t.Head)), r.limits.Total-r.held), 0)
+		t.Head = append(t.Head, p[:n]...)
+		r.held += n
+		p = p[n:]
+	}
+	t.Tail = append(t.Tail, p[max(0, len(p)-TailBytes):]...)
+	t.Tail = t.Tail[max(0, len(t.Tail)-TailBytes):]
+}
+
+// Pieces are the body's, with times since the exchange's start.
+func (t *Take) Pieces() []bundle.Piece {
+	var all []bundle.Piece
+	for _, p := range t.pieces {
+		all = append(all, bundle.Piece{AtMs: max(ms(p.at.Sub(t.Exchange.Start)), 0), Bytes: p.n})
+	}
+	return all
+}
+
+// Until is how many bytes of the body had come at an instant.
+func (t *Take) Until(at time.Time) (n int64) {
+	for _, p := range t.pieces {
+		if p.at.After(at) {
+			break
+		}
+		n += p.n
+	}
+	return n
+}
+
+// Ends are the body's beginning, about keep bytes of it, and the tail of so many
+// bytes at its end: all of it, with no tail, where that is what is held. It is a
+// copy.
+func (t *Take) Ends(keep int64) (data []byte, tail int64) {
+	held := int64(len(t.Head) + len(t.Tail))
+	data = append(append(make([]byte, 0, held), t.Head...), t.Tail...)
+	keep = min(keep, int64(len(t.Head)))
+	keep -= keep % TailBytes
+	switch {
+	case keep+TailBytes < held:
+		return append(data[:keep], data[held-TailBytes:]...), TailBytes
+	case held < t.Size:
+		return data, int64(len(t.Tail))
+	}
+	return data, 0
+}
+
+// Takes are the exchanges that have ended, in the order in which they began. It
+// is to be called once the player is done.
+func (r *Recorder) Takes() []*Take {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var done []*Take
+	for _, t := range r.takes {
+		if t.Exchange != nil {
+			done = append(done, t)
+		}
+	}
+	return done
+}
