@@ -3,8 +3,17 @@
 // argument. [Data] is what there is to say; [Data.Header] and [Data.Query] write
 // it down.
 //
+// What a player tells with a request is its model's, in package player: the
+// session, sid, is of every request though, or a CDN's log could not be joined
+// with a run. With a request of which the player itself would tell nothing, and
+// with a browser's preflight, it goes in a header of the probe's own, whatever
+// form the app has chosen: as an argument it would ask for another address than
+// the player does, which a cache may not have; and the probe, which is no
+// browser, sends a header without the preflight that it would cost there. So the
+// times are the player's.
+//
 // Bounds: session and content ids have at most 64 characters, as the standard
-// says, and the next object's address at most 1024 bytes; what is longer, or
+// says, so has the next range; the next object's address has at most 1024 bytes; what is longer, or
 // has characters that a header cannot hold, is left out.
 package cmcd
 
@@ -24,15 +33,17 @@ const (
 )
 
 // Data is what one request tells. What is zero is left out; of the buffer's
-// length, which is often 0, nil is.
+// length and the deadline, which are often 0, nil is.
 type Data struct {
 	BR  float64        // kbit/s that the object is encoded with
 	BL  *time.Duration // of media in the buffer
 	BS  bool           // the buffer has run dry
 	CID string         // content
 	D   time.Duration  // how long the object plays
+	DL  *time.Duration // until the object must be there, lest the buffer run dry
 	MTP float64        // kbit/s that were measured
 	NOR string         // the next object, as an address relative to this one's
+	NRR string         // the bytes of it that are asked for next, such as 0-
 	OT  byte           // m manifest, a audio, v video, Muxed, i init, k key, o other
 	SF  byte           // d DASH, h HLS
 	SID string         // session
@@ -75,15 +86,20 @@ func (d *Data) fields() []field {
 		n := math.Round(v/step) * step
 		add(in, n > 0 && n < 1<<53, fmt.Sprintf("%s=%.0f", key, n))
 	}
-	if d.BL != nil {
-		add(request, *d.BL >= 0, fmt.Sprintf("bl=%.0f", math.Round(float64(*d.BL)/float64(100*time.Millisecond))*100))
+	ahead := func(key string, v *time.Duration) {
+		if v != nil {
+			add(request, *v >= 0, fmt.Sprintf("%s=%.0f", key, math.Round(float64(*v)/float64(100*time.Millisecond))*100))
+		}
 	}
+	ahead("bl", d.BL)
 	number(object, "br", d.BR, 1)
 	add(status, d.BS, "bs")
 	add(session, sendable(d.CID, maxID), "cid="+quoted(d.CID))
 	number(object, "d", float64(d.D)/float64(time.Millisecond), 1)
+	ahead("dl", d.DL)
 	number(request, "mtp", d.MTP, 100)
 	add(request, sendable(d.NOR, maxNOR), "nor="+quoted(d.NOR))
+	add(request, sendable(d.NRR, maxID), "nrr="+quoted(d.NRR))
 	if d.OT == Muxed {
 		add(object, true, "ot=av")
 	} else {

@@ -24,6 +24,7 @@ func TestEncoding(t *testing.T) {
 		{"a segment", Data{BL: &zero, BR: 2450.4, D: 4004 * time.Millisecond, MTP: 1049, NOR: "1.ts", OT: Muxed, SF: 'h', SID: "a", ST: 'v', SU: true, TB: 5340},
 			`bl=0,br=2450,d=4004,mtp=1000,nor="1.ts",ot=av,sf=h,sid="a",st=v,su,tb=5340`},
 		{"rounded", Data{BL: &some, MTP: 1050}, `bl=2300,mtp=1100`},
+		{"what comes next", Data{BL: &zero, DL: &some, NOR: "..%2F1.ts", NRR: "12-", SU: true}, `bl=0,dl=2300,nor="..%2F1.ts",nrr="12-",su`},
 		{"starved", Data{BS: true, CID: `a "b" \c`}, `bs,cid="a \"b\" \\c"`},
 		{"what no header can hold", Data{CID: "a\nb", SID: strings.Repeat("x", 65), NOR: strings.Repeat("x", 1025), BR: -1, OT: ';'}, ""},
 	} {

@@ -1,5 +1,7 @@
 package player
 
+import "time"
+
 // avplayer is Apple's AVPlayer as far as it is documented, not measured: it
 // plays HLS only, begins with the variant listed first (HLS Authoring
 // Specification for Apple Devices; Technical Note TN2224), starts a live stream
@@ -19,4 +21,11 @@ var avplayer = &Model{
 	LowLatency:   true,
 	TuneIn:       true, // RFC 8216bis, appendix C
 	PlayWhole:    true,
+
+	// How much it holds and what it goes by is not documented: it is taken to hold
+	// 30 s, and to choose what hls.js's averages of the bandwidth carry.
+	Buffering: Buffering{
+		Bandwidth: func() Bandwidth { return &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1} },
+		Next:      func() func(Playing) int { return carried },
+	},
 }

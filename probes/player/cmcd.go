@@ -16,7 +16,8 @@ import (
 )
 
 // CMCD says how a player tells CDNs of itself (CTA-5004, version 1). The zero
-// value tells nothing.
+// value tells nothing; else a request of which the player itself would tell
+// nothing has a header with the session alone, without a preflight.
 type CMCD struct {
 	In  string // header, query; empty: it does not
 	SID string // session
@@ -30,6 +31,10 @@ type Telling struct {
 	Assumed    bool           // before it has measured, mtp is what it assumes
 	Buffer     bool           // bl is there from the start, as 0
 	Next       bool           // nor is there
+
+	// As is all of what it tells of a request to an address, in place of the
+	// above; nil: of that it tells nothing.
+	As func(s *session, a *ask, target string) *cmcd.Data
 }
 
 // Browsers keep an answer to a preflight for so long where the server does not
@@ -45,6 +50,9 @@ func (s *session) tell(a *ask, target string) *cmcd.Data {
 		return nil
 	}
 	tells := s.model.Tells
+	if tells.As != nil {
+		return tells.As(s, a, target)
+	}
 	d := &cmcd.Data{SID: s.cfg.CMCD.SID, CID: s.cfg.CMCD.CID, SU: true}
 	s.mu.Lock()
 	d.ST = s.stream
@@ -104,7 +112,7 @@ func (s *session) tellMedia(d *cmcd.Data, a *ask, target string) {
 		}
 	}
 	if s.model.Tells.Buffer {
-		d.BL = new(time.Duration)
+		d.BL = &a.ahead
 	}
 	if s.model.Tells.Next && a.following != nil {
 		d.NOR = cmcd.Next(target, a.following.url)
@@ -125,6 +133,9 @@ func (s *session) noteStream(mode string) {
 func (s *session) say(ctx context.Context, a *ask, p Policy, req *fetch.Request, number int64, after Moment) (Moment, error) {
 	d := s.tell(a, req.URL)
 	switch {
+	case d == nil && s.cfg.CMCD.In != "":
+		req.Header = merged(req.Header, s.session())
+		return after, nil
 	case d == nil:
 		return after, nil
 	case s.cfg.CMCD.In == "query":
@@ -137,6 +148,12 @@ func (s *session) say(ctx context.Context, a *ask, p Policy, req *fetch.Request,
 		return after, nil
 	}
 	return s.preflight(ctx, a, p, req, told, number, after)
+}
+
+// session is the header that tells of the session alone.
+func (s *session) session() http.Header {
+	d := cmcd.Data{SID: s.cfg.CMCD.SID}
+	return d.Header()
 }
 
 // preflight asks the server whether it takes the headers, as browsers do across
@@ -161,6 +178,7 @@ func (s *session) preflight(ctx context.Context, a *ask, p Policy, req *fetch.Re
 	if agent := req.Header.Get("User-Agent"); agent != "" {
 		header.Set("User-Agent", agent)
 	}
+	header = merged(header, s.session()) // which no browser has here: it costs nothing
 	n := &node{after: after, start: s.instant()}
 	n.Step = run.Step{Name: a.name, Track: a.track, Method: http.MethodOptions, URL: req.URL, Attempt: number}
 	index := s.begin(n)

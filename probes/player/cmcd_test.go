@@ -151,7 +151,7 @@ func TestPreflight(t *testing.T) {
 				t.Errorf("%s: %d preflights of %s", tt.name, n, at)
 			}
 		}
-		if got := l.find(t, "GET", "/ts/master.m3u8"); !strings.Contains(got.session, `sid="s1"`) || got.object != "ot=m" || got.request != "su" || got.query != "" {
+		if got := l.find(t, "GET", "/ts/master.m3u8"); !strings.Contains(got.session, `sid="s1"`) || got.object != "ot=m" || (got.request == "su") == (tt.model == "exoplayer") || got.query != "" {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
 		if sum := r.Phases.Sum(); sum < ms(r.Frame.Sub(r.Start))-0.1 || sum > ms(r.Frame.Sub(r.Start))+0.1 {
@@ -197,6 +197,81 @@ func TestPreflightRefused(t *testing.T) {
 		}
 		if diff := cmp.Diff(map[string]bool{"OPTIONS": true}, methods); diff != "" {
 			t.Errorf("%s: methods (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// What ExoPlayer tells, as Media3's sources have it.
+func TestExoplayerCMCD(t *testing.T) {
+	session := func(format, st string) string { return `cid="news",sf=` + format + `,sid="s1"` + st }
+	for _, tt := range []struct {
+		name, manifest string
+		want           []told
+	}{
+		{"sound and picture in one", "/ts/master.m3u8", []told{
+			{file: "/ts/master.m3u8", object: "ot=m", session: session("h", "")},
+			{file: "/ts/720p/index.m3u8", object: "ot=m", session: session("h", "")},
+			{file: "/ts/720p/0.ts", object: "br=556,d=1920,ot=v,tb=556", request: `bl=0,dl=0,mtp=2400,nor="..%2F1.ts",nrr="0-",su`, session: session("h", ",st=v")},
+		}},
+		{"sound apart", "/cmaf/master.m3u8", []told{
+			{file: "/cmaf/v720/init.mp4", object: "br=517,ot=i,tb=517", request: `mtp=2400,nor="..%2F1.m4s",nrr="0-",su`, session: session("h", ",st=v")},
+			{file: "/cmaf/a48/0.m4s", object: "d=1920,ot=a", request: `bl=0,dl=0,nor="..%2F1.m4s",nrr="0-",su`, session: session("h", ",st=v")},
+		}},
+		{"a key", "/aes/master.m3u8", []told{
+			{file: "/aes/key.bin", object: "br=291,d=1920,ot=v,tb=291", request: `bl=0,dl=0,mtp=2400,nor="..%2F360p%2F1.ts",nrr="0-",su`, session: session("h", ",st=v")},
+		}},
+		{"DASH", "/cmaf/manifest-timeline.mpd", []told{
+			{file: "/cmaf/manifest-timeline.mpd", object: "ot=m", session: session("d", "")},
+			{file: "/cmaf/v720/init.mp4", object: "br=466,ot=i,tb=466", request: "mtp=2400,su", session: session("d", ",st=v")},
+			{file: "/cmaf/v720/0.m4s", object: "br=466,d=1920,ot=v,tb=466", request: `bl=0,dl=0,mtp=2400,nor="..%2F1.m4s",nrr="0-",su`, session: session("d", ",st=v")},
+		}},
+		{"ranges, and nothing to choose from", "/range/master.m3u8", []told{
+			{file: "/range/v360/media.mp4", object: "br=254,ot=i,tb=254", request: `nrr="43146-91884",su`, session: session("h", ",st=v")},
+		}},
+		{"no codecs", "/ts/720p/index.m3u8", []told{
+			{file: "/ts/720p/0.ts", request: `nor="..%2F1.ts",nrr="0-",su`, session: session("h", ",st=v")},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := listen(t, allowAll)
+			if r := playTold(t, l.URL+tt.manifest, "exoplayer", "header", nil); r.Frame == nil {
+				t.Fatal(r.Detail)
+			}
+			for _, want := range tt.want {
+				want.method = "GET"
+				if got := l.find(t, "GET", want.file); got != want {
+					t.Errorf("got  %+v\nwant %+v", got, want)
+				}
+			}
+		})
+	}
+}
+
+// Every request says which session it is of, also where the player itself would
+// tell nothing, for which no browser asks.
+func TestSessionOnEveryRequest(t *testing.T) {
+	for _, model := range []string{"hlsjs", "shaka", "exoplayer", "avplayer", "ideal"} {
+		for _, in := range []string{"header", "query"} {
+			l := listen(t, allowAll)
+			if r := playTold(t, l.URL+"/aes/master.m3u8", model, in, nil); r.Frame == nil {
+				t.Errorf("%s: %s", model, r.Detail)
+			}
+			for _, a := range l.all {
+				if !strings.Contains(a.query+a.session, `sid="s1"`) {
+					t.Errorf("%s, %s: %+v has no session", model, in, a)
+				}
+			}
+			if model != "hlsjs" {
+				continue
+			}
+			if got, want := l.find(t, "GET", "/aes/key.bin"), (told{method: "GET", file: "/aes/key.bin", session: `sid="s1"`}); got != want {
+				t.Errorf("%s: hls.js tells nothing of a key: %+v", in, got)
+			}
+			for _, a := range l.all {
+				if a.method == "OPTIONS" && (in == "query" || a.file == "/aes/key.bin") {
+					t.Errorf("%s: a preflight of %s", in, a.file)
+				}
+			}
 		}
 	}
 }

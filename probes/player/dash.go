@@ -24,6 +24,7 @@ type dashTitle struct {
 	videos []*dash.Representation // that the app can play; of sound only those of the sound
 	audios []*dash.Representation // of one adaptation set; empty when there is none
 	audio  int                    // of audios, the one that plays
+	on     onwards
 }
 
 // scene is where in a presentation playback starts.
@@ -53,7 +54,8 @@ func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body 
 		}
 	}
 	s.noteStream(p.mode)
-	d := &dashTitle{session: s, p: p, scene: scene{mpd: mpd, period: mpd.PeriodAt(0), at: at}}
+	d := &dashTitle{session: s, p: p, scene: scene{mpd: mpd, period: mpd.PeriodAt(0), at: at}, on: onwards{url: m.url}}
+	p.feed = d
 	stop, err := d.steer(ctx)
 	defer stop()
 	if err != nil {
@@ -155,6 +157,11 @@ func (d *dashTitle) find(ctx context.Context, track string, rendition int, after
 		return found{}, d.segmentFailure(err, at)
 	}
 	f.at = at
+	if !indexed {
+		d.note(track, f.parts, nil)
+	} else {
+		d.note(track, f.parts, r)
+	}
 	if x := d.think.AfterIndex; indexed && x > 0 {
 		f.thinkInit, f.thinkMedia = x, x
 	}
@@ -202,7 +209,7 @@ func (d *dashTitle) segments(r *dash.Representation, q parts) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	q.start = seg.Start
+	q.start, q.plays = seg.Start, seg.Duration
 	q.media = d.dashRef(seg, elsewhere(r, again(seg)))
 	q.lead = d.lead(r, seg)
 	if hasInit {

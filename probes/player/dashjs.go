@@ -62,6 +62,18 @@ var dashjs = &Model{
 	RenderTS:     Cost{Base: 5 * time.Millisecond},
 	RenderFMP4:   Cost{Base: 5 * time.Millisecond},
 
+	// stallThreshold in BufferController; the throughput is that from the first byte
+	// on, its weight weightDownloadTimeMultiplicationFactor (ThroughputModel).
+	Buffering: Buffering{
+		Goal:      dashjsGoal,
+		AudioGoal: func(p Playing) time.Duration { return max(p.Ahead, 0) + time.Second }, // _getBufferTargetForAudio
+		Empty:     300 * time.Millisecond,
+		Bandwidth: func() Bandwidth {
+			return &averages{fast: 3 * time.Second, slow: 8 * time.Second, weight: 1.5, transfer: true}
+		},
+		Next: func() func(Playing) int { return new(dashjsRules).next },
+	},
+
 	// retryAttempts, retryIntervals, fragmentRequestTimeout and
 	// manifestRequestTimeout in Settings: whatever failed is tried again.
 	Retry: map[run.StepName]Policy{
@@ -74,6 +86,73 @@ var dashjs = &Model{
 
 func dashjsRetry(limit, interval time.Duration) Policy {
 	return Policy{Total: limit, TimeoutRetries: 3, TimeoutDelay: interval, ErrorRetries: 3, ErrorDelay: interval, Retry4xx: true, RetryBroken: true}
+}
+
+// dashjsGoal is bufferTimeDefault, at the best rendition bufferTimeAtTopQuality or,
+// where the presentation is long, bufferTimeAtTopQualityLongForm
+// (_getGenericBufferTarget in ScheduleController).
+func dashjsGoal(p Playing) time.Duration {
+	switch {
+	case !p.top():
+		return 18 * time.Second
+	case p.Length >= 600*time.Second:
+		return 60 * time.Second
+	}
+	return 30 * time.Second
+}
+
+// dashjsRules are dash.js's rules for the next rendition, of which the lowest
+// wins: ThroughputRule, in whose place comes BolaRule once the buffer is long
+// (hybridSwitchBufferTime), and InsufficientBufferRule. Not modelled are BOLA's
+// placeholder buffer, SwitchHistoryRule and AbandonRequestsRule.
+type dashjsRules struct{ bola bool }
+
+func (d *dashjsRules) next(p Playing) int {
+	least := 12 * time.Second
+	if d.bola {
+		least /= 2
+	}
+	d.bola = p.Ahead >= least
+	at := highestWithin(p.Renditions, p.Kbps*0.9) // bandwidthSafetyFactor
+	if d.bola {
+		at = bola(p, at)
+	}
+	if p.Segments <= 2 || p.Segment <= 0 { // segmentIgnoreCount
+		return at
+	}
+	enough := p.Kbps * 0.7 * p.Ahead.Seconds() / p.Segment.Seconds() // throughputSafetyFactor
+	if p.Ahead <= 300*time.Millisecond {
+		enough = 0
+	}
+	if safe := highestWithin(p.Renditions, enough); p.Renditions[safe].Kbps < p.Renditions[at].Kbps {
+		return safe
+	}
+	return at
+}
+
+// bola is BOLA's choice by the buffer's length, no higher than the present
+// rendition or that which the throughput carries (BOLA-O; BolaRule, with
+// MINIMUM_BUFFER_S 10 and MINIMUM_BUFFER_PER_BITRATE_LEVEL_S 2).
+func bola(p Playing, sustained int) int {
+	low := p.Renditions[lowest(p.Renditions)].Kbps
+	utility := func(i int) float64 { return math.Log(p.Renditions[i].Kbps / low) }
+	most := utility(highestWithin(p.Renditions, math.Inf(1)))
+	if low <= 0 || most <= 0 {
+		return sustained
+	}
+	gp := most / (max(18, 10+2*float64(len(p.Renditions)))/10 - 1)
+	vp := 10 / gp
+	best, score := sustained, math.Inf(-1)
+	for i, r := range p.Renditions {
+		if s := (vp*(utility(i)+gp) - p.Ahead.Seconds()) / r.Kbps; s > score || s == score && r.Kbps > p.Renditions[best].Kbps {
+			best, score = i, s
+		}
+	}
+	limit := max(p.kbps(), p.Renditions[sustained].Kbps)
+	if p.Renditions[best].Kbps <= limit {
+		return best
+	}
+	return highestWithin(p.Renditions, limit)
 }
 
 // wholeFrames tells whether a duration is one of AAC frames, of 1024 samples at

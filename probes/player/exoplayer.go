@@ -14,10 +14,9 @@ var exoplayer = &Model{
 	Name:    "exoplayer",
 	Version: "1.11",
 	Source:  "Media3's sources of 1.11.0; times of its own and of the decoder are not known",
-	// upstream/CmcdData: headers of its own cost nothing, it is no browser.
-	Tells: Telling{Assumed: true, Buffer: true, Next: true},
-	HLS:   &Think{},
-	DASH:  &Think{},
+	Tells:   Telling{As: exoplayerTells},
+	HLS:     &Think{},
+	DASH:    &Think{},
 
 	// DEFAULT_INITIAL_BITRATE_ESTIMATES_WIFI, the middle of its five groups of
 	// countries (upstream/DefaultBandwidthMeter), of which
@@ -45,6 +44,14 @@ var exoplayer = &Model{
 
 	PlayWhole: true, // bufferForPlaybackMs is 1000 in DefaultLoadControl: less than a segment, mostly
 
+	// maxBufferMs and bufferForPlaybackAfterRebufferMs in DefaultLoadControl.
+	Buffering: Buffering{
+		Goal:      holds(50 * time.Second),
+		Resume:    2 * time.Second,
+		Bandwidth: func() Bandwidth { return new(median) },
+		Next:      func() func(Playing) int { return exoplayerNext },
+	},
+
 	// DEFAULT_MIN_LOADABLE_RETRY_COUNT and getRetryDelayMsFor in
 	// upstream/DefaultLoadErrorHandlingPolicy; connectTimeoutMs and
 	// readTimeoutMs in DefaultHttpDataSource, the first taken for both.
@@ -57,4 +64,21 @@ var exoplayer = &Model{
 var exoplayerRetry = Policy{
 	FirstByte: 8 * time.Second, Stall: 8 * time.Second,
 	TimeoutRetries: 3, ErrorRetries: 3, Step: time.Second, MaxDelay: 5 * time.Second, Retry4xx: true, RetryBroken: true,
+}
+
+// exoplayerNext is the highest format that 0.7 of the bandwidth carries, but none
+// higher while less than 10 s are ahead, and none lower while 25 s are
+// (AdaptiveTrackSelection: DEFAULT_BANDWIDTH_FRACTION,
+// DEFAULT_MIN_DURATION_FOR_QUALITY_INCREASE_MS,
+// DEFAULT_MAX_DURATION_FOR_QUALITY_DECREASE_MS).
+func exoplayerNext(p Playing) int {
+	at := highestWithin(p.Renditions, p.Kbps*0.7)
+	if p.At < 0 {
+		return at
+	}
+	is, was := p.Renditions[at].Kbps, p.kbps()
+	if is > was && p.Ahead < 10*time.Second || is < was && p.Ahead >= 25*time.Second {
+		return p.At
+	}
+	return at
 }

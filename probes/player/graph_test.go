@@ -34,7 +34,7 @@ func graph(t *testing.T, o *origin, manifest string, m *Model, app run.App) ([]s
 	picture, ok := s.firstFrame(&p)
 	nodes := s.nodes[:len(s.nodes):len(s.nodes)]
 	nodes = append([]*node(nil), nodes...)
-	r := s.result(&p, err)
+	r := s.result(ctx, &p, err)
 	if !ok {
 		return nil, r
 	}

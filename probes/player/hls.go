@@ -33,6 +33,9 @@ type hlsTitle struct {
 
 	latest  *hls.Media // of the video, of whichever variant; nil before there was one
 	suspect *suspect   // the video's playlist; nil: it moves, as far as can be told
+
+	videoList, audioList hlsList               // with which the tracks go on
+	seen                 map[string]*hls.Media // on demand, that video has left
 }
 
 // playHLS goes on from a playlist: through a variant's and its audio's media
@@ -43,6 +46,7 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 		return manifestFailure(run.StepManifest, err, m.Moment)
 	}
 	h := &hlsTitle{session: s, p: p, multi: list.Multivariant}
+	p.feed = h
 	if err := s.model.refuses(m.url, list.Faults()); err != nil {
 		return manifestFailure(run.StepManifest, err, m.Moment)
 	}
@@ -84,6 +88,7 @@ func (h *hlsTitle) play(ctx context.Context, t *title) error {
 	if err != nil || h.suspect == nil {
 		return err
 	}
+	h.p.standstill = true
 	if err = h.confirm(ctx, h.suspect); err != nil {
 		h.p.video = loaded{}
 	}
@@ -172,31 +177,22 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	case h.p.separate:
 		think = h.think.PlaylistBeside
 	}
-	uri := ""
-	switch {
-	case h.multi == nil:
-	case track == run.TrackAudio:
-		uri = h.renditionURI(h.audio)
-	default:
-		uri = h.variantURI(h.variants[rendition])
-	}
+	uri := h.playlistURI(track, rendition)
 	list, media, step := h.alone, h.media, run.StepManifest
 	if h.multi != nil {
 		step = run.StepPlaylist
 	}
 	var err error
-	if media == nil || uri != h.aloneURI || again {
+	if media == nil || h.multi != nil && (uri != h.aloneURI || again) {
 		if list, media, err = h.playlist(ctx, track, h.switchURI(uri, again), after, think); err != nil {
 			return found{}, err
 		}
-	}
-	if h.multi == nil {
-		uri = h.cfg.URL
 	}
 	if list, media, err = h.tuneIn(ctx, track, uri, list, media); err != nil {
 		return found{}, err
 	}
 	f, err := h.segments(track, step, list, media)
+	h.note(track, uri, list, media, f.parts)
 	if track == run.TrackVideo {
 		h.latest = media
 		h.suspect = suspicious(uri, list, media)
@@ -205,6 +201,17 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 		f.beside = func(ctx context.Context) { h.keepUp(ctx, uri, list.Moment, media) }
 	}
 	return f, err
+}
+
+// playlistURI is where a track's playlist is.
+func (h *hlsTitle) playlistURI(track string, rendition int) string {
+	switch {
+	case h.multi == nil:
+		return h.cfg.URL
+	case track == run.TrackAudio:
+		return h.renditionURI(h.audio)
+	}
+	return h.variantURI(h.variants[rendition])
 }
 
 // playlist asks for a media playlist.
@@ -255,6 +262,7 @@ func (h *hlsTitle) segments(track string, step run.StepName, list answer, media 
 			q.lead = append(q.lead, h.hlsRef(s.URI, s.ByteRange))
 		}
 	}
+	q.start, q.plays = start.span(media, seg)
 	f := found{parts: q, at: list.Moment, live: media.Live()}
 	if start.at+1 < len(media.Segments) {
 		next := h.hlsRef(media.Segments[start.at+1].URI, media.Segments[start.at+1].ByteRange)

@@ -57,6 +57,12 @@ var hlsjs = &Model{
 	RenderTS:     Cost{Base: 30 * time.Millisecond},
 	RenderFMP4:   Cost{Base: 5 * time.Millisecond},
 
+	Buffering: Buffering{
+		Goal:      hlsjsGoal,
+		Bandwidth: func() Bandwidth { return &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1} }, // abrEwma…
+		Next:      func() func(Playing) int { return hlsjsNext },
+	},
+
 	// A 4xx and a broken connection (status 0) are not tried again
 	// (retryForHttpStatus): the level is left. Where there is no other they are
 	// (onFragmentOrKeyLoadError, noAlternate). The failures of keys, init
@@ -83,6 +89,54 @@ var hlsjs16 = func() *Model {
 	m.InitFirst = true
 	return &m
 }()
+
+// hlsjsGoal is maxBufferLength, or as long as maxBufferSize lasts, but
+// maxMaxBufferLength at most (getMaxBufferLength in
+// controller/base-stream-controller.ts).
+func hlsjsGoal(p Playing) time.Duration {
+	goal := 30 * time.Second
+	if kbps := p.kbps(); kbps > 0 {
+		goal = max(goal, time.Duration(8*60e6/(kbps*1000)*float64(time.Second)))
+	}
+	return min(goal, 600*time.Second)
+}
+
+// hlsjsNext is the highest level that 0.95 of the bandwidth carries, or 0.7 where
+// it is higher than the present one, and whose next segment comes before the
+// buffer is empty; where none does, one that makes it wait for at most a
+// segment, or 4 s (getNextABRAutoLevel and findBestLevel in
+// controller/abr-controller.ts: abrBandWidthFactor, abrBandWidthUpFactor,
+// maxStarvationDelay).
+func hlsjsNext(p Playing) int {
+	if p.Ahead > 0 {
+		if best := hlsjsWithin(p, p.Ahead); best >= 0 {
+			return best
+		}
+	}
+	if best := hlsjsWithin(p, p.Ahead+min(p.Segment, 4*time.Second)); best >= 0 {
+		return best
+	}
+	return lowest(p.Renditions)
+}
+
+// hlsjsWithin is the highest level whose segment comes within limit; -1: none.
+func hlsjsWithin(p Playing, limit time.Duration) int {
+	best := -1
+	for i, r := range p.Renditions {
+		share, first := 0.95, p.FirstByte
+		if r.Kbps > p.kbps() {
+			share = 0.7
+		}
+		if i != p.At {
+			first *= 2 // and that of its playlist
+		}
+		fetch := first + time.Duration(r.Kbps/(p.Kbps*share)*float64(p.Segment))
+		if p.Kbps*share >= r.Kbps && (p.Live || fetch < limit) && (best < 0 || r.Kbps > p.Renditions[best].Kbps) {
+			best = i
+		}
+	}
+	return best
+}
 
 // nextLower is the rendition below the one that failed, and below the lowest
 // the highest, of those that have not failed (getLevelSwitchAction in

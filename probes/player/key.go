@@ -118,7 +118,7 @@ func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func())
 	}
 	var b []byte
 	got, err := w.request(ctx, ask{
-		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey, asked: asked,
+		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey, asked: asked, length: w.length, following: w.parts.after,
 		reset: func() { b = nil },
 		body:  func(p []byte, _ time.Time) error { b = append(b, p...); return nil },
 		done: func(*fetch.Exchange) error {

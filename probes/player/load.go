@@ -29,7 +29,8 @@ type parts struct {
 	lead    []ref         // segments that come before media, because the model starts earlier
 	media   ref
 	partial bool          // media is a part of a segment
-	length  time.Duration // that media plays; 0: not known
+	length  time.Duration // that media plays, as the player tells it; 0: not known
+	plays   time.Duration // how long media plays
 	after   *ref          // what comes after media; nil: not known
 	key     *keyRef       // what encrypts media
 
@@ -64,6 +65,7 @@ type loaded struct {
 	segment  *Moment // complete, and its key there
 	keyframe *Moment // the first video keyframe complete, and all that it needs; of sound its first frame
 
+	parts         parts // what was loaded
 	bytes         int64 // of the segment, as received
 	fmp4          bool
 	sound         bool // keyframe is one of sound
@@ -155,7 +157,7 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 		return err
 	}
 	got, err := w.request(ctx, ask{
-		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, others: w.parts.init.others, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered, seal: sealOf(w.parts.initKey, w.initKey),
+		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, others: w.parts.init.others, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered, following: w.parts.after, seal: sealOf(w.parts.initKey, w.initKey),
 		reset: func() {
 			reader = new(media.InitReader)
 			sink = reader

@@ -109,6 +109,25 @@ func (w *place) settle(media *hls.Media, length time.Duration) error {
 	return fmt.Errorf("no segment to start with: %w", hls.ErrEmpty)
 }
 
+// span is where what is shown first begins in its playlist, and how long it
+// plays.
+func (w place) span(media *hls.Media, seg *hls.Segment) (start, plays time.Duration) {
+	for i := range min(w.at, len(media.Segments)) {
+		start += media.Segments[i].Duration
+	}
+	parts := media.Parts
+	if w.at < len(media.Segments) {
+		parts = seg.Parts
+	}
+	switch {
+	case w.part < 0:
+		return start, seg.Duration
+	case w.part < len(parts):
+		return start + before(parts, w.part), parts[w.part].Duration
+	}
+	return start + before(parts, len(parts)), media.PartTarget
+}
+
 // before is how long the first n parts are.
 func before(parts []hls.Part, n int) (d time.Duration) {
 	for i := range parts[:n] {

@@ -122,6 +122,9 @@ type Model struct {
 	// picture. App parameter: render_ms.
 	RenderTS, RenderFMP4 Cost
 
+	// Buffering is how it goes on once it plays.
+	Buffering Buffering
+
 	// Retry says how long to wait for each kind of answer and how often to try
 	// again. A kind without a policy is tried once, without a limit but the
 	// run's own.

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/clocks"
@@ -54,6 +53,11 @@ type Config struct {
 	Rewrite func(url string) string
 	// CMCD is what the player tells CDNs with each request.
 	CMCD CMCD
+	// Timeout is of the start; 0: there is none but the context's.
+	Timeout time.Duration
+	// PlayOn is how long to play on after the start, of media; 0: not at all. It
+	// may take that time twice, and Timeout, for stalls.
+	PlayOn time.Duration
 	// Keep picks the headers that a step keeps; nil keeps none.
 	Keep func(http.Header) map[string][]string
 }
@@ -82,9 +86,15 @@ type Result struct {
 	Steps     []run.Step
 	Exchanges []*fetch.Exchange // beside Steps; nil for a wait
 	Sealed    []*Sealed         // beside Steps; what the answer was encrypted with, nil where with nothing or the key did not come
-	Phases    run.Phases        // of the critical path up to Frame; of a failed run up to End
+	Started   int               // of Steps, those of the start
+	Unkept    int               // requests while playing on that are not among Steps
+	Phases    run.Phases        // of the critical path up to Frame; without one up to End
 
-	Error  run.ErrorType // empty when the first frame was reached
+	// Played is what came of playing on; nil: it was not asked for, or there was
+	// nothing to play.
+	Played *Played
+
+	Error  run.ErrorType // empty when the first frame was reached, and playing on did not break off
 	Step   run.StepName  // where it failed
 	Detail string
 
@@ -120,15 +130,20 @@ type presentation struct {
 	video, audio loaded
 	keyframe     *Moment // the first that was complete, of a rendition that was left too
 
+	feed       feed  // with which it plays on
+	silence    error // what audio failed of
+	standstill bool  // the start went on after the first frame, to see whether the playlist moves
+
 	tickFrom time.Time      // when the video playlist was asked for; zero where there is none
 	age      *time.Duration // of the live manifest's end, by the server's clock; nil when not known
 	behind   *time.Duration // from the first frame to the live edge, as it was at edgeAt; nil when not live
 	edgeAt   time.Time
 }
 
-// Play presses play and returns when the player would be playing, or has
-// failed. It does not return an error: failure is what it is there to find. When
-// ctx is cancelled (not: its deadline passes) the result is of type internal.
+// Play presses play and returns when the player would be playing, or has played
+// on as long as was asked for, or has failed. It does not return an error:
+// failure is what it is there to find. When ctx is cancelled (not: its deadline
+// passes) the result is of type internal.
 func Play(ctx context.Context, cfg Config) *Result {
 	s := &session{cfg: cfg, model: cfg.Model, start: cfg.Start}
 	if s.start.IsZero() {
@@ -136,8 +151,18 @@ func Play(ctx context.Context, cfg Config) *Result {
 	}
 	s.guess()
 	var p presentation
-	err := s.run(ctx, &p)
-	return s.result(&p, err)
+	err := s.begun(ctx, &p)
+	return s.result(ctx, &p, err)
+}
+
+// begun is the start, within its time.
+func (s *session) begun(ctx context.Context, p *presentation) error {
+	if s.cfg.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = clocks.WithDeadline(ctx, s.clock(), s.start.Add(s.cfg.Timeout))
+		defer cancel()
+	}
+	return s.run(ctx, p)
 }
 
 // guess takes the model, and its times, of the format that the manifest's address
@@ -184,18 +209,24 @@ func (s *session) run(ctx context.Context, p *presentation) error {
 	return s.playDASH(ctx, p, m, body.Bytes())
 }
 
-// result judges the run and puts together what there is to know of it.
-func (s *session) result(p *presentation, err error) *Result {
+// result judges the start, plays on after a good one, and puts together what
+// there is to know.
+func (s *session) result(ctx context.Context, p *presentation, err error) *Result {
 	r := &Result{Start: s.start, Model: s.model, Format: p.format, Mode: p.mode, Pathway: p.pathway, PlaylistAge: p.age}
 	if k := p.keyframe; k != nil {
 		r.Keyframe = &k.At
 	}
-	if frame, ok := s.firstFrame(p); ok {
+	frame, ok := s.firstFrame(p)
+	started := s.count()
+	if ok && s.cfg.PlayOn > 0 {
+		s.playOn(ctx, r, p, frame, err)
+	}
+	if ok {
 		s.succeed(r, p, frame)
 	} else {
 		s.fail(r, err)
 	}
-	slices.SortStableFunc(s.nodes, func(a, b *node) int { return a.begun.Compare(b.begun) })
+	s.keep(r, started)
 	r.Sound = s.content == soundOnly || p.video.sound
 	for _, n := range s.nodes {
 		if r.Sound && n.Track != "" {
@@ -212,7 +243,7 @@ func (s *session) result(p *presentation, err error) *Result {
 // succeed writes what the first frame shows. The verdict is the end of all that
 // was asked for.
 func (s *session) succeed(r *Result, p *presentation, frame Moment) {
-	r.Frame, r.End = &frame.At, frame.At
+	r.Frame, r.End = &frame.At, later(r.End, frame.At)
 	r.Phases = criticalPath(s.nodes, s.start, frame)
 	r.BitrateKbps, r.Width, r.Height, r.Codec = p.rendition.Kbps, p.rendition.Width, p.rendition.Height, p.video.codec
 	if p.video.width > 0 {

@@ -101,7 +101,7 @@ func (w *watch) outcome(to *loaded, err error) error {
 		if w.mediaKey != nil && w.mediaKey.ready() {
 			at = at.Later(w.mediaKey.at)
 		}
-		to.segment, to.bytes = &at, w.bytes
+		to.segment, to.bytes, to.parts = &at, w.bytes, w.parts
 		if w.parts.init == nil {
 			to.init = &at
 		}

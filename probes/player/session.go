@@ -54,6 +54,8 @@ type session struct {
 	ladder *ladder // nil before the renditions are known
 	gauge  *gauge  // nil when the model measures nothing
 
+	most int // nodes there may be while it plays on; 0: it has not started
+
 	mu     sync.Mutex
 	nodes  []*node
 	failed int  // tries of the requests whose failures the model counts together
@@ -83,6 +85,7 @@ type ask struct {
 	maxBytes  int64
 	compress  bool
 	length    time.Duration // that media plays; 0: not known
+	ahead     time.Duration // of its track, ahead of the playhead
 	following *ref          // what comes after it; nil: not known
 	metered   bool          // the model's meter counts it
 	seal      *seal         // what encrypts it as a whole; nil: nothing
@@ -195,8 +198,11 @@ func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, af
 
 // exchange makes one exchange and keeps it as a step.
 func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, number int64, after Moment) (answer, error) {
-	if s.count() >= maxSteps {
+	switch n := s.count(); {
+	case s.most == 0 && n >= maxSteps:
 		return answer{}, failed(run.ErrUnsupported, a.name, fmt.Sprintf("more than %d requests before the first frame", maxSteps), after)
+	case s.most > 0 && n >= s.most:
+		return answer{}, failed(run.ErrUnsupported, a.name, fmt.Sprintf("more than %d requests while playing on", maxRequests), after)
 	}
 	req := fetch.Request{
 		Method: a.method, URL: target, Header: s.cfg.Header, Payload: a.payload, Range: a.rng, Compress: a.compress,

@@ -93,6 +93,14 @@ var shaka = &Model{
 	RenderTS:     Cost{Base: 22 * time.Millisecond, PerMB: 28 * time.Millisecond},
 	RenderFMP4:   Cost{Base: time.Millisecond, PerMB: 19 * time.Millisecond},
 
+	// bufferingGoal; with a rebufferingGoal of 0 the media element alone says when
+	// it stops (updateBufferingSettings_ in player.js). Audio is no more than
+	// MAX_RUN_AHEAD_SEGMENTS_ ahead of video.
+	Buffering: Buffering{
+		Goal:      holds(10 * time.Second),
+		AudioGoal: func(p Playing) time.Duration { return min(10*time.Second, max(p.Ahead, 0)+p.Segment) },
+	},
+
 	// defaultRetryParameters in net/backoff.js.
 	Retry: map[run.StepName]Policy{
 		run.StepManifest: shakaRetry, run.StepClock: shakaRetry, run.StepPlaylist: shakaRetry, run.StepKey: shakaRetry,

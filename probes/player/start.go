@@ -86,6 +86,7 @@ func (s *session) tracks(ctx context.Context, p *presentation, t *title) error {
 		giveUp()
 	}
 	wg.Wait()
+	p.silence = audioErr
 	var f *failure
 	if errors.As(videoErr, &f) || audioErr == nil || s.model.FrameAudio == NoAudio {
 		return videoErr

@@ -165,6 +165,7 @@ const (
 	WaitRetry  StepName = "wait_retry"  // the delay that the player leaves before it tries again
 	WaitLive   StepName = "wait_live"   // until a live playlist should hold something new
 	WaitPlayer StepName = "wait_player" // the player's own work, as modelled
+	WaitStall  StepName = "wait_stall"  // the picture stands still, for want of what comes next
 )
 
 // StepNames lists the names of requests: the values that error_step can take.

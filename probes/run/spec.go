@@ -49,8 +49,9 @@ type App struct {
 	HTTP      string            // 1.1, 2, 3; empty means as negotiated
 	AltSvc    string            // whether HTTP/3 is taken up where a server offers it: first (default) as on a browser's first visit, known as when it comes again, off
 	// CMCD is how the app's player tells CDNs of itself (CTA-5004): header, query,
-	// off. Empty: it does not, and each request has a header with the session alone,
-	// which is the run's id and costs no player anything.
+	// off. Empty: it does not. Unless off, a request of which the player tells
+	// nothing has a header with the session alone, which is the run's id and costs
+	// no player anything.
 	CMCD string
 
 	// Set overrides single parameters of the player model, such as start_kbps.

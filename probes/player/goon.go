@@ -1,0 +1,212 @@
+package player
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/run"
+	"golang.org/x/sync/errgroup"
+)
+
+// goingOn is one track that plays on.
+type goingOn struct {
+	*playing
+	track string
+	has   map[resource]bool // initialization segments and keys that have come
+	after Moment            // what it did last
+}
+
+// goOn is the track as the start left it.
+func (o *playing) goOn(track string) *goingOn {
+	g := &goingOn{playing: o, track: track, has: map[resource]bool{}, after: Moment{o.head.at, PressPlay}}
+	q := o.p.video.parts
+	if track == run.TrackAudio {
+		q = o.p.audio.parts
+	}
+	if q.init != nil {
+		g.has[q.init.resource()] = true
+	}
+	for _, k := range []*keyRef{q.key, q.initKey} {
+		if k != nil {
+			g.has[resource{url: k.url}] = true
+		}
+	}
+	return g
+}
+
+// run loads one segment of the track after the other. The error is that of the
+// last; nil where nothing follows.
+func (g *goingOn) run(ctx context.Context) error {
+	for {
+		if g.room(ctx, g.track) != nil {
+			return errGivenUp
+		}
+		switch err := g.one(ctx); {
+		case errors.Is(err, errOver):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// one gets the track's next segment. Another rendition is taken where the model
+// does meanwhile, or where this one fails.
+func (g *goingOn) one(ctx context.Context) error {
+	whole := ctx
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	video := g.track == run.TrackVideo
+	at := 0
+	if video {
+		g.choose()
+		at = g.ladder.current(leave)
+	}
+	g.mu.Lock()
+	from := g.head.tracks[g.track].end
+	g.mu.Unlock()
+	p, err := g.feed.next(ctx, g.track, at, from, g.after)
+	if err == nil && !p.gap {
+		err = g.load(ctx, p)
+	}
+	var turned *Moment
+	if video {
+		turned = g.ladder.settle()
+	}
+	switch {
+	case err == nil:
+		g.hold(p, at)
+		return nil
+	case turned != nil && whole.Err() == nil:
+		g.after = *turned
+		return nil
+	case !video || errors.Is(err, errOver):
+		return err
+	}
+	after, ok := g.failOver(whole, err)
+	if !ok {
+		return err
+	}
+	g.after = after
+	return nil
+}
+
+// hold adds what has come to what the track holds.
+func (g *goingOn) hold(p piece, rendition int) {
+	g.change(func(now time.Time) {
+		if p.gap {
+			g.head.hold(g.track, p.to, p.to, rendition, now)
+			return
+		}
+		g.head.hold(g.track, p.from, p.to, rendition, now)
+		if g.track == run.TrackVideo {
+			g.segment, g.segments = p.to-p.from, g.segments+1
+		}
+	})
+}
+
+// load gets a segment, and of its key and initialization segment what has not
+// come yet, in the model's order.
+func (g *goingOn) load(ctx context.Context, p piece) error {
+	var before, beside, behind []func(context.Context) error
+	if p.init != nil && !g.has[p.init.resource()] {
+		init := func(ctx context.Context) error { return g.init(ctx, p.init) }
+		if k := p.initKey; k != nil && !g.has[resource{url: k.url}] {
+			before = append(before, func(ctx context.Context) error { return g.key(ctx, k) })
+		}
+		if m := g.session.model; m.InitFirst || m.RangesInTurn && p.init.rng != nil && p.init.url == p.media.url {
+			before = append(before, init)
+		} else {
+			beside = append(beside, init)
+		}
+	}
+	if k := p.key; k != nil && !g.has[resource{url: k.url}] {
+		key := func(ctx context.Context) error { return g.key(ctx, k) }
+		switch g.session.model.Key {
+		case KeyFirst:
+			before = append(before, key)
+		case KeyLast:
+			behind = append(behind, key)
+		default:
+			beside = append(beside, key)
+		}
+	}
+	beside = append(beside, func(ctx context.Context) error { return g.media(ctx, p) })
+	for _, stage := range [][]func(context.Context) error{before, beside, behind} {
+		all, ctx := errgroup.WithContext(ctx)
+		for _, f := range stage {
+			all.Go(func() error { return f(ctx) })
+		}
+		if err := all.Wait(); err != nil {
+			return err
+		}
+	}
+	g.noteLoaded(p)
+	return nil
+}
+
+// noteLoaded remembers what need not be asked for again. Players forget their
+// failures once a segment has come.
+func (g *goingOn) noteLoaded(p piece) {
+	if p.init != nil {
+		g.has[p.init.resource()] = true
+	}
+	for _, k := range []*keyRef{p.key, p.initKey} {
+		if k != nil {
+			g.has[resource{url: k.url}] = true
+		}
+	}
+	g.session.mu.Lock()
+	defer g.session.mu.Unlock()
+	g.failed = 0
+	g.after = Moment{g.instant(), PressPlay}
+}
+
+// media gets the segment itself. What is in it was looked at when playback
+// started.
+func (g *goingOn) media(ctx context.Context, p piece) error {
+	think := g.think.NextSegment
+	if g.track == run.TrackAudio {
+		think = g.think.NextAudio
+	}
+	g.mu.Lock()
+	ahead := g.head.ahead(g.track, g.instant())
+	g.mu.Unlock()
+	got, err := g.request(ctx, ask{
+		name: p.name, track: g.track, url: p.media.url, rng: p.media.rng, others: p.media.others, after: g.after, think: think,
+		maxBytes: maxSegment, metered: true, length: p.to - p.from, ahead: ahead,
+	})
+	if err != nil || g.bandwidth == nil || g.track == run.TrackAudio {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.bandwidth.Sample(got.FirstByte.Sub(got.Start), got.End.Sub(got.FirstByte), got.Bytes)
+	return nil
+}
+
+func (g *goingOn) init(ctx context.Context, r *ref) error {
+	_, err := g.request(ctx, ask{
+		name: run.StepInit, track: g.track, url: r.url, rng: r.rng, others: r.others, after: g.after, maxBytes: maxInit, metered: true,
+	})
+	return err
+}
+
+func (g *goingOn) key(ctx context.Context, k *keyRef) error {
+	_, err := g.request(ctx, ask{
+		name: run.StepKey, track: g.track, url: k.url, after: g.after, maxBytes: maxKey,
+		done: func(x *fetch.Exchange) error { return k.fits(int(x.Bytes)) },
+	})
+	return err
+}
+
+// fits tells whether a key has the size that it must have. The error is a fault.
+func (k *keyRef) fits(size int) error {
+	if size != k.size() {
+		return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want %d (RFC 8216bis, 4.4.4.4)", size, k.size())}
+	}
+	return nil
+}

@@ -1,0 +1,291 @@
+package player
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/dash"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// onwards is what a DASH presentation needs to go on.
+type onwards struct {
+	url          string  // of the MPD, after redirects
+	video, audio stretch // what the first segments hold
+
+	renewing sync.Mutex // held by the track that asks for the MPD again
+	mu       sync.Mutex
+	newest   *dash.MPD
+	asked    time.Time // when newest was
+	indexed  map[string]*dash.Representation
+}
+
+// starts is [feed.starts]: a live presentation starts at its position, which may
+// lie within a segment.
+func (d *dashTitle) starts() (from time.Duration, video, audio stretch) {
+	video, audio = d.on.video, d.on.audio
+	from = video.from
+	if d.mpd.Dynamic {
+		from = min(max(d.position, video.from), video.to)
+	}
+	return from, video, audio
+}
+
+// length is [feed.length].
+func (d *dashTitle) length() time.Duration {
+	if d.mpd.Dynamic || d.mpd.Duration == nil {
+		return 0
+	}
+	return *d.mpd.Duration
+}
+
+// presentationTime is the time by the clock of a live presentation.
+func (d *dashTitle) presentationTime() time.Time { return d.instant().Add(d.now.Sub(d.scene.at.At)) }
+
+// note keeps what the first segment of a track holds, and the representation
+// whose index has been read for it.
+func (d *dashTitle) note(track string, q parts, indexed *dash.Representation) {
+	first := &d.on.video
+	if track == run.TrackAudio {
+		first = &d.on.audio
+	}
+	*first = stretch{q.start, q.start + q.plays}
+	if indexed != nil {
+		d.noteIndex(indexName(d.period, track, indexed), indexed)
+	}
+}
+
+func indexName(period *dash.Period, track string, r *dash.Representation) string {
+	return fmt.Sprint(track, " ", period.Start, " ", r.ID)
+}
+
+// next is [feed.next].
+func (d *dashTitle) next(ctx context.Context, track string, rendition int, from time.Duration, after Moment) (piece, error) {
+	for {
+		mpd, err := d.current(ctx, false)
+		if err != nil {
+			return piece{}, err
+		}
+		p, wait, err := d.look(ctx, mpd, track, rendition, from, after)
+		switch {
+		case err == nil && wait == 0:
+			return p, nil
+		case errors.Is(err, dash.ErrNoSegment) && !mpd.Dynamic:
+			return piece{}, errOver
+		case errors.Is(err, dash.ErrNoSegment):
+			if _, err = d.current(ctx, true); err != nil {
+				return piece{}, err
+			}
+		case err != nil:
+			return piece{}, err
+		}
+		if wait > 0 && d.sleepUntil(ctx, d.instant().Add(max(wait, minReload))) != nil {
+			return piece{}, errGivenUp
+		}
+	}
+}
+
+// look is what an MPD has for a track at from, or next after that. wait says
+// that it is not available for so long. The error wraps [dash.ErrNoSegment]
+// where there is nothing yet, or a *failure.
+func (d *dashTitle) look(ctx context.Context, mpd *dash.MPD, track string, rendition int, from time.Duration, after Moment) (p piece, wait time.Duration, err error) {
+	now := d.presentationTime()
+	if mpd.Dynamic {
+		first, _ := mpd.Window(now)
+		from = max(from, first) // what was missed is gone
+	}
+	seg, rep, err := d.segmentAt(ctx, mpd, track, rendition, from+across, after)
+	if err != nil {
+		return piece{}, 0, err
+	}
+	if mpd.Dynamic {
+		edge, err := rep.LiveEdge(now)
+		if err != nil && !errors.Is(err, dash.ErrNoSegment) {
+			return piece{}, 0, d.segmentFailure(err, after)
+		}
+		if err != nil || seg.Start > edge.Start {
+			due := mpd.AvailabilityStart.Add(seg.Start + seg.Duration).Sub(now)
+			return piece{}, min(max(due, minReload), max(seg.Duration/4, minReload)), nil
+		}
+	}
+	p = piece{name: run.StepSegment, stretch: stretch{seg.Start, seg.Start + seg.Duration}}
+	p.media = d.dashRef(seg, elsewhere(rep, again(seg)))
+	if init, ok := rep.Init(); ok {
+		r := d.dashRef(init, elsewhere(rep, (*dash.Representation).Init))
+		p.init = &r
+	}
+	return p, 0, nil
+}
+
+// across is by how much the end of one segment and the start of the next may
+// differ, by rounding or between representations.
+const across = 20 * time.Millisecond
+
+// segmentAt is the segment that plays at t in whichever period, or the first one after
+// that, and its representation.
+func (d *dashTitle) segmentAt(ctx context.Context, mpd *dash.MPD, track string, rendition int, t time.Duration, after Moment) (seg dash.Ref, rep *dash.Representation, err error) {
+	err = dash.ErrNoSegment
+	playing := mpd.PeriodAt(t)
+	for i := range mpd.Periods {
+		period := &mpd.Periods[i]
+		if playing != nil && period.Start < playing.Start {
+			continue
+		}
+		if rep, err = d.representation(ctx, period, track, rendition, after); err != nil {
+			return seg, nil, err
+		}
+		if seg, err = rep.At(max(t, period.Start)); !errors.Is(err, dash.ErrNoSegment) {
+			break
+		}
+	}
+	if err != nil && !errors.Is(err, dash.ErrNoSegment) {
+		err = d.segmentFailure(err, after)
+	}
+	return seg, rep, err
+}
+
+// representation is, in a period of whichever copy of the MPD, the one that goes
+// on with what a track plays: of the same id, else of the next bandwidth.
+func (d *dashTitle) representation(ctx context.Context, period *dash.Period, track string, rendition int, after Moment) (*dash.Representation, error) {
+	var was *dash.Representation
+	kind := run.TrackVideo
+	if track == run.TrackAudio {
+		was, kind = d.audios[d.audio], run.TrackAudio
+	} else {
+		was = d.videos[rendition]
+	}
+	if d.content == soundOnly {
+		kind = run.TrackAudio
+	}
+	var best *dash.Representation
+	near := math.Inf(1)
+	for _, set := range period.Sets(kind) {
+		for i := range set.Representations {
+			r := &set.Representations[i]
+			far := math.Abs(float64(r.Bandwidth - was.Bandwidth))
+			if r.ID == was.ID {
+				far = -1
+			}
+			if far < near && plays(d.cfg.App.Codecs, r.Codecs) {
+				best, near = r, far
+			}
+		}
+	}
+	if best == nil {
+		return nil, failed(run.ErrUnsupported, run.StepManifest, fmt.Sprintf("a period at %v without %s that fits the app", period.Start, kind), after)
+	}
+	if _, ok := best.Index(); ok {
+		return d.withIndex(ctx, period, track, best, after)
+	}
+	return best, nil
+}
+
+// withIndex is a representation with its index, which is asked for once.
+func (d *dashTitle) withIndex(ctx context.Context, period *dash.Period, track string, r *dash.Representation, after Moment) (*dash.Representation, error) {
+	name := indexName(period, track, r)
+	d.on.mu.Lock()
+	known := d.on.indexed[name]
+	d.on.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	x, err := d.readIndex(ctx, track, r, after, true)
+	if err != nil {
+		return nil, err
+	}
+	d.noteIndex(name, x.rep)
+	return x.rep, nil
+}
+
+func (d *dashTitle) noteIndex(name string, r *dash.Representation) {
+	d.on.mu.Lock()
+	defer d.on.mu.Unlock()
+	if d.on.indexed == nil {
+		d.on.indexed = map[string]*dash.Representation{}
+	}
+	d.on.indexed[name] = r
+}
+
+// current is the MPD as it is now: asked for again where it may have changed
+// (minimumUpdatePeriod, ISO/IEC 23009-1 clause 5.4.1); wanted says that
+// there is nothing more in the copy that is there. The error is a *failure, or
+// errGivenUp.
+func (d *dashTitle) current(ctx context.Context, wanted bool) (*dash.MPD, error) {
+	d.on.renewing.Lock()
+	defer d.on.renewing.Unlock()
+	mpd, asked := d.on.newest, d.on.asked
+	if mpd == nil {
+		mpd, asked = d.mpd, d.scene.at.At
+	}
+	if !mpd.Dynamic || mpd.MinimumUpdatePeriod == nil {
+		if wanted && mpd.Dynamic {
+			return nil, errOver
+		}
+		return mpd, nil
+	}
+	due := asked.Add(max(*mpd.MinimumUpdatePeriod, minUpdate))
+	if !wanted && d.instant().Before(due) {
+		return mpd, nil
+	}
+	if err := d.old(mpd); err != nil {
+		return nil, err
+	}
+	if d.sleepUntil(ctx, due) != nil {
+		return nil, errGivenUp
+	}
+	return d.renew(ctx, mpd)
+}
+
+// minUpdate is the least time between two requests for an MPD whose
+// minimumUpdatePeriod is 0.
+const minUpdate = 500 * time.Millisecond
+
+// renew asks for the MPD again.
+func (d *dashTitle) renew(ctx context.Context, old *dash.MPD) (*dash.MPD, error) {
+	where := d.on.url
+	if len(old.Locations) > 0 {
+		where = old.Locations[0]
+	}
+	asked := d.instant()
+	var body bytes.Buffer
+	var mpd *dash.MPD
+	got, err := d.request(ctx, ask{
+		name: run.StepManifest, url: d.cfg.rewrite(where), after: Moment{asked, PressPlay},
+		maxBytes: maxManifest, compress: true, reset: body.Reset, body: collect(&body),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if mpd, err = dash.Parse(got.url, body.Bytes()); err != nil {
+		f := manifestFailure(run.StepManifest, err, got.Moment)
+		d.blame(got.Step, f)
+		return nil, f
+	}
+	if d.p.pathway != "" {
+		mpd.Prefer(d.p.pathway)
+	}
+	d.on.newest, d.on.asked = mpd, asked
+	return mpd, nil
+}
+
+// old is the failure of a live MPD whose list of segments has stopped growing.
+func (d *dashTitle) old(mpd *dash.MPD) error {
+	now := d.presentationTime()
+	_, end := mpd.Window(now)
+	edge, err := newest(mpd, now, end)
+	if err != nil {
+		return nil
+	}
+	age := max(0, now.Sub(mpd.AvailabilityStart.Add(edge.Start+edge.Duration)))
+	if rule, ok := mpd.StaleAfter(edge.Duration); ok {
+		if err := stale(age, edge.Duration, rule); err != nil {
+			return d.segmentFailure(err, Moment{d.instant(), PressPlay})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,258 @@
+package player
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/hls"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// hlsList is a track's media playlist as it goes on.
+type hlsList struct {
+	uri      string // to ask again
+	media    *hls.Media
+	origin   time.Duration // where its first segment begins, on the presentation's timeline
+	asked    time.Time     // when this copy was
+	advanced bool          // it held something new
+	moved    time.Time     // when the last that did came
+
+	first stretch // what the first segment of the track holds
+}
+
+// minReload is the least time between two requests for a playlist or an MPD,
+// where the server does not hold its answer.
+const minReload = 100 * time.Millisecond
+
+// note keeps the playlist from which a track starts.
+func (h *hlsTitle) note(track, uri string, list answer, media *hls.Media, q parts) {
+	*h.list(track) = hlsList{
+		uri: uri, media: media, asked: list.Start, moved: list.At, advanced: true,
+		first: stretch{q.start, q.start + q.plays},
+	}
+}
+
+func (h *hlsTitle) list(track string) *hlsList {
+	if track == run.TrackAudio {
+		return &h.audioList
+	}
+	return &h.videoList
+}
+
+// starts is [feed.starts]: playback starts with the first video segment, whose
+// playlist's start is that of the timeline.
+func (h *hlsTitle) starts() (from time.Duration, video, audio stretch) {
+	v, a := &h.videoList, &h.audioList
+	if a.media != nil {
+		a.origin = v.align(a.media, false)
+		audio = stretch{a.first.from + a.origin, a.first.to + a.origin}
+	}
+	return v.first.from, v.first, audio
+}
+
+// length is [feed.length].
+func (h *hlsTitle) length() time.Duration {
+	if h.videoList.media.Live() {
+		return 0
+	}
+	return h.videoList.media.Duration()
+}
+
+// align is where a playlist's first segment begins on the timeline of l: as its
+// dates say, where both have them and it is another one, else as its media
+// sequence numbers do; without any in common as their ends do, but of one on
+// demand as their starts.
+func (l *hlsList) align(media *hls.Media, same bool) time.Duration {
+	if !l.media.Live() && !media.Live() {
+		return l.origin
+	}
+	if len(l.media.Segments) > 0 && len(media.Segments) > 0 && !same {
+		a, b := l.media.Segments[0].ProgramDateTime, media.Segments[0].ProgramDateTime
+		if d := b.Sub(a); !a.IsZero() && !b.IsZero() && d.Abs() < l.media.Duration()+media.Duration() {
+			return l.origin + d
+		}
+	}
+	offset := time.Duration(0)
+	for i := range media.Segments {
+		if at, ok := l.at(media.Segments[i].Sequence); ok {
+			return at - offset
+		}
+		offset += media.Segments[i].Duration
+	}
+	end := l.origin + l.media.Duration()
+	if same {
+		return end // all of it is new
+	}
+	return end - media.Duration()
+}
+
+// at is where the segment with that number begins.
+func (l *hlsList) at(sequence int64) (time.Duration, bool) {
+	at := l.origin
+	for i := range l.media.Segments {
+		if l.media.Segments[i].Sequence == sequence {
+			return at, true
+		}
+		at += l.media.Segments[i].Duration
+	}
+	if p := l.media.Partial; p != nil && p.Sequence == sequence {
+		return at, true
+	}
+	return 0, false
+}
+
+// next is [feed.next].
+func (h *hlsTitle) next(ctx context.Context, track string, rendition int, from time.Duration, after Moment) (piece, error) {
+	l := h.list(track)
+	if uri := h.playlistURI(track, rendition); uri != l.uri {
+		if err := h.change(ctx, track, uri, after); err != nil {
+			return piece{}, err
+		}
+	}
+	for {
+		seg, part, at := l.find(from, h.model.parts(l.media))
+		switch {
+		case seg != nil:
+			return h.piece(l, track, seg, part, at)
+		case !l.media.Live():
+			return piece{}, errOver
+		}
+		if err := h.renew(ctx, track, l); err != nil {
+			return piece{}, err
+		}
+	}
+}
+
+// find is the segment that plays at from, or next after it; of one that is
+// played part by part the part. It is nil where nothing is there yet.
+func (l *hlsList) find(from time.Duration, inParts bool) (seg *hls.Segment, part *hls.Part, at time.Duration) {
+	at = l.origin
+	within := func(s *hls.Segment, parts []hls.Part) bool {
+		for i := range parts {
+			if part = &parts[i]; at+part.Duration > from+tolerance(part.Duration) {
+				seg = s
+				return true
+			}
+			at += part.Duration
+		}
+		return false
+	}
+	for i := range l.media.Segments {
+		s := &l.media.Segments[i]
+		end := at + s.Duration
+		if end <= from+tolerance(s.Duration) {
+			at = end
+			continue
+		}
+		if !inParts || len(s.Parts) == 0 || s.Gap {
+			return s, nil, at
+		}
+		if within(s, s.Parts) {
+			return seg, part, at
+		}
+		at = end
+	}
+	if inParts && l.media.Partial != nil && within(l.media.Partial, l.media.Parts) {
+		return seg, part, at
+	}
+	return nil, nil, 0
+}
+
+// piece is a segment, or a part of it, as what there is to load.
+func (h *hlsTitle) piece(l *hlsList, track string, seg *hls.Segment, part *hls.Part, at time.Duration) (piece, error) {
+	p := piece{name: run.StepSegment, gap: seg.Gap, stretch: stretch{at, at + seg.Duration}}
+	what := h.hlsRef(seg.URI, seg.ByteRange)
+	if part != nil {
+		p.name, p.gap, p.to = run.StepPart, part.Gap, at+part.Duration
+		what = h.hlsRef(part.URI, part.ByteRange)
+	}
+	q, err := h.hlsParts(seg, what, track)
+	if err != nil {
+		return p, failed(run.ErrUnsupported, run.StepPlaylist, err.Error(), Moment{h.instant(), PressPlay})
+	}
+	p.media, p.init, p.initKey, p.key = q.media, q.init, q.initKey, q.key
+	return p, nil
+}
+
+// change goes to the playlist of another rendition. One on demand that has come
+// before is not asked for again.
+func (h *hlsTitle) change(ctx context.Context, track, uri string, after Moment) error {
+	l := h.list(track)
+	if old := h.seen[uri]; old != nil {
+		h.keep(l)
+		l.origin = l.align(old, false)
+		l.uri, l.media = uri, old
+		return nil
+	}
+	list, media, err := h.playlist(ctx, track, h.switchURI(uri, true), after, h.think.SwitchPlaylist)
+	if err != nil {
+		return err
+	}
+	h.keep(l)
+	l.origin = l.align(media, false)
+	l.uri, l.media, l.asked, l.advanced, l.moved = uri, media, list.Start, true, list.At
+	h.latest = media
+	return nil
+}
+
+// keep remembers a playlist on demand. Only video changes its own.
+func (h *hlsTitle) keep(l *hlsList) {
+	if h.seen == nil {
+		h.seen = map[string]*hls.Media{}
+	}
+	if !l.media.Live() {
+		h.seen[l.uri] = l.media
+	}
+}
+
+// renew asks for a live playlist again when it is time to (RFC 8216bis, 6.3.4);
+// with parts, where the server holds its answer until there is more, at once.
+func (h *hlsTitle) renew(ctx context.Context, track string, l *hlsList) error {
+	if err := h.stuck(l); err != nil {
+		return err
+	}
+	target := l.uri
+	d, held := l.media.Next()
+	if held = held && h.model.parts(l.media); held {
+		target = d.URL(target)
+	}
+	wait := minReload
+	if !held {
+		wait = max(l.media.ReloadAfter(l.advanced), minReload)
+	}
+	if h.sleepUntil(ctx, l.asked.Add(wait)) != nil {
+		return errGivenUp
+	}
+	l.asked, l.advanced = h.instant(), false
+	_, media, advanced, err := h.reload(ctx, track, target, Moment{l.asked, PressPlay}, l.media)
+	var f *failure
+	if errors.As(err, &f) && f.typ == run.ErrManifestStale {
+		return nil // an older copy: what holds it may have a newer one the next time
+	}
+	if err != nil {
+		return err
+	}
+	l.origin = l.align(media, true)
+	l.media, l.advanced = media, advanced
+	if advanced {
+		l.moved = h.instant()
+	}
+	if track == run.TrackVideo {
+		h.latest = media
+	}
+	return nil
+}
+
+// stuck is the failure of a live playlist that has held nothing new for too
+// long.
+func (h *hlsTitle) stuck(l *hlsList) error {
+	still := h.instant().Sub(l.moved)
+	limit := max(time.Duration(staleAfter*float64(l.media.TargetDuration)), l.media.StaleAfter())
+	if still <= limit || limit <= 0 {
+		return nil
+	}
+	return failed(run.ErrManifestStale, run.StepPlaylist, fmt.Sprintf("nothing new in it for %v; with a target duration of %v that is too long",
+		still.Round(time.Millisecond), l.media.TargetDuration), Moment{h.instant(), PressPlay})
+}

@@ -1,0 +1,311 @@
+package player
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/clocks"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// Played is what came of playing on after the start.
+type Played struct {
+	Media    time.Duration // shown
+	Stalls   int           // how often the picture stood still; not for want of what is missing in the stream
+	Stalled  time.Duration // for how long, all together
+	Switches int           // changes of rendition, as shown
+
+	end time.Time
+}
+
+// The bounds of playing on: the requests, and how many of them are kept as
+// steps beside those that failed.
+const (
+	maxRequests = 5000
+	maxKept     = 1000
+	maxBad      = 200
+)
+
+// playing is a presentation that plays on: its playhead, and what the tracks
+// have in common. The mutex guards all below it.
+type playing struct {
+	*session
+	p     *presentation
+	feed  feed
+	model *Buffering
+	next  func(Playing) int // nil: it does not choose
+
+	mu        sync.Mutex
+	changed   chan struct{} // closed when anything of what follows changes
+	head      playhead
+	bandwidth Bandwidth     // nil: the session's gauge
+	segment   time.Duration // that of video last held
+	segments  int
+}
+
+// playOn plays on from the first frame for as long as was asked for, and writes
+// what came of it, and why it broke off where it did. err is what the start
+// failed of after the first frame: then there is nothing to play.
+func (s *session) playOn(ctx context.Context, r *Result, p *presentation, frame Moment, err error) {
+	r.Played = &Played{}
+	var broke *failure
+	switch start, ok := s.startup(p, frame); {
+	case ok && p.video.segment != nil:
+		r.Played, broke = s.play(ctx, p, start)
+		r.End = r.Played.end
+	case errors.As(cmp.Or(err, p.silence), &broke):
+		r.End = broke.at.At
+	default:
+		broke = failed(run.ErrInternal, run.StepSegment, "cancelled", Moment{s.instant(), PressPlay})
+	}
+	if broke != nil {
+		r.Error, r.Step, r.Detail = broke.typ, broke.step, broke.detail
+		s.blame(broke.at.Step, broke)
+	}
+}
+
+// play plays on, and answers what came of it. The failure is nil where it did
+// not break off.
+func (s *session) play(ctx context.Context, p *presentation, start time.Time) (*Played, *failure) {
+	s.most = s.count() + maxRequests
+	o := s.playing(p, start)
+	ctx, cancel := clocks.WithTimeout(ctx, s.clock(), 2*s.cfg.PlayOn+s.cfg.Timeout)
+	defer cancel()
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	var wg sync.WaitGroup
+	var tracks []*goingOn
+	for track := range o.head.tracks {
+		tracks = append(tracks, o.goOn(track))
+	}
+	for _, g := range tracks {
+		wg.Go(func() { o.finish(g.track, g.run(ctx)) })
+	}
+	o.watch(ctx)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		wg.Wait() // what was under way then says where it ended
+	}
+	giveUp()
+	wg.Wait()
+	return o.outcome(ctx)
+}
+
+// playing is the state at the start of playback: when the first segments are
+// there, at the latest.
+func (s *session) playing(p *presentation, start time.Time) *playing {
+	start = later(start, p.video.segment.At)
+	if p.standstill {
+		start = later(start, s.instant())
+	}
+	from, video, audio := p.feed.starts()
+	m := &s.model.Buffering
+	o := &playing{session: s, p: p, feed: p.feed, model: m, changed: make(chan struct{})}
+	o.head = playhead{
+		empty: m.Empty, resume: m.Resume, want: s.cfg.PlayOn,
+		at: start, head: from, moving: true, tracks: map[string]*holding{run.TrackVideo: {end: video.from}},
+	}
+	if p.separate {
+		o.head.tracks[run.TrackAudio] = &holding{end: audio.from}
+		o.head.hold(run.TrackAudio, audio.from, audio.to, 0, start)
+	}
+	o.head.hold(run.TrackVideo, video.from, video.to, s.ladder.at, start)
+	o.segment, o.segments = video.to-video.from, 1
+	if m.Next != nil {
+		o.next = m.Next()
+	}
+	if m.Bandwidth != nil {
+		o.bandwidth = m.Bandwidth()
+		o.recall()
+	}
+	return o
+}
+
+// recall takes the start's video segments into the measured bandwidth.
+func (o *playing) recall() {
+	for _, n := range o.nodes {
+		if x := n.exchange; x != nil && n.Error == "" && n.Track == run.TrackVideo && (n.Name == run.StepSegment || n.Name == run.StepPart) && x.Location == "" {
+			o.bandwidth.Sample(x.FirstByte.Sub(x.Start), x.End.Sub(x.FirstByte), x.Bytes)
+		}
+	}
+}
+
+// watch waits until the playing is over, or ctx is.
+func (o *playing) watch(ctx context.Context) {
+	for {
+		o.mu.Lock()
+		o.head.advance(o.instant())
+		at, ok := o.head.until()
+		over, changed := o.head.over, o.changed
+		o.mu.Unlock()
+		if over || o.pause(ctx, at, ok, changed) != nil {
+			return
+		}
+	}
+}
+
+// pause waits for the instant, where there is one, or for the change. The error
+// is that of ctx.
+func (s *session) pause(ctx context.Context, at time.Time, timed bool, changed <-chan struct{}) error {
+	due := make(chan struct{})
+	if timed {
+		defer s.clock().AfterFunc(at.Sub(s.instant()), func() { close(due) })()
+	}
+	select {
+	case <-due:
+	case <-changed:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+// change does what f does with the playhead as it is now, and tells those who
+// wait.
+func (o *playing) change(f func(now time.Time)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f(o.instant())
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+// finish notes why a track ended.
+func (o *playing) finish(track string, err error) {
+	var f *failure
+	if err != nil && !errors.As(err, &f) {
+		return // given up: nobody waits for it
+	}
+	o.change(func(now time.Time) { o.head.finish(track, f, now) })
+}
+
+// outcome is what came of it all.
+func (o *playing) outcome(ctx context.Context) (*Played, *failure) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.instant()
+	h := &o.head
+	if h.advance(now); !h.over {
+		h.settle(now)
+		h.broke = o.cutOff(ctx)
+	}
+	for _, s := range h.stalls[:min(len(h.stalls), maxKept)] {
+		n := &node{after: Moment{s.from, PressPlay}, start: s.from}
+		n.Step = run.Step{Name: run.WaitStall, Track: run.TrackVideo}
+		o.begin(n)
+		n.end = s.to
+	}
+	return &Played{Media: h.played, Stalls: len(h.stalls), Stalled: h.stalled(), Switches: h.switches(run.TrackVideo), end: h.at}, h.broke
+}
+
+// cutOff is the failure of what was not over when its time was.
+func (o *playing) cutOff(ctx context.Context) *failure {
+	for _, t := range o.head.tracks {
+		if t.fail != nil {
+			return t.fail
+		}
+	}
+	at := Moment{o.instant(), PressPlay}
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return failed(run.ErrInternal, run.StepSegment, "cancelled", at)
+	}
+	return failed(run.ErrTimeout, run.StepSegment, fmt.Sprintf("the run's time was over when %v of %v were played",
+		o.head.played.Round(time.Millisecond), o.head.want), at)
+}
+
+// seen is what the model goes by now.
+func (o *playing) seen() Playing {
+	l := o.ladder
+	l.mu.Lock()
+	p := Playing{Renditions: l.renditions, At: l.at, Kbps: l.estimate}
+	l.mu.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p.Ahead = o.head.ahead(run.TrackVideo, o.instant())
+	p.Segment, p.Segments = o.segment, o.segments
+	p.Length, p.Live = o.feed.length(), o.p.mode != "vod"
+	if o.bandwidth != nil {
+		if kbps := o.bandwidth.Kbps(); kbps > 0 {
+			p.Kbps = kbps
+		}
+		p.FirstByte = o.bandwidth.FirstByte()
+	}
+	return p
+}
+
+// choose takes the rendition of the next segment, where the model chooses: of
+// those that have not failed.
+func (o *playing) choose() {
+	if o.next == nil {
+		return
+	}
+	p := o.seen()
+	all := p.Renditions
+	l := o.ladder
+	l.mu.Lock()
+	var index []int
+	p.Renditions, p.At = nil, -1
+	for i, r := range all {
+		if l.failed[i] {
+			continue
+		}
+		if i == l.at {
+			p.At = len(index)
+		}
+		p.Renditions, index = append(p.Renditions, r), append(index, i)
+	}
+	l.mu.Unlock()
+	if len(index) < 2 {
+		return
+	}
+	to := index[o.next(p)]
+	l.mu.Lock()
+	l.at = to
+	l.mu.Unlock()
+}
+
+// room waits until a track holds less than the model wants.
+func (o *playing) room(ctx context.Context, track string) error {
+	for {
+		goal := o.model.goal(o.seen(), track == run.TrackAudio)
+		o.mu.Lock()
+		now := o.instant()
+		over := o.head.ahead(track, now) - goal
+		moving, changed := o.head.moving, o.changed
+		o.mu.Unlock()
+		if over < 0 {
+			return ctx.Err()
+		}
+		if err := o.pause(ctx, now.Add(over+time.Millisecond), moving, changed); err != nil {
+			return err
+		}
+	}
+}
+
+// keep makes the run's steps: all of the start, and of playing on as many as are
+// to be kept. The nodes are in another order then.
+func (s *session) keep(r *Result, started int) {
+	r.Started = started
+	slices.SortStableFunc(s.nodes, func(a, b *node) int { return a.begun.Compare(b.begun) })
+	kept := s.nodes[:0]
+	good, bad := 0, 0
+	for i, n := range s.nodes {
+		switch on := i >= started; {
+		case !on:
+		case n.Error != "" && bad < maxBad:
+			bad++
+		case n.Error == "" && good < maxKept:
+			good++
+		default:
+			if n.URL != "" {
+				r.Unkept++
+			}
+			continue
+		}
+		kept = append(kept, n)
+	}
+	s.nodes = kept
+}
