@@ -151,6 +151,22 @@ func (f *Finder) Fragmented() bool {
 	return is
 }
 
+// Duration is how long the samples last that fragmented MP4 has announced so far
+// for the track that is looked at; ok is false of other containers, before the
+// init segment is there, and where it would be more than a day.
+func (f *Finder) Duration() (d time.Duration, ok bool) {
+	m, is := f.dmx.(*fmp4)
+	if !is || m.init == nil {
+		return 0, false
+	}
+	t := m.track()
+	if t == nil || t.Timescale == 0 || m.lasts == 0 {
+		return 0, false
+	}
+	s := float64(m.lasts) / float64(t.Timescale)
+	return time.Duration(s * float64(time.Second)), s < 24*60*60
+}
+
 const sniffLen = 8
 
 // sniff knows a container by its first bytes; it is nil while they are too few.

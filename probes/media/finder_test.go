@@ -270,3 +270,38 @@ func TestOffsetByAstits(t *testing.T) {
 		})
 	}
 }
+
+// TestDuration: what ffprobe -show_entries packet=duration adds up to of the
+// same files.
+func TestDuration(t *testing.T) {
+	for _, tc := range []struct {
+		name, segment, init string
+		finder              func() *Finder
+		want                time.Duration
+	}{
+		{"pictures", lab + "cmaf/v360/0.m4s", lab + "cmaf/v360/init.mp4", NewFinder, 24576 * time.Second / 12800},
+		{"sound", lab + "cmaf/a48/1.m4s", lab + "cmaf/a48/init.mp4", NewAudioFinder, 91136 * time.Second / 48000},
+		{"ts tells none", lab + "ts/360p/0.ts", "", NewFinder, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := tc.finder()
+			if got, ok := f.Duration(); ok {
+				t.Errorf("%v before anything came", got)
+			}
+			if err := f.Feed(file(t, tc.segment), epoch); err != nil {
+				t.Fatal(err)
+			}
+			if tc.init != "" {
+				if got, ok := f.Duration(); ok {
+					t.Errorf("%v without an init segment", got)
+				}
+				if err := f.SetInit(initOf(t, tc.init), epoch); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, ok := f.Duration(); (got-tc.want).Abs() > time.Microsecond || ok != (tc.want > 0) {
+				t.Errorf("%v, %v; want %v", got, ok, tc.want)
+			}
+		})
+	}
+}

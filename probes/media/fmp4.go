@@ -25,8 +25,9 @@ type fmp4 struct {
 	marks   marks      // arrivals, for as long as the init segment is missing
 
 	moofs   int
-	want    int64 // end of the keyframe once a moof told, 0 before
-	promise int64 // end of all samples that the moofs promised
+	want    int64  // end of the keyframe once a moof told, 0 before
+	promise int64  // end of all samples that the moofs promised
+	lasts   uint64 // all samples of the track, in units of its timescale
 	key     *Keyframe
 }
 
@@ -141,6 +142,7 @@ func (m *fmp4) moof(body []byte, start int64) error {
 		return fmt.Errorf("%w in the moof at byte %d", err, start)
 	}
 	m.promise = max(m.promise, mf.end)
+	m.lasts += mf.lasts
 	if m.want == 0 {
 		m.want = mf.keyframe
 	}

@@ -27,9 +27,9 @@ type Track struct {
 	// Encrypted is set where samples are under Common Encryption. It hides no
 	// sizes, so no key is needed to find a keyframe.
 	Encrypted bool
-	// DefaultSize and DefaultFlags hold for samples whose movie fragment does
-	// not say (the trex box).
-	DefaultSize, DefaultFlags uint32
+	// DefaultDuration, DefaultSize and DefaultFlags hold for samples whose movie
+	// fragment does not say (the trex box).
+	DefaultDuration, DefaultSize, DefaultFlags uint32
 }
 
 // Video is the first video track, nil if there is none.
@@ -151,13 +151,13 @@ func (i *Init) mvex(body []byte) error {
 		f := fields{b: w.body}
 		f.full()
 		id := f.u32()
-		f.skip(8) // sample description index, duration
-		size, flags := f.u32(), f.u32()
+		f.skip(4) // sample description index
+		duration, size, flags := f.u32(), f.u32(), f.u32()
 		if f.short {
 			return invalid("trex of %d bytes", len(w.body))
 		}
 		if t := i.track(id); t != nil {
-			t.DefaultSize, t.DefaultFlags = size, flags
+			t.DefaultDuration, t.DefaultSize, t.DefaultFlags = duration, size, flags
 		}
 	}
 	return w.err

@@ -81,7 +81,7 @@ func TestTrex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := init.Video(); v.DefaultSize != 500 || v.DefaultFlags != nonSync {
+		if v := init.Video(); v.DefaultDuration != 40 || v.DefaultSize != 500 || v.DefaultFlags != nonSync {
 			t.Errorf("got %+v", v)
 		}
 	}

@@ -23,9 +23,10 @@ const (
 // moof is what a movie fragment says about where samples end, in bytes from
 // the segment's start.
 type moof struct {
-	each     bool  // every sample of the wanted track counts as a sync sample
-	keyframe int64 // end of the first sync sample of the wanted track, 0: none
-	end      int64 // of all samples of all tracks
+	each     bool   // every sample of the wanted track counts as a sync sample
+	keyframe int64  // end of the first sync sample of the wanted track, 0: none
+	end      int64  // of all samples of all tracks
+	lasts    uint64 // all samples of the wanted track, in units of its timescale
 }
 
 // parseMoof reads the body of the moof box that began at start. The sizes and
@@ -51,6 +52,7 @@ func parseMoof(body []byte, start int64, init *Init, want uint32, each bool) (mo
 type track struct {
 	id          uint32
 	base        int64
+	duration    uint32
 	size, flags uint32
 	wanted      bool
 }
@@ -86,7 +88,7 @@ func parseTfhd(body []byte, start, next int64, init *Init) (track, error) {
 	_, flags := f.full()
 	t := track{id: f.u32(), base: next}
 	if tr := init.track(t.id); tr != nil {
-		t.size, t.flags = tr.DefaultSize, tr.DefaultFlags
+		t.duration, t.size, t.flags = tr.DefaultDuration, tr.DefaultSize, tr.DefaultFlags
 	}
 	if flags&tfhdDefaultBaseIsMoof != 0 {
 		t.base = start
@@ -102,7 +104,7 @@ func parseTfhd(body []byte, start, next int64, init *Init) (track, error) {
 		f.skip(4)
 	}
 	if flags&tfhdDefaultDuration != 0 {
-		f.skip(4)
+		t.duration = f.u32()
 	}
 	if flags&tfhdDefaultSize != 0 {
 		t.size = f.u32()
@@ -137,9 +139,9 @@ func (m *moof) trun(body []byte, t track, prev int64) (end int64, err error) {
 		return m.uniform(t, first, count, end)
 	}
 	for i := range count {
-		size, sample := t.size, t.flags
+		duration, size, sample := t.duration, t.size, t.flags
 		if flags&trunDuration != 0 {
-			f.skip(4)
+			duration = f.u32()
 		}
 		if flags&trunSize != 0 {
 			size = f.u32()
@@ -158,6 +160,7 @@ func (m *moof) trun(body []byte, t track, prev int64) (end int64, err error) {
 		}
 		end += int64(size)
 		m.sample(t, sample, size, end)
+		m.last(t, 1, duration)
 	}
 	return end, bounded(end)
 }
@@ -174,8 +177,15 @@ func (m *moof) uniform(t track, first uint32, count, start int64) (int64, error)
 	if t.size > 0 && count > maxBox/int64(t.size) {
 		return 0, invalid("trun of %d samples of %d bytes", count, t.size)
 	}
+	m.last(t, count, t.duration)
 	end := start + count*int64(t.size)
 	return end, bounded(end)
+}
+
+func (m *moof) last(t track, count int64, each uint32) {
+	if t.wanted {
+		m.lasts += uint64(count) * uint64(each) // both below 2³²
+	}
 }
 
 func (m *moof) sample(t track, flags, size uint32, end int64) {
