@@ -217,8 +217,7 @@ func (d *dashTitle) segments(r *dash.Representation, q parts) (found, error) {
 		q.init = &ref
 	}
 	f := found{parts: q, live: d.mpd.Dynamic}
-	_, indexed := r.Index()
-	f.ahead = Ahead{Live: d.mpd.Dynamic, Nominal: !indexed && !r.Listed(), Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
+	f.ahead = Ahead{Live: d.mpd.Dynamic, Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
 	if next, err := r.Next(seg); err == nil {
 		ref := d.dashRef(next, nil)
 		f.next = &ref

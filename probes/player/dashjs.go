@@ -51,11 +51,10 @@ var dashjs = &Model{
 	IndexAll:     true, // updateData in RepresentationController
 	InitFirst:    true,
 	RangesInTurn: true,
-	// Audio goes on while it holds less than its nominal segment, where it has one
-	// (_getBufferTargetForAudio in ScheduleController). It does where segments can
-	// only be cut elsewhere, between two frames, and while a live stream's position
-	// is not there yet.
-	AudioAhead: func(a Ahead) bool { return a.Live || a.Nominal && !wholeFrames(a.Audio) },
+	// Audio goes on while it holds less than the manifest says that a segment of it
+	// lasts (_getBufferTargetForAudio in ScheduleController), so where the packager
+	// has cut before that, and while a live stream's position is not there yet.
+	AudioAhead: func(a Ahead) bool { return a.Live || a.Held < a.Audio },
 
 	WholeSegment: true,
 	FrameAudio:   AudioInit,
@@ -153,16 +152,4 @@ func bola(p Playing, sustained int) int {
 		return best
 	}
 	return highestWithin(p.Renditions, limit)
-}
-
-// wholeFrames tells whether a duration is one of AAC frames, of 1024 samples at
-// 48 or 44.1 kHz.
-func wholeFrames(d time.Duration) bool {
-	for _, rate := range []float64{48_000, 44_100} {
-		frames := d.Seconds() * rate / 1024
-		if math.Abs(frames-math.Round(frames)) < 1e-4 {
-			return true
-		}
-	}
-	return false
 }

@@ -105,12 +105,15 @@ func TestGraph(t *testing.T) {
 		ts, aes, cmaf, ranged = "/ts/master.m3u8", "/aes/master.m3u8", "/cmaf/master.m3u8", "/range/master.m3u8"
 		number, listed        = "/cmaf/manifest-number.mpd", "/cmaf/manifest-timeline.mpd"
 	)
-	// Audio whose nominal segment of 4 s is no whole number of frames.
+	// Audio whose segments hold less than the manifest says, and more.
 	body, err := os.ReadFile(lab + number)
 	if err != nil {
 		t.Fatal(err)
 	}
-	odd := strings.NewReplacer(`"92160"`, `"192000"`, `"24576"`, `"51200"`, "<Period", "<BaseURL>/cmaf/</BaseURL><Period").Replace(string(body))
+	lasting := func(sound, pictures string) string {
+		return strings.NewReplacer(`"92160"`, sound, `"24576"`, pictures, "<Period", "<BaseURL>/cmaf/</BaseURL><Period").Replace(string(body))
+	}
+	odd, even := lasting(`"192000"`, `"51200"`), lasting(`"91200"`, `"24320"`)
 	for _, tt := range []struct {
 		model          *Model
 		manifest, want string
@@ -123,6 +126,7 @@ func TestGraph(t *testing.T) {
 		{hlsjs16, aes, "M L<M K<L VS<L picture<K"},
 		{hlsjs16, cmaf, "M L<M A<M AI<A AS<AI VI<L VS<VI picture<VS"},
 		{dashjs, number, "M VI<M AI<M VS<VI AS<AI picture<VS"},
+		{dashjs, "/1.9s.mpd", "M VI<M AI<M VS<VI AS<AI picture<VS"},
 		{dashjs, "/4s.mpd", "M VI<M AI<M VS<VI AS<AI AS2<AS picture<VS"},
 		{dashjs, listed, "M VI<M AI<M VS<VI AS<AI picture<VS"},
 		{shaka, ts, "M L<M VS<L picture<VS"},
@@ -143,7 +147,7 @@ func TestGraph(t *testing.T) {
 	} {
 		t.Run(tt.model.String()+path.Dir(tt.manifest)+path.Ext(tt.manifest), func(t *testing.T) {
 			t.Parallel()
-			o := newOrigin(t, map[string]string{"/4s.mpd": odd}, late)
+			o := newOrigin(t, map[string]string{"/4s.mpd": odd, "/1.9s.mpd": even}, late)
 			got, r := graph(t, o, tt.manifest, untimed(tt.model), run.App{})
 			good(t, r)
 			if diff := cmp.Diff(sorted(strings.Fields(tt.want)), sorted(got)); diff != "" {

@@ -65,8 +65,9 @@ type loaded struct {
 	segment  *Moment // complete, and its key there
 	keyframe *Moment // the first video keyframe complete, and all that it needs; of sound its first frame
 
-	parts         parts // what was loaded
-	bytes         int64 // of the segment, as received
+	parts         parts         // what was loaded
+	bytes         int64         // of the segment, as received
+	lasts         time.Duration // of the segment, as far as its media tell
 	fmp4          bool
 	sound         bool // keyframe is one of sound
 	codec         string

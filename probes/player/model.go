@@ -227,8 +227,8 @@ type Live struct {
 // Ahead is what a player goes by when it considers audio's second segment.
 type Ahead struct {
 	Live    bool
-	Nominal bool          // the manifest names one duration for all segments
-	Audio   time.Duration // that the first segment holds, as the manifest says
+	Audio   time.Duration // of the first segment, as the manifest says
+	Held    time.Duration // what it holds by its media; as the manifest says where they do not tell
 	Longest time.Duration // of all segments of both tracks, as far as they are known
 }
 

@@ -110,6 +110,7 @@ func (w *watch) outcome(to *loaded, err error) error {
 		return err
 	}
 	k, ok := w.finder.Keyframe()
+	to.lasts, _ = w.finder.Duration()
 	if !ok && err == nil {
 		typ, what := run.ErrNoKeyframe, "no keyframe"
 		if w.track == run.TrackAudio || w.content == soundOnly {

@@ -1,6 +1,7 @@
 package player
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -226,6 +227,7 @@ func (s *session) playAudio(ctx context.Context, p *presentation, t *title, both
 		s.runAhead(both.videoThere, run.TrackAudio, f.next, *p.audio.segment, s.think.NextAudio)
 	}
 	return nil
+	f.ahead.Held = cmp.Or(p.audio.lasts, f.ahead.Audio)
 }
 
 // findAudio finds what there is to load of audio, and waits for what is there of
