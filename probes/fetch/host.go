@@ -12,7 +12,7 @@ import (
 // mutex guards it.
 type host struct {
 	target
-	conns   []*conn
+	conns   []*conn   // those that were given back last are last
 	dials   []*dial   // under way, oldest first
 	waiters []*waiter // oldest first
 	many    bool      // a connection serves many at once (HTTP/2, HTTP/3): one dial at a time will do
@@ -36,6 +36,7 @@ type conn struct {
 	proto string // "1.1", "2", "3"
 	users int    // exchanges
 	fresh bool   // while it serves those who waited for its dial
+	used  bool   // an exchange has given it back
 }
 
 // many says that the connection serves many exchanges at once.
@@ -82,12 +83,17 @@ func (h *host) dialling() (n int) {
 	return n
 }
 
-// take returns a connection with room, now used by one exchange more, or nil.
+// take returns a connection with room, now used by one exchange more, or nil:
+// before others one over QUIC, then the one used most recently, then the oldest
+// of those not used yet, as Chromium does
+// (TransportClientSocketPool::AssignIdleSocketToRequest).
 func (h *host) take() *conn {
 	h.prune()
 	var best *conn
-	for _, c := range slices.Backward(h.conns) {
-		if c.room(h.streams) && (best == nil || c.proto == "3" && best.proto != "3") {
+	for _, c := range h.conns {
+		switch {
+		case !c.room(h.streams):
+		case best == nil, c.proto == "3" && best.proto != "3", c.used && (c.proto == "3" || best.proto != "3"):
 			best = c
 		}
 	}

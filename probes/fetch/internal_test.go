@@ -158,6 +158,42 @@ func TestTakePrefersHTTP3(t *testing.T) {
 	}
 }
 
+// Of idle connections the one given back last is taken, and one not used yet
+// only where there is no other.
+func TestTakePrefersTheLastUsed(t *testing.T) {
+	p := newPool(Config{})
+	defer p.close()
+	to := target{"http", "127.0.0.1:1"}
+	h := &host{target: to}
+	p.hosts[to] = h
+	var all []*conn
+	for range 4 {
+		all = append(all, &conn{transport: &ending{room: 1}, proto: "1.1"})
+	}
+	h.conns = slices.Clone(all)
+	take := func(want int) {
+		t.Helper()
+		if c := h.take(); c != all[want] {
+			t.Errorf("taken: %d, want %d", slices.Index(all, c), want)
+		}
+	}
+	take(0) // nothing is used yet: the oldest
+	take(1)
+	take(2)
+	p.release(to, all[1])
+	p.release(to, all[0])
+	take(0)
+	take(1)
+	take(3) // not used yet
+	p.release(to, all[2])
+	p.release(to, all[1])
+	take(1)
+	take(2)
+	if c := h.take(); c != nil {
+		t.Errorf("all are taken, and yet %+v", c)
+	}
+}
+
 // The option is put into any query, and nothing else is changed.
 func TestWithSubnet(t *testing.T) {
 	for prefix, want := range map[string][]byte{

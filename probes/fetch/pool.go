@@ -123,7 +123,12 @@ func (p *pool) abandon(ctx context.Context, h *host, w *waiter) lease {
 func (p *pool) release(t target, c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.put(p.hosts[t], c)
+	h := p.hosts[t]
+	if i := slices.Index(h.conns, c); i >= 0 {
+		c.used = true
+		h.conns = append(slices.Delete(h.conns, i, i+1), c)
+	}
+	p.put(h, c)
 }
 
 func (p *pool) put(h *host, c *conn) {
