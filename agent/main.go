@@ -33,6 +33,8 @@ type commands struct {
 	Run   runCmd   `cmd:"" help:"Press play over and over, as a member of a fleet."`
 	Check checkCmd `cmd:"" help:"Check a plan file, and say what is wrong where."`
 
+	Replay replayCmd `cmd:"" help:"Play a run again that was kept, without a network, and say whether it comes to the same."`
+
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 

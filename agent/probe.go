@@ -37,6 +37,7 @@ type probeCmd struct {
 
 	networkFlags `embed:""`
 	outputFlags  `embed:""`
+	bundleFlags  `embed:""`
 }
 
 // Validate is called once the flags are read.
@@ -66,7 +67,7 @@ func (c *probeCmd) Run(env *environment) error {
 		return err
 	}
 	out := newOutput(&c.outputFlags, env, len(specs), c.Repeat)
-	err = c.play(env.ctx, specs, out.take)
+	err = c.play(env, specs, out.take)
 	_ = out.progress.Finish()
 	if err != nil {
 		return err
@@ -83,8 +84,8 @@ func (c *probeCmd) Run(env *environment) error {
 // play plays each spec as often as asked for: those of one repetition closely
 // one after another, in random order, with one round's name, so that they can
 // be paired. It ends early, without an error, when ctx does.
-func (c *probeCmd) play(ctx context.Context, specs []probes.Spec, took func(repetition, spec int, r run.Run) error) error {
-	start := time.Now()
+func (c *probeCmd) play(env *environment, specs []probes.Spec, took func(repetition, spec int, r run.Run) error) error {
+	ctx, start := env.ctx, time.Now()
 	for i := range c.Repeat {
 		if !pause(ctx, start.Add(time.Duration(i)*c.Interval)) {
 			return nil
@@ -93,9 +94,12 @@ func (c *probeCmd) play(ctx context.Context, specs []probes.Spec, took func(repe
 		for _, k := range rand.Perm(len(specs)) {
 			spec := specs[k]
 			spec.Identity.Round = round
-			r := probes.Probe(ctx, spec)
+			r, err := c.probe(ctx, env, spec)
 			if ctx.Err() != nil {
 				return nil // cut off, so it says nothing
+			}
+			if err != nil {
+				return err
 			}
 			if err := took(i, k, r); err != nil {
 				return err

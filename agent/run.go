@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/firstframe/firstframe/agent/bundles"
 	"github.com/firstframe/firstframe/agent/plans"
 	"github.com/firstframe/firstframe/agent/schedule"
 	"github.com/firstframe/firstframe/agent/ship"
@@ -20,9 +21,17 @@ import (
 	"github.com/firstframe/firstframe/probes"
 	"github.com/firstframe/firstframe/probes/plan"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/tape"
 	"github.com/firstframe/firstframe/probes/trace"
 	"golang.org/x/sync/errgroup"
 )
+
+// bundleEvery is the time in which of runs that failed alike one is kept.
+const bundleEvery = 10 * time.Minute
+
+// bundleLimits are what a run under way may hold for its bundle: there are many
+// at once.
+var bundleLimits = tape.Limits{Body: 1 << 20, Total: 2 << 20}
 
 // reportEvery is how often a fleet member says how it is doing.
 const reportEvery = time.Minute
@@ -42,6 +51,10 @@ type runCmd struct {
 	Concurrency int    `help:"Rounds under way at once." default:"16" placeholder:"N"`
 	SpoolSize   int64  `help:"Size of the spool at most, MiB." default:"256" placeholder:"N"`
 
+	Bundles      string `help:"Directory in which to keep bundles of runs that failed, without secrets, for agent replay: of those that failed alike one in ten minutes; the oldest go." placeholder:"DIR" type:"path"`
+	BundlesCount int    `help:"So many bundles at most." default:"200" placeholder:"N"`
+	BundlesSize  int64  `help:"So much of bundles at most, MiB." default:"256" placeholder:"N"`
+
 	networkFlags `embed:""`
 }
 
@@ -56,6 +69,8 @@ func (c *runCmd) Validate() error {
 		return fmt.Errorf("--concurrency %d: want 1 to 10000", c.Concurrency)
 	case c.SpoolSize < 1:
 		return fmt.Errorf("--spool-size %d: want at least 1", c.SpoolSize)
+	case c.BundlesCount < 1 || c.BundlesSize < 1:
+		return fmt.Errorf("--bundles-count %d, --bundles-size %d: want at least 1", c.BundlesCount, c.BundlesSize)
 	case c.Country != "" && !isCountry(c.Country):
 		return fmt.Errorf("--country %q: want two letters, such as BR", c.Country)
 	}
@@ -75,6 +90,7 @@ type member struct {
 	network  probes.Network
 	plan     atomic.Pointer[plan.Plan] // in force
 	spool    *spool.Spool
+	bundles  *bundles.Dir // nil: none are kept
 	log      *slog.Logger
 }
 
@@ -108,6 +124,9 @@ func (c *runCmd) Run(env *environment) error {
 		facts:    plan.Facts{Agent: c.ID, Country: c.Country, Region: c.Region, Labels: c.Label},
 		identity: probes.Identity{Agent: c.ID, AgentVersion: theVersion(), Region: c.Region, Country: c.Country},
 		network:  network, spool: runs, log: log,
+	}
+	if c.Bundles != "" {
+		m.bundles = &bundles.Dir{Path: c.Bundles, MaxFiles: c.BundlesCount, MaxBytes: c.BundlesSize << 20, Every: bundleEvery}
 	}
 	err = c.work(env.ctx, m, shipper)
 	if closeErr := runs.Close(); closeErr != nil {
@@ -180,7 +199,7 @@ func (m *member) probe(ctx context.Context, a schedule.Attempt) (ok bool) {
 	if p := m.plan.Load(); p != nil {
 		spec.Network.AllowAddresses = p.AllowAddresses
 	}
-	r := probes.Probe(ctx, spec)
+	r := m.press(ctx, spec)
 	if ctx.Err() != nil {
 		return false // cut off, so it says nothing
 	}
@@ -188,6 +207,25 @@ func (m *member) probe(ctx context.Context, a schedule.Attempt) (ok bool) {
 		m.log.Error("a run is lost", "target", r.Target, "run_id", r.RunID, "err", err)
 	}
 	return r.OK
+}
+
+// press makes one run. Of one that failed a bundle is kept, where that is wanted.
+func (m *member) press(ctx context.Context, spec probes.Spec) run.Run {
+	if m.bundles == nil {
+		return probes.Probe(ctx, spec)
+	}
+	r, recording := probes.Record(ctx, spec, bundleLimits)
+	if r.OK || ctx.Err() != nil || !m.bundles.Wants(&r) {
+		return r
+	}
+	b, err := recording.Bundle()
+	if err == nil {
+		_, err = m.bundles.Keep(b)
+	}
+	if err != nil {
+		m.log.Warn("no bundle", "target", r.Target, "run_id", r.RunID, "err", err)
+	}
+	return r
 }
 
 // keep puts a run into the spool, also when the agent is being stopped.

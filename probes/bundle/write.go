@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // The files of a bundle.
@@ -25,8 +26,7 @@ func (b *Bundle) Write(w io.Writer) error {
 	if err := b.check(); err != nil {
 		return err
 	}
-	counted := &bounded{w: w}
-	z := zip.NewWriter(counted)
+	z := &writer{zip.NewWriter(&bounded{w: w}), b.Run.StartedAt}
 	err := errors.Join(
 		writeJSON(z, runFile, b.Run),
 		writeJSON(z, probeFile, b.Probe),
@@ -44,7 +44,7 @@ func (b *Bundle) Write(w io.Writer) error {
 }
 
 // writeExchanges writes one exchange a line.
-func (b *Bundle) writeExchanges(z *zip.Writer) error {
+func (b *Bundle) writeExchanges(z *writer) error {
 	return write(z, exchangesFile, func(w io.Writer) error {
 		lines := json.NewEncoder(w)
 		for i := range b.Exchanges {
@@ -57,7 +57,7 @@ func (b *Bundle) writeExchanges(z *zip.Writer) error {
 }
 
 // writeJSON writes a file for people to read too.
-func writeJSON(z *zip.Writer, name string, v any) error {
+func writeJSON(z *writer, name string, v any) error {
 	return write(z, name, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
@@ -65,8 +65,14 @@ func writeJSON(z *zip.Writer, name string, v any) error {
 	})
 }
 
-func write(z *zip.Writer, name string, content func(io.Writer) error) error {
-	w, err := z.Create(name)
+// writer writes files that are as old as the run.
+type writer struct {
+	*zip.Writer
+	at time.Time
+}
+
+func write(z *writer, name string, content func(io.Writer) error) error {
+	w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: z.at})
 	if err == nil {
 		err = content(w)
 	}
