@@ -223,11 +223,11 @@ func (s *session) playAudio(ctx context.Context, p *presentation, t *title, both
 		return err
 	}
 	there()
+	f.ahead.Held = cmp.Or(p.audio.lasts, f.ahead.Audio)
 	if s.model.AudioAhead != nil && s.model.AudioAhead(f.ahead) {
 		s.runAhead(both.videoThere, run.TrackAudio, f.next, *p.audio.segment, s.think.NextAudio)
 	}
 	return nil
-	f.ahead.Held = cmp.Or(p.audio.lasts, f.ahead.Audio)
 }
 
 // findAudio finds what there is to load of audio, and waits for what is there of
