@@ -37,6 +37,11 @@ type Spec struct {
 
 	Identity Identity
 	Network  Network
+
+	// Footage is called once at most, with what the first frame was shown from;
+	// nil: nothing is kept. It is not in the run, and may be as secret as what the
+	// service sells.
+	Footage func(player.Footage)
 }
 
 // Identity is what a run says of the agent that made it, and of why it did.
@@ -123,8 +128,11 @@ func press(ctx context.Context, spec Spec, on stage, secrets *redact.Redactor, e
 	defer cancel()
 	result := player.Play(ctx, player.Config{
 		URL: via.manifest(), Client: client, Clock: on.clock, Seed: seedOf(r.RunID), Model: model, App: spec.App, Start: r.StartedAt,
-		Header: via.header, API: api.request(), Rewrite: via.rewrite, CMCD: tells, Keep: cdn.KeepHeaders,
+		Header: via.header, API: api.request(), Rewrite: via.rewrite, CMCD: tells, Keep: cdn.KeepHeaders, Footage: spec.Footage != nil,
 	})
+	if result.Footage != nil {
+		spec.Footage(*result.Footage)
+	}
 	complete(&r, result)
 	noteSubnet(&r, client, spec.Network.ClientSubnet)
 	return r, result

@@ -334,6 +334,7 @@ func (p *presentation) hlsLive(list answer, media *hls.Media, behind time.Durati
 // media.
 func (s *session) hlsParts(seg *hls.Segment, what ref, track string) (parts, error) {
 	q := s.thinking(parts{track: track, media: what}, seg.Map != nil || seg.Key != nil)
+	q.protected = seg.Key != nil && (seg.Key.Method == hls.MethodSampleAES || seg.Key.Method == hls.MethodSampleAESCTR)
 	var err error
 	if q.key, err = s.hlsKey(seg.Key, seg.IV()); err != nil {
 		return q, err

@@ -34,6 +34,8 @@ type parts struct {
 	after   *ref          // what comes after media; nil: not known
 	key     *keyRef       // what encrypts media
 
+	protected bool // samples of media are encrypted
+
 	// initBody is the initialization segment where it came along with an index,
 	// and initAt when.
 	initBody []byte
@@ -72,6 +74,7 @@ type loaded struct {
 	sound         bool // keyframe is one of sound
 	codec         string
 	width, height int
+	footage       *Footage
 }
 
 // load gets a track's first segment with its initialization segment and its
@@ -81,6 +84,7 @@ func (s *session) load(ctx context.Context, to *loaded, q parts, after Moment) e
 	defer giveUp()
 	w := &watch{session: s, parts: q, initThere: make(chan struct{}), mediaThere: make(chan struct{})}
 	w.askKey = sync.OnceFunc(func() { close(w.mediaThere) })
+	w.film = s.film(q.track)
 	w.mediaKey = w.need(q.key)
 	w.initKey = w.need(q.initKey)
 
@@ -144,8 +148,10 @@ type watch struct {
 	mediaStep int    // the segment's last attempt
 	bytes     int64
 	finder    *media.Finder
-	decrypter decrypter // nil when the segment is clear
-	ended     bool      // the segment's bytes are all there
+	film      *film
+	into      media.Sink // the finder, and the film before it
+	decrypter decrypter  // nil when the segment is clear
+	ended     bool       // the segment's bytes are all there
 }
 
 // loadInit gets the initialization segment.
@@ -161,9 +167,9 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, others: w.parts.init.others, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered, following: w.parts.after, seal: sealOf(w.parts.initKey, w.initKey),
 		reset: func() {
 			reader = new(media.InitReader)
-			sink = reader
+			sink = w.film.init(reader)
 			if w.initKey != nil {
-				d := w.parts.initKey.decrypter(reader)
+				d := w.parts.initKey.decrypter(sink)
 				_ = d.SetKey(w.initKey.bytes, w.parts.initKey.iv[:], w.initKey.at.At) // of the right size, and nothing is held yet
 				sink = d
 			}
@@ -181,7 +187,7 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 func (w *watch) readInit(context.Context, Moment, func()) error {
 	reader := new(media.InitReader)
 	at := w.parts.initAt
-	if err := reader.Feed(w.initBody, at.At); err != nil {
+	if err := w.film.init(reader).Feed(w.initBody, at.At); err != nil {
 		return w.failure(run.StepInit, err, at)
 	}
 	if err := reader.Close(at.At); err != nil {

@@ -58,6 +58,8 @@ type Config struct {
 	// PlayOn is how long to play on after the start, of media; 0: not at all. It
 	// may take that time twice, and Timeout, for stalls.
 	PlayOn time.Duration
+	// Footage asks for the result's.
+	Footage bool
 	// Keep picks the headers that a step keeps; nil keeps none.
 	Keep func(http.Header) map[string][]string
 }
@@ -102,6 +104,10 @@ type Result struct {
 	Sound         bool    // there are no pictures, as far as is known: all tracks are audio
 	Width, Height int     // of the first frame; 0 when not known
 	Codec         string  // of the first frame, of sound only of that; RFC 6381; empty when not known
+
+	// Footage is what the first frame was shown from; nil where it was not asked
+	// for, or there was none, or it was sound.
+	Footage *Footage
 
 	LiveLatency *time.Duration // how far behind the live edge the first frame is
 	PlaylistAge *time.Duration // how long ago the manifest's last segment ended
@@ -246,6 +252,9 @@ func (s *session) succeed(r *Result, p *presentation, frame Moment) {
 	r.Frame, r.End = &frame.At, later(r.End, frame.At)
 	r.Phases = criticalPath(s.nodes, s.start, frame)
 	r.BitrateKbps, r.Width, r.Height, r.Codec = p.rendition.Kbps, p.rendition.Width, p.rendition.Height, p.video.codec
+	if !p.video.sound {
+		r.Footage = p.video.footage
+	}
 	if p.video.width > 0 {
 		r.Width, r.Height = p.video.width, p.video.height
 	}

@@ -20,11 +20,12 @@ func (w *watch) reset() {
 	case w.content == unknown:
 		w.finder = media.NewAnyFinder()
 	}
+	w.into = w.film.segment(w.finder)
 	if w.init != nil {
 		_ = w.finder.SetInit(w.init, w.initCame.At) // nothing is there that it could not fit
 	}
 	if w.mediaKey != nil {
-		w.decrypter = w.parts.key.decrypter(w.finder)
+		w.decrypter = w.parts.key.decrypter(w.into)
 		if w.mediaKey.ready() {
 			_ = w.decrypter.SetKey(w.mediaKey.bytes, w.parts.key.iv[:], w.mediaKey.at.At) // of the right size, and nothing is held yet
 		}
@@ -36,7 +37,7 @@ func (w *watch) sink() media.Sink {
 	if w.decrypter != nil {
 		return w.decrypter
 	}
-	return w.finder
+	return w.into
 }
 
 // feed passes on what has arrived. Where no more ciphertext can be held it
@@ -132,6 +133,7 @@ func (w *watch) outcome(to *loaded, err error) error {
 	}
 	to.keyframe = &at
 	to.codec, to.width, to.height = k.Codec, k.Width, k.Height
+	to.footage = w.film.footage(w.parts, w.init)
 	to.fmp4, to.sound = w.finder.Fragmented(), k.Kind == media.Frame
 	return err
 }
