@@ -29,6 +29,7 @@ func Parse(u string, body []byte) (*MPD, error) {
 		return nil, errorf(u, ErrInvalid, "dynamic without availabilityStartTime")
 	}
 	top := b.bases([]BaseURL{{URL: base.String(), AvailabilityTimeComplete: true}}, doc.BaseURL)
+	b.m.BaseURL = top[0].URL
 	for _, l := range doc.Location {
 		if abs, err := resolve(u, strings.TrimSpace(l)); err == nil {
 			b.m.Locations = append(b.m.Locations, abs)

@@ -86,6 +86,7 @@ type MPD struct {
 	SuggestedPresentationDelay *time.Duration
 	LatencyTarget              *time.Duration // ServiceDescription/Latency@target
 
+	BaseURL   string      // of the presentation, absolute: the first there is, else its own URL; what clocks are relative to
 	Locations []string    // where to ask for updates, absolute
 	Patches   []Patch     // where to ask for patches of it; the whole MPD can be had as well
 	UTCTiming []UTCTiming // clocks, in order of preference

@@ -1,18 +1,13 @@
 package player
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/dash"
-	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
@@ -326,82 +321,4 @@ func (s *session) segmentFailure(err error, at Moment) error {
 		return failed(run.ErrManifestEmpty, run.StepManifest, err.Error(), at)
 	}
 	return manifestFailure(run.StepManifest, err, at)
-}
-
-// clock turns our time into the presentation's.
-type clock struct{ offset time.Duration }
-
-func (c clock) at(t time.Time) time.Time { return t.Add(c.offset) }
-
-// dashClock asks the first of the MPD's clocks that answers, of the schemes
-// known here (UTCTiming, 5.8.4.11); without any it is ours. Playback waits for
-// it. The error is that of the last, when none of them answers and the model
-// does not go by its own.
-func (s *session) dashClock(ctx context.Context, mpd *dash.MPD, m answer) (Moment, clock, error) {
-	after := m.Moment
-	var last error
-	for _, timing := range mpd.UTCTiming {
-		scheme, _, _ := strings.Cut(strings.TrimPrefix(timing.Scheme, "urn:mpeg:dash:utc:"), ":")
-		switch scheme {
-		case "direct":
-			if t, err := dash.ParseDateTime(strings.TrimSpace(timing.Value)); err == nil {
-				return after, clock{t.Sub(m.At)}, nil
-			}
-		case "http-xsdate", "http-iso", "http-head":
-			for where := range strings.FieldsSeq(timing.Value) {
-				at, c, err := s.askClock(ctx, scheme, resolve(m.url, where), after)
-				var f *failure
-				if !errors.As(err, &f) || ctx.Err() != nil {
-					return at, c, err
-				}
-				after, last = f.at, err
-			}
-		}
-	}
-	if s.model.ClockOptional {
-		last = nil
-	}
-	return after, clock{}, last
-}
-
-// resolve is the address of reference in a manifest at base.
-func resolve(base, reference string) string {
-	b, err := url.Parse(base)
-	if err != nil {
-		return reference
-	}
-	u, err := b.Parse(reference)
-	if err != nil {
-		return reference
-	}
-	return u.String()
-}
-
-// askClock asks one clock. Its answer counts from its end.
-func (s *session) askClock(ctx context.Context, scheme, where string, after Moment) (Moment, clock, error) {
-	method := http.MethodGet
-	if scheme == "http-head" {
-		method = http.MethodHead
-	}
-	var body bytes.Buffer
-	var told time.Time
-	got, err := s.request(ctx, ask{
-		name: run.StepClock, method: method, url: s.cfg.rewrite(where), after: after, think: s.think.Clock,
-		maxBytes: maxClock, reset: body.Reset, body: collect(&body),
-		done: func(x *fetch.Exchange) (err error) {
-			if scheme == "http-head" {
-				told, err = http.ParseTime(x.Header.Get("Date"))
-			} else {
-				told, err = dash.ParseDateTime(strings.TrimSpace(body.String()))
-			}
-			if err != nil {
-				return &fault{run.ErrManifestInvalid, fmt.Errorf("UTCTiming %s at %s: %w", scheme, short(where), err)}
-			}
-			return nil
-		},
-	})
-	if err != nil {
-		return after, clock{}, err
-	}
-	return got.Moment, clock{told.Sub(got.At)}, nil
 }

@@ -3,6 +3,7 @@ package player
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -128,7 +129,8 @@ func TestDASHStart(t *testing.T) {
 }
 
 // The clock of a live presentation decides where it starts, whatever ours says:
-// here it is an hour ahead.
+// here it is an hour ahead. One that does not tell is a step that failed, and no
+// more: then each player goes by what it has.
 func TestUTCTiming(t *testing.T) {
 	const ahead = time.Hour
 	mpd := func(timing string) string {
@@ -136,7 +138,10 @@ func TestUTCTiming(t *testing.T) {
 			stamp(100*time.Second-ahead), timing, fmt.Sprintf(sets, "p"))
 	}
 	timing := func(scheme, value string) string {
-		return fmt.Sprintf(`<UTCTiming schemeIdUri="urn:mpeg:dash:utc:%s:2014" value=%q/>`, scheme, value)
+		return fmt.Sprintf(`<UTCTiming schemeIdUri="urn:mpeg:dash:utc:%s" value=%q/>`, scheme, value)
+	}
+	date := func(w http.ResponseWriter) {
+		w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
 	}
 	rules := map[string]rule{
 		"/iso": func(w http.ResponseWriter, _ *http.Request, _ int) bool {
@@ -146,52 +151,109 @@ func TestUTCTiming(t *testing.T) {
 		"/bad":  func(w http.ResponseWriter, _ *http.Request, _ int) bool { io.WriteString(w, "noon"); return true },
 		"/down": status(503, 99),
 		"/head": func(w http.ResponseWriter, r *http.Request, _ int) bool {
-			w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+			date(w)
 			if r.Method != http.MethodHead {
 				w.WriteHeader(http.StatusMethodNotAllowed)
 			}
 			return true
 		},
 	}
+	const iso, xsdate, head, direct = "http-iso:2014", "http-xsdate:2014", "http-head:2014", "direct:2014"
+	all := []*Model{ideal, dashjs, shaka, exoplayer}
 	for _, tt := range []struct {
 		name, timing string
+		models       []*Model
 		clocks       []string
-		typ          run.ErrorType
+		failed       int // of them
+		dated        bool
+		early        bool // it goes by its own clock, by which nothing has begun
 	}{
-		{"http-iso", timing("http-iso", "/iso"), []string{"/iso"}, ""},
-		{"http-xsdate, absolute", timing("http-xsdate", "ORIGIN/iso"), []string{"/iso"}, ""},
-		{"http-head", timing("http-head", "/head"), []string{"/head"}, ""},
-		{"direct", timing("direct", stamp(-ahead)), nil, ""},
-		{"an unknown one first", timing("ntp", "time.example") + timing("http-iso", "/iso"), []string{"/iso"}, ""},
-		{"the first is down", timing("http-iso", "/down") + timing("http-iso", "/iso"), []string{"/down", "/iso"}, ""},
-		{"an alternative", timing("http-iso", "/bad /iso"), []string{"/bad", "/iso"}, ""},
-		{"all are down", timing("http-iso", "/down"), []string{"/down"}, run.ErrHTTP5xx},
-		{"nonsense", timing("http-iso", "/bad"), []string{"/bad"}, run.ErrManifestInvalid},
+		{"http-iso", timing(iso, "/iso"), all, []string{"/iso"}, 0, false, false},
+		{"http-iso of a draft", timing("http-iso:2012", "/iso"), all, []string{"/iso"}, 0, false, false},
+		{"http-xsdate, absolute", timing(xsdate, "ORIGIN/iso"), all, []string{"/iso"}, 0, false, false},
+		{"relative to the BaseURL", timing(iso, "iso") + "<BaseURL>ORIGIN/x/../</BaseURL>", all, []string{"/iso"}, 0, false, false},
+		{"http-head", timing(head, "/head"), []*Model{ideal, dashjs, shaka}, []string{"/head"}, 0, false, false},
+		{"http-head is not known", timing(head, "/head"), []*Model{exoplayer}, nil, 0, true, true},
+		{"direct", timing(direct, stamp(-ahead)), all, nil, 0, false, false},
+		{"an unknown one first", timing("sntp:2014", "time.example") + timing(iso, "/iso"), all, []string{"/iso"}, 0, false, false},
+		{"one of NTP last", timing(iso, "/iso") + timing("ntp:2014", "time.example"), []*Model{ideal, dashjs, shaka}, []string{"/iso"}, 0, false, false},
+		{"one of NTP last, which alone counts", timing(iso, "/iso") + timing("ntp:2014", "time.example"), []*Model{exoplayer}, nil, 0, true, true},
+		{"only NTP", timing("ntp:2014", "time.example") + timing("http-ntp:2014", "/iso"), []*Model{ideal, dashjs}, nil, 0, true, false},
+		{"only NTP, and no Date", timing("ntp:2014", "time.example"), all, nil, 0, false, true},
+		{"the first is down", timing(iso, "/down") + timing(iso, "/iso"), []*Model{ideal, dashjs}, []string{"/down", "/iso"}, 1, false, false},
+		{"the first is down, and asked twice", timing(iso, "/down") + timing(iso, "/iso"), []*Model{shaka}, []string{"/down", "/down", "/iso"}, 2, false, false},
+		{"an alternative", timing(iso, "/bad /iso"), []*Model{ideal, dashjs}, []string{"/bad", "/iso"}, 1, false, false},
+		{"all are down", timing(iso, "/down"), []*Model{ideal, dashjs}, []string{"/down"}, 1, true, false},
+		{"all are down, by its own clock", timing(iso, "/down"), []*Model{exoplayer}, []string{"/down"}, 1, true, true},
+		{"all are down, and there is no Date", timing(iso, "/down"), []*Model{ideal, dashjs}, []string{"/down"}, 1, false, true},
+		{"nonsense", timing(iso, "/bad"), []*Model{ideal, dashjs}, []string{"/bad"}, 1, true, false},
+		{"nonsense is the end", timing(iso, "/bad") + timing(iso, "/iso"), []*Model{shaka}, []string{"/bad"}, 1, true, true},
+		{"a direct one of nonsense", timing(direct, "noon") + timing(iso, "/iso"), []*Model{ideal, dashjs}, []string{"/iso"}, 0, false, false},
+		{"a direct one of nonsense is the end", timing(direct, "noon") + timing(iso, "/iso"), []*Model{shaka}, nil, 0, true, true},
+		{"none", "", []*Model{ideal, dashjs}, nil, 0, true, false},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			o := dashOrigin(t, mpd(tt.timing), rules)
-			r := press(t, o, "/m.mpd", ideal, run.App{})
-			var clocks []string
-			for _, s := range r.Steps {
-				if s.Name == run.StepClock {
-					clocks = append(clocks, strings.TrimPrefix(s.URL, o.URL))
+		for _, m := range tt.models {
+			t.Run(tt.name+", "+m.Name, func(t *testing.T) {
+				t.Parallel()
+				mine := maps.Clone(rules)
+				mine["/m.mpd"] = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+					if date(w); !tt.dated {
+						w.Header()["Date"] = nil
+					}
+					return false
 				}
-			}
-			if !slices.Equal(clocks, tt.clocks) {
-				t.Errorf("clocks %v, want %v", clocks, tt.clocks)
-			}
-			if tt.typ != "" {
-				bad(t, r, tt.typ, run.StepClock)
-				return
-			}
-			good(t, r)
-			if video, _ := asked(r); video != "v/p/49" && video != "v/p/48" { // a Date counts whole seconds
-				t.Errorf("%s, want v/p/49", video)
-			}
-			if got := *r.LiveLatency; got < 4*time.Second || got > 10*time.Second {
-				t.Errorf("%v behind the live edge", got)
-			}
-		})
+				o := dashOrigin(t, mpd(tt.timing), mine)
+				q := quick(m)
+				q.ListedNeedsNoClock = false
+				q.LiveDelay = func(l Live) time.Duration { return l.SinceEnd + 4*time.Second }
+				q.Earlier = 0
+				r := press(t, o, "/m.mpd", q, run.App{})
+				var clocks []string
+				failed := 0
+				for _, s := range r.Steps {
+					if s.Name == run.StepClock {
+						clocks = append(clocks, strings.TrimPrefix(s.URL, o.URL))
+						if s.Error != "" {
+							failed++
+						}
+					}
+				}
+				if !slices.Equal(clocks, tt.clocks) || failed != tt.failed {
+					t.Errorf("clocks %v, %d of them failed; want %v, %d", clocks, failed, tt.clocks, tt.failed)
+				}
+				if tt.early {
+					bad(t, r, run.ErrManifestEmpty, run.StepManifest)
+					return
+				}
+				good(t, r)
+				// The newest ended at 99.84 s; a Date counts whole seconds.
+				if video, _ := asked(r); !slices.Contains([]string{"v/p/48", "v/p/49", "v/p/50"}, video) {
+					t.Errorf("%s, want v/p/49", video)
+				}
+				if got := *r.LiveLatency; got < 2*time.Second || got > 10*time.Second {
+					t.Errorf("%v behind the live edge", got)
+				}
+			})
+		}
+	}
+}
+
+// A clock of the player's makers is asked where the app wants that, after those
+// of the MPD.
+func TestDefaultClock(t *testing.T) {
+	o := dashOrigin(t, fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q><UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="/down"/><Period id="p" start="PT0S">%s</Period></MPD>`,
+		stamp(100*time.Second), fmt.Sprintf(sets, "p")), map[string]rule{
+		"/down":   status(503, 99),
+		"/akamai": func(w http.ResponseWriter, _ *http.Request, _ int) bool { io.WriteString(w, stamp(0)); return true },
+	})
+	m := quick(dashjs)
+	m.Clocks.Default = o.URL + "/akamai?iso&ms"
+	for set, want := range map[float64]bool{0: false, 1: true} {
+		before := len(o.paths())
+		good(t, press(t, o, "/m.mpd", m, run.App{Set: map[string]float64{"default_clock": set}}))
+		if got := o.paths()[before:]; got[1] != "/down" || (got[2] == "/akamai") != want {
+			t.Errorf("default_clock %v: %v", set, got)
+		}
 	}
 }
 

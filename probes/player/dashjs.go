@@ -46,6 +46,10 @@ var dashjs = &Model{
 		return 4 * l.Target
 	},
 
+	// TimeSyncController; defaultTimingSource and useManifestDateHeaderTimeSource
+	// in Settings.
+	Clocks: Clocks{FromDate: true, Default: "https://time.akamai.com/?iso&ms"},
+
 	LowLatency: true, // _onRepresentationSwitch in PlaybackController
 
 	IndexAll:     true, // updateData in RepresentationController
@@ -77,6 +81,7 @@ var dashjs = &Model{
 	// manifestRequestTimeout in Settings: whatever failed is tried again.
 	Retry: map[run.StepName]Policy{
 		run.StepManifest: dashjsRetry(10*time.Second, 500*time.Millisecond),
+		run.StepClock:    {Total: 5 * time.Second}, // HTTP_TIMEOUT_MS in TimeSyncController
 		run.StepIndex:    dashjsRetry(20*time.Second, time.Second),
 		run.StepInit:     dashjsRetry(20*time.Second, time.Second),
 		run.StepSegment:  dashjsRetry(20*time.Second, time.Second),

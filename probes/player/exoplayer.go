@@ -36,7 +36,9 @@ var exoplayer = &Model{
 
 	LowLatency: true, // getTargetLiveOffsetUs, getNextMediaSequenceAndPartIndex in HlsChunkSource
 
-	ClockOptional: true,     // onUtcTimestampResolutionError in DashMediaSource
+	// resolveUtcTimingElement and onUtcTimestampResolutionError in
+	// DashMediaSource, parseMediaPresentationDescription in DashManifestParser.
+	Clocks:        Clocks{Not: []string{"http-head"}, LastOnly: true},
 	PrimaryFirst:  true,     // playlist/DefaultHlsPlaylistTracker
 	Key:           KeyFirst, // EncryptionKeyChunk in HlsChunkSource
 	InitFirst:     true,     // maybeLoadInitData in HlsMediaChunk, InitializationChunk in DefaultDashChunkSource
@@ -57,6 +59,7 @@ var exoplayer = &Model{
 	// readTimeoutMs in DefaultHttpDataSource, the first taken for both.
 	Retry: map[run.StepName]Policy{
 		run.StepManifest: exoplayerRetry, run.StepPlaylist: exoplayerRetry, run.StepKey: exoplayerRetry,
+		run.StepClock: {FirstByte: 8 * time.Second, Stall: 8 * time.Second}, // onUtcTimestampLoadError in DashMediaSource
 		run.StepIndex: exoplayerRetry, run.StepInit: exoplayerRetry, run.StepSegment: exoplayerRetry,
 	},
 }

@@ -13,5 +13,6 @@ var ideal = &Model{
 	EstimateKbps: always(0),
 	Start:        highestWithin,
 	LiveDelay:    holdBack,
+	Clocks:       Clocks{FromDate: true},
 	LowLatency:   true,
 }

@@ -72,9 +72,8 @@ type Model struct {
 	// it plays in spite of them.
 	Refuses []hls.FaultKind
 
-	// ClockOptional: where no clock of a live DASH presentation answers it goes by
-	// its own; otherwise the run fails.
-	ClockOptional bool
+	// Clocks is how it gets the time of a live DASH presentation.
+	Clocks Clocks
 
 	// PrimaryFirst: the playlist of the variant listed first is asked for
 	// before any other, whichever is to be played.

@@ -74,10 +74,12 @@ func Default(format string) *Model {
 const (
 	paramStart  = "start_kbps"
 	paramRender = "render_ms"
+	paramClock  = "default_clock"
 )
 
 // Params are the parameters that an app may set, with their meaning.
 var Params = map[string]string{
 	paramStart:  "the bandwidth that the player assumes before it has measured any, kbit/s",
 	paramRender: "from the last byte needed to the picture, milliseconds",
+	paramClock:  "1: of live DASH also ask the clock of the player's makers, where those of the MPD do not tell; 0: do not",
 }

@@ -285,17 +285,22 @@ func (s *session) fail(r *Result, err error) {
 	r.Phases = criticalPath(s.nodes, s.start, f.at)
 }
 
-// blame writes a failure into the step at index whose answer turned out to be
-// bad only after it had ended well: a playlist that cannot be used, media that
-// its key or initialization segment does not fit.
+// blame writes a failure into the step whose answer turned out to be bad only
+// after it had ended well: a playlist that cannot be used, media that its key or
+// initialization segment does not fit. It is the one at index, or the last of
+// its kind that led there.
 func (s *session) blame(index int, f *failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if index == PressPlay {
-		return
-	}
-	if n := s.nodes[index]; n.Name == f.step && n.Error == "" {
-		n.Error, n.Detail = f.typ, f.detail
+	for index != PressPlay {
+		n := s.nodes[index]
+		if n.Name == f.step {
+			if n.Error == "" {
+				n.Error, n.Detail = f.typ, f.detail
+			}
+			return
+		}
+		index = n.after.Step
 	}
 }
 

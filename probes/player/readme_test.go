@@ -143,7 +143,18 @@ func behaviours() string {
 		{"loads earlier than it plays, by", func(m *Model) string { return duration(m.Earlier) }},
 		{"live: audio after the first video segment", func(m *Model) string { return yes(m.LiveAudioLast) }},
 		{"no clock for a SegmentTimeline", func(m *Model) string { return yes(m.ListedNeedsNoClock) }},
-		{"live DASH: goes on without a clock that answers", func(m *Model) string { return yes(m.ClockOptional) }},
+		{"live DASH: clocks it does not know, beside NTP", func(m *Model) string { return strings.Join(m.Clocks.Not, ", ") }},
+		{"live DASH: of several clocks only the last", func(m *Model) string { return yes(m.Clocks.LastOnly) }},
+		{"live DASH: one that answers nonsense is the last it asks", func(m *Model) string { return yes(m.DASH != nil && m.Clocks.Once) }},
+		{"live DASH: without a clock it goes by", func(m *Model) string {
+			switch {
+			case m.DASH == nil:
+				return ""
+			case m.Clocks.FromDate:
+				return "the MPD's Date"
+			}
+			return "its own"
+		}},
 		{"first frame: the whole segment", func(m *Model) string { return yes(m.WholeSegment) }},
 		{"first frame: of separate audio", func(m *Model) string { return []string{"nothing", "its init", "its segment"}[m.FrameAudio] }},
 		{"to the picture, TS", func(m *Model) string { return cost(m.RenderTS) }},

@@ -76,7 +76,7 @@ var shaka = &Model{
 	LiveDelay:          shakaLiveDelay,
 	Earlier:            2 * time.Second, // inaccurateManifestTolerance
 	ListedNeedsNoClock: true,
-	ClockOptional:      true,                                     // parseUtcTiming_ in dash/dash_parser.js
+	Clocks:             Clocks{Once: true},                       // parseUtcTiming_ and requestForTiming_ in dash/dash_parser.js
 	LowLatency:         true,                                     // streaming.lowLatencyMode
 	SteeringFirst:      true,                                     // processContentSteering_ in hls/hls_parser.js
 	Refuses:            []hls.FaultKind{hls.FaultTargetDuration}, // getRequiredTag in hls/hls_parser.js
