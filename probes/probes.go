@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/firstframe/firstframe/probes/cdn"
-	"github.com/firstframe/firstframe/probes/clocks"
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/player"
 	"github.com/firstframe/firstframe/probes/redact"
@@ -78,9 +77,11 @@ type Network struct {
 
 // Probe presses play once and returns when the player would be playing, or has
 // failed, at most the target's timeout later; of a warm run that counts from
-// when its connections are there, for which it waits as long at most. It returns
-// no error: failure is data. When ctx is cancelled the run is of type internal
-// and is not worth keeping.
+// when its connections are there, for which it waits as long at most. Where the
+// target asks to play on, it returns when that is done: after the time to be
+// played twice, and the timeout once more, at most. It returns no error: failure
+// is data. When ctx is cancelled the run is of type internal and is not worth
+// keeping.
 //
 // What is secret is not in the run: signatures and tokens in URLs, passwords,
 // what the target's Redact matches (see package redact).
@@ -124,9 +125,8 @@ func press(ctx context.Context, spec Spec, on stage, secrets *redact.Redactor, e
 	}
 	r.StartedAt, r.RunID = on.start()
 	tells := via.identify(r.RunID, spec.Target.Name)
-	ctx, cancel := clocks.WithDeadline(ctx, on.clock, r.StartedAt.Add(timeout))
-	defer cancel()
 	result := player.Play(ctx, player.Config{
+		Timeout: timeout, PlayOn: spec.Target.Play,
 		URL: via.manifest(), Client: client, Clock: on.clock, Seed: seedOf(r.RunID), Model: model, App: spec.App, Start: r.StartedAt,
 		Header: via.header, API: api.request(), Rewrite: via.rewrite, CMCD: tells, Keep: cdn.KeepHeaders, Footage: spec.Footage != nil,
 	})
@@ -177,7 +177,7 @@ func modelFor(app run.App) (*player.Model, error) {
 func complete(r *run.Run, p *player.Result) {
 	r.Player, r.Format, r.Mode = p.Model.String(), p.Format, p.Mode
 	r.DurationMs = ms(p.End.Sub(p.Start))
-	r.OK = p.Frame != nil
+	r.OK = p.Frame != nil && p.Error == ""
 	r.ErrorType, r.ErrorStep, r.ErrorDetail = p.Error, p.Step, p.Detail
 	r.TTFFMs, r.FirstKeyframeMs, r.StartupMs = since(p.Start, p.Frame), since(p.Start, p.Keyframe), since(p.Start, p.Startup)
 	r.Good = r.OK && *r.TTFFMs < r.ThresholdMs
@@ -195,27 +195,42 @@ func complete(r *run.Run, p *player.Result) {
 	r.Codec = p.Codec
 	r.Pathway = p.Pathway
 	r.LiveLatencyMs, r.PlaylistAgeMs = duration(p.LiveLatency), duration(p.PlaylistAge)
-	count(r)
+	if p.Played != nil {
+		playedOn(r, p.Played)
+	}
+	count(r, p)
 	served(r, p)
 }
 
-// count sums up the steps.
-func count(r *run.Run) {
+// playedOn writes what came of playing on.
+func playedOn(r *run.Run, p *player.Played) {
+	played, stalled := ms(p.Media), ms(p.Stalled)
+	stalls, switches := int64(p.Stalls), int64(p.Switches)
+	r.PlayedMs, r.StallMs, r.Stalls, r.Switches = &played, &stalled, &stalls, &switches
+}
+
+// count sums up the steps: all for how many there were, those of the start for
+// what was received.
+func count(r *run.Run, p *player.Result) {
 	var media int64
 	var receiving []interval
+	r.Attempts = int64(p.Unkept)
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		if s.IsWait() {
 			continue
 		}
 		r.Attempts++
-		r.Bytes += s.Bytes
-		if s.Error != "" {
+		redirect := s.Error == "" && s.Status >= 300
+		if redirect {
+			r.Redirects++
+		}
+		if i >= p.Started {
 			continue
 		}
-		switch redirect := s.Status >= 300; {
-		case redirect:
-			r.Redirects++
+		r.Bytes += s.Bytes
+		switch {
+		case s.Error != "", redirect:
 		case s.Method == http.MethodOptions: // brings no media
 		case s.Name == run.StepSegment, s.Name == run.StepPart:
 			media += s.Bytes
@@ -250,7 +265,7 @@ func served(r *run.Run, p *player.Result) {
 	if p.Sound {
 		track = run.TrackAudio
 	}
-	for i, x := range p.Exchanges {
+	for i, x := range p.Exchanges[:p.Started] {
 		if x == nil || !x.Remote.IsValid() {
 			continue
 		}

@@ -119,8 +119,8 @@ type Run struct {
 }
 
 // Phases are a partition of a run's critical path in milliseconds: every
-// instant from press play to the first frame (of a failed run: to the failure)
-// belongs to exactly one of them. They add up to TTFFMs (of a failed run:
+// instant from press play to the first frame (without one: to the failure)
+// belongs to exactly one of them. They add up to TTFFMs (without a first frame:
 // DurationMs) within 0.1 ms.
 type Phases struct {
 	QueueMs       float64

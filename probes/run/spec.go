@@ -9,12 +9,16 @@ const (
 	DefaultInterval  = 30 * time.Second
 )
 
+// MaxPlay bounds for how long a target is played on.
+const MaxPlay = 10 * time.Minute
+
 // Target is what is played.
 type Target struct {
 	Name       string
 	URL        string
 	Threshold  time.Duration     // slower is not good; zero means DefaultThreshold
-	Timeout    time.Duration     // of the whole run; zero means DefaultTimeout
+	Timeout    time.Duration     // of the start; zero means DefaultTimeout
+	Play       time.Duration     // to play on after the start, of media, at most MaxPlay; zero: not at all
 	Interval   time.Duration     // between rounds; zero means DefaultInterval
 	Connection string            // cold (default), warm: a connection to each host is made beforehand
 	Labels     map[string]string // at most MaxLabels
