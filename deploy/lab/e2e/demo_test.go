@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/firstframe/firstframe/deploy/lab/lab"
+	"github.com/firstframe/firstframe/deploy/lab/world"
 )
 
 // shownCell is a cell of the console's matrix, as its page shows it.
@@ -25,74 +28,104 @@ type shownCell struct {
 const readCells = `[...document.querySelectorAll('[data-country][data-cdn][data-state]')].map(c =>
 	({Country: c.dataset.country, CDN: c.dataset.cdn, State: c.dataset.state, Runs: Number(c.dataset.runs)}))`
 
-// The demo leads from one command to a page on which, within 90 s of the order,
-// Brazil through one CDN is red, and it alone; the end leaves nothing behind.
-func TestDemo(t *testing.T) {
-	program(t, "agent")
-	program(t, "collector")
+// demo is the world of "lab demo", which runs as a process of its own with all
+// that belongs to it.
+type demo struct {
+	fleet // without its agents
+	url   string
+	cmd   *exec.Cmd
+	dir   string // where all of its processes work
+	ended bool
+}
+
+// startDemo starts the demo with the given flags. It is ended with the test.
+func startDemo(t *testing.T, flags ...string) *demo {
+	t.Helper()
+	d := &demo{dir: t.TempDir()}
+	d.bins = map[string]string{}
+	for name := range programs {
+		d.bins[name] = program(t, name)
+	}
 	var said bytes.Buffer
-	cmd := exec.Command(program(t, "lab"), "demo", "--json", "--after", "20s", "--interval", "10s", "--dir", t.TempDir())
-	cmd.Stderr = &said
-	stdout, err := cmd.StdoutPipe()
+	d.cmd = exec.Command(d.bins["lab"], append([]string{"demo", "--json", "--dir", d.dir}, flags...)...)
+	d.cmd.Stderr = &said
+	stdout, err := d.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := false
-	defer func() {
-		if !ended {
-			cmd.Process.Kill()
-			cmd.Wait()
+	t.Cleanup(func() {
+		if !d.ended {
+			d.cmd.Process.Kill()
+			d.cmd.Wait()
 		}
 		if t.Failed() {
 			t.Logf("lab demo said:\n%s", said.String())
 		}
-	}()
+	})
 	lines := bufio.NewScanner(stdout)
 	lines.Buffer(nil, 1<<20)
 	if !lines.Scan() {
 		t.Fatal("lab demo says nothing")
 	}
 	var info struct {
-		URL string
-		Lab struct{ Control string }
+		URL, OTLP string
+		Lab       lab.Info
 	}
 	if err := json.Unmarshal(lines.Bytes(), &info); err != nil {
 		t.Fatal(err)
 	}
+	d.url = info.URL
+	d.Lab = &lab.Lab{Info: info.Lab, World: world.Default()}
+	d.collector = &lab.Collector{HTTP: strings.TrimSuffix(info.URL, "/"), OTLPHTTP: info.OTLP}
+	return d
+}
 
-	page := open(t, info.URL)
+// interrupt ends the demo as Ctrl-C does, after which nothing of it is left.
+func (d *demo) interrupt(t *testing.T) {
+	t.Helper()
+	if all := running(t, d.dir); len(all) != 18 {
+		t.Errorf("%d processes run, want lab, collector and 16 agents: %v", len(all), all)
+	}
+	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	d.ended = true
+	if err := d.cmd.Wait(); err != nil {
+		t.Errorf("lab demo ends with %v, want 0", err)
+	}
+	if left := running(t, d.dir); len(left) > 0 {
+		t.Errorf("still running after the demo has ended: %v", left)
+	}
+}
+
+// The demo leads from one command to a page on which, within 90 s of the order,
+// Brazil through one CDN is red, and it alone. The collector, when asked, says
+// the same, and where it hurts; the end leaves nothing behind.
+func TestDemo(t *testing.T) {
+	start := time.Now()
+	d := startDemo(t, "--after", "12s", "--interval", "5s")
+	page := open(t, d.url)
 	awaitCells(t, page, 60*time.Second, "before the order every cell is good", func(cells []shownCell) bool {
 		return len(cells) == 21 && count(cells, func(c shownCell) bool { return c.State == "good" && c.Runs > 0 }) == len(cells)
 	})
-	ordered := awaitOrder(t, info.Lab.Control)
+	ordered := awaitOrder(t, d.Info.Control)
 	awaitCells(t, page, time.Until(ordered.Add(90*time.Second)), "after it Brazil through cdn-b is bad, and it alone", func(cells []shownCell) bool {
 		brazil := count(cells, func(c shownCell) bool { return c.Country == "BR" && c.CDN == "cdn-b" && c.State == "bad" })
 		return brazil == 1 && count(cells, func(c shownCell) bool { return c.State == "good" && c.Runs > 0 }) == len(cells)-1
 	})
 	t.Logf("the page shows it %.0f s after the order", time.Since(ordered).Seconds())
-	// It stays so: nothing else turns red while Brazil is ill.
-	for end := time.Now().Add(6 * time.Second); time.Now().Before(end); {
-		for _, c := range cellsOf(t, page) {
-			if want := map[bool]string{true: "bad", false: "good"}[c.Country == "BR" && c.CDN == "cdn-b"]; c.State != want {
-				t.Fatalf("%s × %s is %s, want %s", c.Country, c.CDN, c.State, want)
-			}
+	checkAnswers(t, &d.fleet, start, ordered)
+	checkShip(t, &d.fleet)
+	// It has stayed so: nothing else turns red while Brazil is ill.
+	for _, c := range cellsOf(t, page) {
+		if want := map[bool]string{true: "bad", false: "good"}[c.Country == "BR" && c.CDN == "cdn-b"]; c.State != want {
+			t.Errorf("%s × %s is %s, want %s", c.Country, c.CDN, c.State, want)
 		}
-		pause(t, time.Second)
 	}
-
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	ended = true
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("lab demo ends with %v, want 0", err)
-	}
-	if left := running(t, binDir); len(left) > 0 {
-		t.Errorf("still running after the demo has ended: %v", left)
-	}
+	d.interrupt(t)
 }
 
 // open opens the console in a headless Chromium, which ends with the test.
@@ -187,19 +220,19 @@ func pause(t *testing.T, d time.Duration) {
 	}
 }
 
-// running lists the processes whose program lies in dir.
+// running lists the processes that work in a folder, by their command lines.
 func running(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var left []string
+	var found []string
 	for _, e := range entries {
-		exe, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe"))
-		if err == nil && strings.HasPrefix(exe, dir) {
-			left = append(left, e.Name()+" "+exe)
+		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		if err == nil && bytes.Contains(line, []byte(dir)) {
+			found = append(found, e.Name()+" "+strings.ReplaceAll(string(line), "\x00", " "))
 		}
 	}
-	return left
+	return found
 }

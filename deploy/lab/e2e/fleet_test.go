@@ -18,7 +18,7 @@ import (
 
 // fleet is a lab, a collector and agents, each as a process of its own.
 type fleet struct {
-	*lab.Lab  // what runs in another process: only Info is filled in
+	*lab.Lab  // what runs in another process: only Info, and the demo's World, are filled in
 	bins      map[string]string
 	collector *lab.Collector
 	agents    []*proc.Process // beside Info.Agents
@@ -150,16 +150,6 @@ func (f *fleet) query(t *testing.T, q map[string]any) []map[string]any {
 		}
 	}
 	return rows
-}
-
-// order orders a fault of the lab and tells when.
-func (f *fleet) order(t *testing.T, order string) time.Time {
-	t.Helper()
-	code, text, err := call("POST", f.Info.Control+"/faults", json.RawMessage(order))
-	if err != nil || code != http.StatusCreated {
-		t.Fatalf("order: %d, %v: %s", code, err, text)
-	}
-	return time.Now()
 }
 
 // countries are those of the fleet, each once.

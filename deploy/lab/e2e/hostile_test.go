@@ -84,6 +84,7 @@ func segmentOf(segment http.HandlerFunc) http.HandlerFunc {
 // Whatever a server sends, agent probe answers with a failed run and its reason,
 // in bounded memory and time.
 func TestMemoryUnderFire(t *testing.T) {
+	t.Parallel()
 	const limit = 10 * time.Second
 	for _, tt := range hostile {
 		t.Run(tt.name, func(t *testing.T) {

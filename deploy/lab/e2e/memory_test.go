@@ -93,6 +93,7 @@ func (o *slowOrigin) inFlight() int {
 // An agent with 200 runs in flight, each half way through its first segment;
 // then all of them end at once.
 func TestMemoryInFlight(t *testing.T) {
+	t.Parallel()
 	const runs = 200
 	origin := newSlowOrigin(t)
 	release := sync.OnceFunc(func() { close(origin.release) })
