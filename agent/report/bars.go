@@ -49,6 +49,9 @@ func (p *Printer) bars(b *strings.Builder, r *run.Run) {
 	for i := range r.Steps {
 		pad := strings.Repeat(" ", t.label-runewidth.StringWidth(labels[i]))
 		fmt.Fprintf(b, "%s%s%s%s\n", labels[i], pad, t.bar(&r.Steps[i]), tails[i])
+		for _, line := range filled(attempts(&r.Steps[i]), " · ", p.width-2) {
+			fmt.Fprintf(b, "  %s\n", p.style.dim.Render(line))
+		}
 	}
 	if r.FirstKeyframeMs != nil {
 		t.mark(b, t.keyframe, p.width, "◆ first keyframe "+Millis(*r.FirstKeyframeMs))

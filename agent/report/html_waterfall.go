@@ -33,7 +33,7 @@ type drawnStep struct {
 	Failed, Wait               bool
 	Blocks                     []block
 	URL, Remote, Detail        string
-	Connects                   []string // attempts to connect
+	Connects                   string // attempts to connect
 	Headers                    []harPair
 }
 
@@ -71,7 +71,7 @@ func drawingOf(r *run.Run) drawing {
 func drawnStepOf(s *run.Step, end float64) drawnStep {
 	row := drawnStep{
 		Label: label(s), Time: Millis(s.EndMs - s.StartMs), Wait: s.IsWait(), Failed: s.Error != "",
-		URL: s.URL, Remote: strings.TrimSpace(s.Remote + " " + harVersion(s.Proto)), Detail: s.Detail, Connects: s.Connects,
+		URL: s.URL, Remote: strings.TrimSpace(s.Remote + " " + harVersion(s.Proto)), Detail: s.Detail, Connects: strings.Join(attempts(s), " · "),
 	}
 	if !row.Wait {
 		row.Status, row.Bytes = strings.TrimSpace(status(s)), Bytes(s.Bytes)

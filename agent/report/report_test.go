@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,17 @@ func failed() run.Run {
 	return r
 }
 
+// raced is a run that connected to the second of two addresses at first, and
+// then tried many.
+func raced() run.Run {
+	r := played()
+	r.Steps[0].Connects = []string{"tcp [2001:db8::1]:443 20.0 82.1 overtaken", "tcp 203.0.113.7:443 42.0 82.0 connected"}
+	for i := range 9 {
+		r.Steps[1].Connects = append(r.Steps[1].Connects, fmt.Sprintf("quic 203.0.113.%d:443 %d.5 %d.5 connect: connection refused", i, 180+i, 181+i))
+	}
+	return r
+}
+
 func golden(t *testing.T, name string, draw func(*Printer) error, width int) {
 	t.Helper()
 	var b bytes.Buffer
@@ -79,6 +91,9 @@ func TestWaterfall(t *testing.T) {
 	golden(t, "good", func(p *Printer) error { return p.Waterfall(&good) }, 100)
 	golden(t, "good-narrow", func(p *Printer) error { return p.Waterfall(&good) }, 60)
 	golden(t, "good-40", func(p *Printer) error { return p.Waterfall(&good) }, 40)
+	tried := raced()
+	golden(t, "raced", func(p *Printer) error { return p.Waterfall(&tried) }, 100)
+	golden(t, "raced-40", func(p *Printer) error { return p.Waterfall(&tried) }, 40)
 	golden(t, "failed-60", func(p *Printer) error { return p.Waterfall(&bad) }, 60)
 	golden(t, "failed", func(p *Printer) error { return p.Waterfall(&bad) }, 100)
 }
@@ -93,6 +108,23 @@ func TestHint(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "--allow-private") {
 		t.Errorf("no hint:\n%s", b.String())
+	}
+}
+
+func TestAttempt(t *testing.T) {
+	for text, want := range map[string]string{
+		"tcp [2001:db8::1]:443 12.3 312.5 overtaken":               "[2001:db8::1]:443 overtaken 300 ms",
+		"tcp 203.0.113.7:443 1 13 connect: connection refused":     "203.0.113.7:443 connection refused 12 ms",
+		"quic 203.0.113.7:443 0 0 connected":                       "203.0.113.7:443 quic connected 0",
+		"tcp 203.0.113.7:443 5 1 connected":                        "tcp 203.0.113.7:443 5 1 connected",
+		"tcp 203.0.113.7:443 NaN +Inf connected":                   "tcp 203.0.113.7:443 NaN +Inf connected",
+		"":                                                         "",
+		"whatever a later version says":                            "whatever a later version says",
+		"tcp 203.0.113.7:443 1 2 connect: host is down: no answer": "203.0.113.7:443 host is down: no answer 1.0 ms",
+	} {
+		if got := attempts(&run.Step{Connects: []string{text}}); got[0] != want {
+			t.Errorf("%q: %q, want %q", text, got[0], want)
+		}
 	}
 }
 
@@ -146,5 +178,17 @@ func TestUnits(t *testing.T) {
 		if got := Bytes(n); got != want {
 			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
 		}
+	}
+}
+
+// The page says of a request which addresses were tried.
+func TestHTMLAttempts(t *testing.T) {
+	page, root := written(t, []run.Run{raced()})
+	if n := strings.Count(page, "Addresses tried:"); n != 2 {
+		t.Errorf("%d requests tell of addresses, want 2", n)
+	}
+	const want = "Addresses tried: [2001:db8::1]:443 overtaken 62 ms · +22 ms 203.0.113.7:443 connected 40 ms"
+	if text := textOf(root); !strings.Contains(text, want) {
+		t.Errorf("no %q", want)
 	}
 }
