@@ -31,7 +31,8 @@ type probeCmd struct {
 	Header   []string      `help:"Header of every request. Repeatable." placeholder:"K:V" sep:"none"`
 
 	Threshold time.Duration `help:"A run that takes this long or longer is not good." placeholder:"D"`
-	Timeout   time.Duration `help:"When to give up on a run." placeholder:"D"`
+	Timeout   time.Duration `help:"When to give up on a run's start." placeholder:"D"`
+	Play      time.Duration `help:"Play on after the start for so long, up to 10m, as the player's buffer would, and count stalls and changes of rendition." placeholder:"D"`
 
 	Connection string `help:"cold makes every connection anew, as the first play does; warm has those to the CDN's hosts already, as a second play does; both plays both in each repetition and pairs them. Left out, as the plan says, else cold." enum:",cold,warm,both" default:"" placeholder:"cold|warm|both"`
 
@@ -47,7 +48,9 @@ func (c *probeCmd) Validate() error {
 		return fmt.Errorf("expected \"<url>\", or --plan with targets to play")
 	case c.Repeat < 1 || c.Repeat > 100_000:
 		return fmt.Errorf("--repeat %d: want 1 to 100000", c.Repeat)
-	case c.Threshold < 0 || c.Timeout < 0 || c.Interval < 0:
+	case c.Play > run.MaxPlay:
+		return fmt.Errorf("--play %v: want at most %v", c.Play, run.MaxPlay)
+	case c.Threshold < 0 || c.Timeout < 0 || c.Interval < 0 || c.Play < 0:
 		return fmt.Errorf("a time cannot be negative")
 	case c.Player != "" && c.Plan != "":
 		return fmt.Errorf("--player and --plan: the plan's apps say the player")
@@ -184,6 +187,9 @@ func (c *probeCmd) limits(t run.Target) run.Target {
 	}
 	if c.Timeout > 0 {
 		t.Timeout = c.Timeout
+	}
+	if c.Play > 0 {
+		t.Play = c.Play
 	}
 	return t
 }

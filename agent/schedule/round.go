@@ -31,12 +31,12 @@ func (s *Scheduler) round(t *timetable, slot int64) round {
 // runs one after another, in random order.
 func (s *Scheduler) play(ctx context.Context, r round) {
 	defer s.count(func(*Stats) { delete(s.busy, r.target) })
-	err := s.turns.Acquire(ctx, 1)
+	done, err := s.turn(ctx, r)
 	s.count(func(st *Stats) { st.Waiting-- })
 	if err != nil {
 		return // ctx ended before its turn came
 	}
-	defer s.turns.Release(1)
+	defer done()
 	ok, err := s.controlOK(ctx, r)
 	if err != nil {
 		return // ctx ended
@@ -56,6 +56,26 @@ func (s *Scheduler) play(ctx context.Context, r round) {
 		}
 		s.probe(ctx, Attempt{Job: j, Round: r.name, ScheduledAt: r.due, PlanRevision: r.revision, ControlOK: ok})
 	}
+}
+
+// turn waits until the round may begin; done is to be called when it is over.
+func (s *Scheduler) turn(ctx context.Context, r round) (done func(), err error) {
+	long := slices.ContainsFunc(r.jobs, func(j Job) bool { return j.Target.Play > 0 })
+	if long {
+		if err := s.long.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+	}
+	release := func() {
+		if long {
+			s.long.Release(1)
+		}
+	}
+	if err := s.turns.Acquire(ctx, 1); err != nil {
+		release()
+		return nil, err
+	}
+	return func() { s.turns.Release(1); release() }, nil
 }
 
 // probe makes one run. A panic ends that run, is counted and logged.

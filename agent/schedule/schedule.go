@@ -8,9 +8,11 @@
 // periodic things. Runs of a round follow one another closely, in random order,
 // so that they can be paired; they are not made beside one another, because they
 // would compete for the agent's own link and each would measure the others. At
-// most [Config.Concurrency] rounds are under way at once; those that wait get
-// their turn in the order in which they came. A round whose predecessor still runs is
-// skipped and counted: a target never overlaps itself.
+// most [Config.Concurrency] rounds are under way at once, and half as many of those
+// whose target is played on after the start, so that they do not hold up the
+// others; those that wait get their turn in the order in which they came. A round
+// whose predecessor still runs is skipped and counted: a target never overlaps
+// itself.
 //
 // [Scheduler.Run] is the entry; [Scheduler.Update] puts a new plan in force at
 // any time.
@@ -90,6 +92,7 @@ type Stats struct {
 type Scheduler struct {
 	cfg     Config
 	turns   *semaphore.Weighted
+	long    *semaphore.Weighted // for rounds that play on, beside a turn
 	rounds  sync.WaitGroup
 	changed chan struct{} // holds one token after an Update
 	control control
@@ -126,6 +129,7 @@ func New(cfg Config) *Scheduler {
 	s := &Scheduler{
 		cfg:     cfg,
 		turns:   semaphore.NewWeighted(int64(cfg.Concurrency)),
+		long:    semaphore.NewWeighted(int64(max(cfg.Concurrency/2, 1))),
 		changed: make(chan struct{}, 1),
 		control: control{turn: make(chan struct{}, 1)},
 		start:   time.Now(),

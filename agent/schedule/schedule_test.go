@@ -277,6 +277,44 @@ func TestConcurrencyIsBoundedAndTurnsAreFair(t *testing.T) {
 
 // A round that lasts longer than the interval makes the next be skipped, not
 // overlap, and the rounds that remain keep the phase.
+// Rounds that play on take half of the turns at most, so that the others come at
+// their time.
+func TestPlayingOnLeavesTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{takes: func(a Attempt) time.Duration {
+			if a.Target.Play > 0 {
+				return 50 * time.Second
+			}
+			return 100 * time.Millisecond
+		}}
+		var p Plan
+		for i := range 8 {
+			long := jobs(fmt.Sprint("long", i), time.Minute, "a")
+			long[0].Target.Play = 30 * time.Second
+			p.Jobs = append(p.Jobs, long...)
+			p.Jobs = append(p.Jobs, jobs(fmt.Sprint("short", i), time.Minute, "a")...)
+		}
+		s := New(Config{Probe: r.probe, Agent: "x", Concurrency: 4})
+		s.Update(p)
+		during(t, s, 30*time.Minute)
+		if r.max > 4 {
+			t.Errorf("%d runs at once, want at most 4", r.max)
+		}
+		most, long := 0, []time.Time{}
+		for _, m := range r.attempts() {
+			if m.Target.Play > 0 {
+				long = slices.DeleteFunc(append(long, m.at), func(at time.Time) bool { return m.at.Sub(at) >= 50*time.Second })
+				most = max(most, len(long))
+			} else if late := m.at.Sub(m.ScheduledAt); late > time.Second {
+				t.Errorf("%s began %v late", m.Target.Name, late)
+			}
+		}
+		if most != 2 {
+			t.Errorf("%d rounds played on at once, want 2", most)
+		}
+	})
+}
+
 func TestRoundIsSkippedWhileThePreviousRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval = 10 * time.Second

@@ -61,7 +61,7 @@ func TestDocumentedPlan(t *testing.T) {
 	}, {
 		Target: run.Target{
 			Name: "film", URL: "https://origin.example/film/manifest.mpd", Interval: 5 * time.Minute,
-			Threshold: 2 * time.Second, Timeout: 30 * time.Second,
+			Threshold: 2 * time.Second, Timeout: 30 * time.Second, Play: 30 * time.Second,
 			PlaybackAPI: &run.PlaybackAPI{
 				URL: "https://api.example/v2/play/film", Method: "POST",
 				Headers: map[string]string{"Authorization": "Bearer ${env:FIRSTFRAME_SECRET_API}"},

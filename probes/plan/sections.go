@@ -146,13 +146,14 @@ func (d *decoder) set(o *object) map[string]float64 {
 }
 
 func (d *decoder) target(n ast.Node, p *Plan, names unique) Target {
-	o := d.object(n, "target", "name", "url", "cdns", "apps", "interval", "threshold", "timeout", "connection", "labels", "redact", "playback_api")
+	o := d.object(n, "target", "name", "url", "cdns", "apps", "interval", "threshold", "timeout", "play", "connection", "labels", "redact", "playback_api")
 	t := Target{Target: run.Target{
 		Name:       o.required("name", name),
 		URL:        o.required("url", address),
 		Interval:   orDefault(o.duration("interval", MinInterval, MaxInterval), run.DefaultInterval),
 		Threshold:  orDefault(o.duration("threshold", time.Millisecond, MaxTimeout), run.DefaultThreshold),
 		Timeout:    orDefault(o.duration("timeout", MinTimeout, MaxTimeout), run.DefaultTimeout),
+		Play:       o.duration("play", time.Millisecond, run.MaxPlay),
 		Connection: o.oneOf("connection", "cold", "warm"),
 		Labels:     o.dictionary("labels", run.MaxLabels, name, anyText),
 		Redact:     d.patterns(o),
@@ -165,6 +166,10 @@ func (d *decoder) target(n ast.Node, p *Plan, names unique) Target {
 	names.add(d, "target", t.Name, o.at)
 	t.CDNs = refer(o, "cdns", p.CDNs, func(c run.CDN, ref string) bool { return match(ref, c.Name) }, func(c run.CDN) string { return c.Name })
 	t.Apps = refer(o, "apps", p.Apps, isApp, appName)
+	// The runs of a round follow one another.
+	if runs := len(t.CDNs) * len(t.Apps); time.Duration(runs)*t.Play >= t.Interval {
+		d.errorf(o.at, "target %q: %d runs that play on for %s each do not fit into its interval %s", t.Name, runs, short(t.Play), short(t.Interval))
+	}
 	return t
 }
 
