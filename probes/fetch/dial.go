@@ -78,7 +78,7 @@ func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 	if err := tc.HandshakeContext(ctx); err != nil {
 		conn.Close() // the handshake's error says more
 		rec.shook(nil, err)
-		return nil, fmt.Errorf("TLS with %s (%s): %w", address, conn.RemoteAddr(), err)
+		return nil, fmt.Errorf("TLS with %s (%s): %w", address, conn.RemoteAddr(), whichCertificate(err))
 	}
 	state := tc.ConnectionState()
 	if d.cfg.HTTP == "2" && state.NegotiatedProtocol != "h2" {

@@ -53,7 +53,7 @@ func (d *dialer) dialQUIC(ctx context.Context, address, alternative string, rec 
 	}
 	c, err := r.run(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("QUIC with %s: %w", address, err)
+		return nil, fmt.Errorf("QUIC with %s: %w", address, whichCertificate(err))
 	}
 	state := c.conn.ConnectionState().TLS
 	rec.shook(&state, nil)
