@@ -165,23 +165,17 @@ type object struct {
 	values  map[string]ast.Node
 }
 
-// later are keys of the format that this version does not read.
-var later = []string{"play"}
-
 // object reads a mapping and notes the keys that it may not have. It is never
 // nil.
 func (d *decoder) object(n ast.Node, what string, keys ...string) *object {
 	o := &object{d: d, what: what, at: position(n), values: map[string]ast.Node{}}
 	_, o.mapping = n.(ast.MapNode)
 	for _, e := range d.entries(n, what) {
-		switch {
-		case slices.Contains(keys, e.key):
-			o.values[e.key] = e.value
-		case what == "target" && slices.Contains(later, e.key):
-			d.errorf(e.at, "%s is not supported in this version", e.key)
-		default:
+		if !slices.Contains(keys, e.key) {
 			d.errorf(e.at, "unknown key %q%s (%s)", clip(e.key), d.suggest(e.key, keys), what)
+			continue
 		}
+		o.values[e.key] = e.value
 	}
 	return o
 }
