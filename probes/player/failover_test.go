@@ -43,7 +43,7 @@ func TestFailover(t *testing.T) {
 		{"404 always", shaka, ts, map[string]rule{low: status(404, 9)},
 			"360p/index.m3u8 360p/0.ts 360p/0.ts 720p/index.m3u8 720p/0.ts", []float64{10, 10}, ""},
 		{"404 of all", shaka, ts, map[string]rule{low: status(404, 9), "/ts/720p/0.ts": status(404, 9)},
-			"360p/index.m3u8 360p/0.ts 360p/0.ts 720p/index.m3u8 720p/0.ts 720p/0.ts", []float64{10, 10, 10}, run.ErrHTTP4xx},
+			"360p/index.m3u8 360p/0.ts 360p/0.ts 720p/index.m3u8 720p/0.ts 720p/0.ts", []float64{10, 10, 10, 10}, run.ErrHTTP4xx},
 		{"a playlist's 404", shaka, ts, map[string]rule{"/ts/360p/index.m3u8": status(404, 9)},
 			"360p/index.m3u8 360p/index.m3u8", []float64{10}, run.ErrHTTP4xx},
 		{"404 once", dashjs, dash, map[string]rule{"/cmaf/v360/0.m4s": status(404, 1)},

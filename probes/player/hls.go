@@ -220,11 +220,10 @@ func (h *hlsTitle) playlist(ctx context.Context, track, uri string, after Moment
 	list, err := h.request(ctx, ask{
 		name: run.StepPlaylist, track: track, url: h.cfg.rewrite(uri), after: after, think: think,
 		maxBytes: maxManifest, compress: true, reset: body.Reset, body: collect(&body),
-		done: func(x *fetch.Exchange) error {
+		asked: func() {
 			if track == run.TrackVideo {
-				h.p.tickFrom = x.Start
+				h.startTick()
 			}
-			return nil
 		},
 	})
 	if err != nil {

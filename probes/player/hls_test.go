@@ -266,8 +266,8 @@ func TestTick(t *testing.T) {
 		{"audio last", 398, 450, nil, 455},
 		{"an app of its own", 398, 300, map[string]float64{"render_ms": 40}, 538},
 	} {
-		s := &session{model: hlsjs, start: t0, cfg: Config{App: run.App{Set: tt.set}}}
-		p := &presentation{separate: true, tickFrom: t0.Add(dur(98)),
+		s := &session{model: hlsjs, start: t0, tickFrom: t0.Add(dur(98)), cfg: Config{App: run.App{Set: tt.set}}}
+		p := &presentation{separate: true,
 			video: loaded{init: at(200), segment: at(tt.video), keyframe: at(250), fmp4: true}, audio: loaded{init: at(100), segment: at(tt.audio)}}
 		got, ok := s.firstFrame(p)
 		if want := t0.Add(dur(tt.want)); !ok || got.At.Sub(want).Abs() > time.Microsecond {

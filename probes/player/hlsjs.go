@@ -49,6 +49,7 @@ var hlsjs = &Model{
 	Refuses: []hls.FaultKind{hls.FaultLeadingSpace, hls.FaultTargetDuration, hls.FaultRepeated, hls.FaultLate, hls.FaultDefine},
 
 	RangesInTurn:  true,
+	AudioJoins:    true, // onAudioTrackLoaded in controller/audio-stream-controller.ts
 	LiveAudioLast: true,
 
 	WholeSegment: true,
@@ -67,13 +68,14 @@ var hlsjs = &Model{
 	// (retryForHttpStatus): the level is left. Where there is no other they are
 	// (onFragmentOrKeyLoadError, noAlternate). The failures of keys, init
 	// segments and segments of all tracks count together
-	// (getFragRetryOrSwitchAction).
+	// (getFragRetryOrSwitchAction), and what is tried again is so at the next beat
+	// (checkRetryDate in controller/base-stream-controller.ts).
 	Retry: map[run.StepName]Policy{
 		run.StepManifest: {Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 1, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
 		run.StepPlaylist: {FirstByte: 10 * time.Second, Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 2, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
-		run.StepKey:      {FirstByte: 8 * time.Second, Total: 20 * time.Second, TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 8, ErrorDelay: time.Second, Together: true, Alone: true},
-		run.StepInit:     {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true, Alone: true},
-		run.StepSegment:  {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true, Alone: true},
+		run.StepKey:      {FirstByte: 8 * time.Second, Total: 20 * time.Second, TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 8, ErrorDelay: time.Second, Together: true, Alone: true, Beat: true},
+		run.StepInit:     {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true, Alone: true, Beat: true},
+		run.StepSegment:  {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true, Alone: true, Beat: true},
 	},
 }
 

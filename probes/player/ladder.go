@@ -99,23 +99,25 @@ func (s *session) failOver(ctx context.Context, err error) (after Moment, ok boo
 			return Moment{}, false
 		}
 	}
+	if after, err = s.hesitate(ctx, run.TrackVideo, fail); err != nil {
+		return Moment{}, false
+	}
 	estimate := s.ladder.estimate
 	if s.gauge != nil {
 		if kbps, known := s.gauge.kbps(); known {
 			estimate = kbps
 		}
 	}
-	if !s.ladder.giveUp(f, estimate) {
-		return Moment{}, false
+	return after, s.ladder.giveUp(f, estimate)
+}
+
+// hesitate waits as the model does before it gives up what has failed for good;
+// from then on it has failed. The error is that of ctx.
+func (s *session) hesitate(ctx context.Context, track string, fail *failure) (after Moment, err error) {
+	if f := s.model.Failover; f != nil && f.Delay > 0 {
+		fail.at, err = s.wait(ctx, run.WaitRetry, track, fail.at, fuzz(f.Delay, f.Fuzz, s.chance))
 	}
-	after = fail.at
-	if f.Delay > 0 {
-		if after, err = s.wait(ctx, run.WaitRetry, run.TrackVideo, after, fuzz(f.Delay, f.Fuzz, s.chance)); err != nil {
-			fail.at = after
-			return Moment{}, false
-		}
-	}
-	return after, true
+	return fail.at, err
 }
 
 // giveUp marks the rendition that is played as failed, and takes the next. It is

@@ -81,6 +81,9 @@ type Model struct {
 	// Join: media is asked for only when what is needed to find it, playlists or
 	// indexes, is there of both tracks.
 	Join bool
+	// AudioJoins: media of audio is asked for only when the video's playlist is
+	// there.
+	AudioJoins bool
 	// IndexAll: of DASH with an index in the resource it reads that of every
 	// representation of a track before it asks for media.
 	IndexAll bool
@@ -204,8 +207,8 @@ func (c Cost) of(bytes int64) time.Duration {
 	return c.Base + time.Duration(float64(c.PerMB)*float64(bytes)/1e6)
 }
 
-// Tick is a timer of the player that starts with the video playlist's request:
-// the frame shows Offset after the first beat that comes After or more later
+// Tick is a timer of the player that starts when a video playlist is asked for
+// first. A frame that waits for it shows Offset after the first beat that comes After or more later
 // than the last byte of the video. App parameter: render_ms, in place of Offset.
 type Tick struct {
 	Period, Offset, After time.Duration
@@ -251,6 +254,7 @@ type Policy struct {
 	Together     bool // failed tries count for all requests whose policy says so, of all tracks
 	Retry4xx     bool // whether a 4xx is worth another try
 	RetryBroken  bool // whether a broken connection is
+	Beat         bool // another try after a delay waits for the next beat of the model's Tick
 	// Alone: where there is no other rendition to go to, every failure is worth
 	// another try.
 	Alone bool
@@ -266,7 +270,8 @@ type Failover struct {
 	// where there is another rendition; nil: whatever failed, once its tries are
 	// over.
 	Statuses []int64
-	// Delay and Fuzz are as in [Policy], before the next rendition.
+	// Delay and Fuzz are as in [Policy], before the next rendition, or before the
+	// failure counts where there is none, as there is none of audio.
 	Delay time.Duration
 	Fuzz  float64
 	// Playlists: a rendition whose playlist fails is left too, not only one

@@ -140,7 +140,6 @@ type presentation struct {
 	silence    error // what audio failed of
 	standstill bool  // the start went on after the first frame, to see whether the playlist moves
 
-	tickFrom time.Time      // when the video playlist was asked for; zero where there is none
 	age      *time.Duration // of the live manifest's end, by the server's clock; nil when not known
 	behind   *time.Duration // from the first frame to the live edge, as it was at edgeAt; nil when not live
 	edgeAt   time.Time
@@ -331,15 +330,9 @@ func (s *session) firstFrame(p *presentation) (Moment, bool) {
 		if _, set := s.cfg.App.Set[paramRender]; !set {
 			work = t.Offset
 		}
-		work += t.next(p.tickFrom, picture.At).Sub(picture.At)
+		work += t.next(s.tickFrom, picture.At).Sub(picture.At)
 	}
 	return s.render(picture.Later(sound), work), true
-}
-
-// next is the beat at which a frame shows whose last byte came at at.
-func (t *Tick) next(from, at time.Time) time.Time {
-	beats := (at.Add(t.After).Sub(from) + t.Period - 1) / t.Period
-	return from.Add(beats * t.Period)
 }
 
 // render keeps the player's own work before the picture as a step.

@@ -123,6 +123,7 @@ func behaviours() string {
 		{"measures, and may change before the first picture", func(m *Model) string { return yes(m.Meter != nil) }},
 		{"goes to another rendition after a failure", func(m *Model) string { return yes(m.Failover != nil) }},
 		{"first listed playlist first", func(m *Model) string { return yes(m.PrimaryFirst) }},
+		{"audio's media after the video's playlist too", func(m *Model) string { return yes(m.AudioJoins) }},
 		{"media after both playlists or indexes", func(m *Model) string { return yes(m.Join) }},
 		{"media after its init segment", func(m *Model) string { return yes(m.InitFirst) }},
 		{"key", func(m *Model) string { return []string{"beside", "first", "last"}[m.Key] }},
@@ -268,7 +269,11 @@ func policyText(p Policy) string {
 		if p.Alone {
 			text += " (alone: any)"
 		}
-		parts = append(parts, text+": after "+strings.Join(delays, ", "))
+		text += ": after " + strings.Join(delays, ", ")
+		if p.Beat {
+			text += " and at a beat"
+		}
+		parts = append(parts, text)
 	}
 	if p.Fuzz > 0 {
 		parts = append(parts, fmt.Sprintf("±%v %%", 100*p.Fuzz))

@@ -56,10 +56,11 @@ type session struct {
 
 	most int // nodes there may be while it plays on; 0: it has not started
 
-	mu     sync.Mutex
-	nodes  []*node
-	failed int  // tries of the requests whose failures the model counts together
-	stream byte // of CMCD: v on demand, l live; 0 before it is known
+	mu       sync.Mutex
+	nodes    []*node
+	tickFrom time.Time // when the model's Tick began; zero before that
+	failed   int       // tries of the requests whose failures the model counts together
+	stream   byte      // of CMCD: v on demand, l live; 0 before it is known
 
 	preflights map[string]time.Time // by address, until when the answer holds
 	dice       *rand.Rand           // nil before the first throw
@@ -152,6 +153,9 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 		}
 		if !again && p.Alone && !fail.timedOut && network(fail.typ) && before < p.ErrorRetries && s.alone(a.track) {
 			delay, again = p.delay(before), true
+		}
+		if p.Beat && delay > 0 {
+			delay = s.toBeat(fail.at.At, delay)
 		}
 		if !again {
 			return answer{}, err

@@ -220,6 +220,10 @@ func (s *session) playAudio(ctx context.Context, p *presentation, t *title, both
 		f.thinkInit, f.thinkMedia = s.think.LiveAudio, s.think.LiveAudio
 	}
 	if err := s.load(ctx, &p.audio, f.parts, f.at); err != nil {
+		var fail *failure
+		if errors.As(err, &fail) && network(fail.typ) {
+			_, _ = s.hesitate(ctx, run.TrackAudio, fail) // it has failed in either case
+		}
 		return err
 	}
 	there()
@@ -235,7 +239,7 @@ func (s *session) playAudio(ctx context.Context, p *presentation, t *title, both
 func (s *session) findAudio(ctx context.Context, t *title, both *pair) (found, error) {
 	defer close(both.audio)
 	f, err := t.find(ctx, run.TrackAudio, 0, t.at, false)
-	if err != nil || !s.model.Join {
+	if err != nil || !s.model.Join && !s.model.AudioJoins {
 		return f, err
 	}
 	both.audio <- f
