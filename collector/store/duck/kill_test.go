@@ -66,7 +66,7 @@ func TestKill(t *testing.T) {
 	var acked []string
 	var position int64
 	for range 6 {
-		ids, last := killed(t, dir, 3+rng.IntN(20), time.Duration(rng.IntN(20))*time.Millisecond)
+		ids, last := killed(t, dir, 3+rng.IntN(10), time.Duration(rng.IntN(20))*time.Millisecond)
 		acked = append(acked, ids...)
 		position = max(position, last)
 		s := open(t, duck.Config{Dir: dir})

@@ -169,7 +169,7 @@ func Rounds(seed uint64, n int, end time.Time) []*run.Run {
 // paired compares what is measured of pairs.
 func paired(t *testing.T, open Open) {
 	s, _ := open(t)
-	runs := Rounds(21, 50, noon)
+	runs := Rounds(21, 30, noon)
 	appended(t, s, runs, store.Location{})
 	t.Run("computed by hand", func(t *testing.T) { byHand(t, open) })
 	t.Run("what belongs to the dimension may differ", func(t *testing.T) { unlike(t, open) })
@@ -179,7 +179,7 @@ func paired(t *testing.T, open Open) {
 		r := request(t, query.Dimensions(), measures)
 		r.PairBy = rapid.SampledFrom(dims).Draw(t, "pair by")
 		r.GroupBy = append(r.GroupBy, r.PairBy)
-		r.From = query.Ago(time.Duration(rapid.IntRange(1, 60).Draw(t, "minutes")) * time.Minute)
+		r.From = query.Ago(time.Duration(rapid.IntRange(1, 40).Draw(t, "minutes")) * time.Minute)
 		if rapid.Bool().Draw(t, "unfiltered") {
 			r.Where, r.GroupBy, r.OrderBy = nil, []string{r.PairBy}, nil
 		}

@@ -22,26 +22,36 @@ import (
 // it holds. It is closed when the test ends.
 type Open func(t *testing.T) (s store.Store, reopen func() store.Store)
 
-// Run runs the suite.
+// Run runs the suite, each part with a store of its own beside the others.
 func Run(t *testing.T, open Open) {
-	t.Run("round trip", func(t *testing.T) { roundTrip(t, open) })
-	t.Run("a run sent twice counts once", func(t *testing.T) { twice(t, open) })
-	t.Run("position and orphans", func(t *testing.T) { position(t, open) })
-	t.Run("invalid runs store nothing", func(t *testing.T) { invalid(t, open) })
-	t.Run("nothing stored", func(t *testing.T) { nothing(t, open) })
-	t.Run("queries", func(t *testing.T) { queries(t, open) })
-	t.Run("coverage", func(t *testing.T) { coverage(t, open) })
-	t.Run("exemplars", func(t *testing.T) { exemplars(t, open) })
-	t.Run("last seen and certificates", func(t *testing.T) { ends(t, open) })
-	t.Run("levels", func(t *testing.T) { levels(t, open) })
-	t.Run("pairs", func(t *testing.T) { paired(t, open) })
-	t.Run("only the fleet unless asked", func(t *testing.T) { sources(t, open) })
-	t.Run("limit", func(t *testing.T) { limits(t, open) })
-	t.Run("values", func(t *testing.T) { values(t, open) })
-	t.Run("retention", func(t *testing.T) { retention(t, open) })
-	t.Run("cancelled", func(t *testing.T) { cancelled(t, open) })
-	t.Run("closed", func(t *testing.T) { closed(t, open) })
-	t.Run("reads beside writes", func(t *testing.T) { concurrent(t, open) })
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, Open)
+	}{
+		{"round trip", roundTrip},
+		{"a run sent twice counts once", twice},
+		{"position and orphans", position},
+		{"invalid runs store nothing", invalid},
+		{"nothing stored", nothing},
+		{"queries", queries},
+		{"coverage", coverage},
+		{"exemplars", exemplars},
+		{"last seen and certificates", ends},
+		{"levels", levels},
+		{"pairs", paired},
+		{"only the fleet unless asked", sources},
+		{"limit", limits},
+		{"values", values},
+		{"retention", retention},
+		{"cancelled", cancelled},
+		{"closed", closed},
+		{"reads beside writes", concurrent},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			part.test(t, open)
+		})
+	}
 }
 
 // noon is a day's middle, from which the runs of these tests are made.
@@ -62,7 +72,7 @@ func appended(t *testing.T, s store.Store, runs []*run.Run, next store.Location)
 
 func roundTrip(t *testing.T, open Open) {
 	s, reopen := open(t)
-	runs := Runs(1, 200, noon, 30*time.Hour)
+	runs := Runs(1, 80, noon, 30*time.Hour)
 	appended(t, s, runs, store.Location{})
 	for range 2 {
 		for i, want := range runs {
