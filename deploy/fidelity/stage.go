@@ -69,7 +69,7 @@ type act struct {
 	fault  *fault // nil: none
 
 	mu       sync.Mutex
-	tries    map[string]int
+	tries    map[string]int // by path
 	requests []*request
 }
 
@@ -143,8 +143,8 @@ func (a *act) note(name string, r *http.Request) (*request, effect) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.requests = append(a.requests, note)
-	a.tries[note.name()]++
-	if a.fault == nil || !a.fault.hits(resourceAt(name)) || !a.fault.always && a.tries[note.name()] > 1 {
+	a.tries[name]++
+	if a.fault == nil || !a.fault.hits(resourceAt(name)) || !a.fault.always && a.tries[name] > 1 {
 		return note, effect{}
 	}
 	return note, a.fault.effect
