@@ -95,7 +95,7 @@ func Probe(ctx context.Context, spec Spec) run.Run {
 // press is Probe on a stage, with what is secret still in the run. The error is
 // one that was found before. The result is nil where play was not pressed.
 func press(ctx context.Context, spec Spec, on stage, secrets *redact.Redactor, err error) (run.Run, *player.Result) {
-	r := begin(spec)
+	r := begin(spec, on)
 	timeout := orDefault(spec.Target.Timeout, run.DefaultTimeout)
 	var model *player.Model
 	if err == nil {
@@ -139,11 +139,11 @@ func press(ctx context.Context, spec Spec, on stage, secrets *redact.Redactor, e
 }
 
 // begin is the run before anything is asked for.
-func begin(spec Spec) run.Run {
-	now := time.Now()
+func begin(spec Spec, on stage) run.Run {
+	now, runID := on.start()
 	id, target := spec.Identity, spec.Target
 	r := run.Run{
-		RunID: run.NewID(now), StartedAt: now,
+		RunID: runID, StartedAt: now,
 		Source: orDefault(id.Source, run.SourceAdhoc),
 		Agent:  id.Agent, AgentVersion: id.AgentVersion, Region: id.Region,
 		Round: id.Round, PlanRevision: id.PlanRevision, ControlOK: id.ControlOK,

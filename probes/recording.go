@@ -109,11 +109,20 @@ func (rec *Recording) Bundle() (*bundle.Bundle, error) {
 }
 
 // learn makes what is secret in the addresses that were asked for known, so
-// that it is found in manifests and media where no name gives it away.
+// that it is found in manifests and media where no name gives it away. Tokens
+// such as hdnts hold parameters themselves.
 func (rec *Recording) learn() {
 	for _, take := range rec.tape.Takes() {
 		if u, err := url.Parse(take.Request.URL); err == nil {
-			keepParameters(rec.secrets, u.Query())
+			query := u.Query()
+			keepParameters(rec.secrets, query)
+			for _, values := range query {
+				for _, v := range values {
+					if inner, err := url.ParseQuery(strings.ReplaceAll(v, "~", "&")); err == nil && strings.Contains(v, "=") {
+						keepParameters(rec.secrets, inner)
+					}
+				}
+			}
 		}
 		keepSecrets(rec.secrets, take.Request.Header)
 	}
@@ -136,9 +145,8 @@ func (rec *Recording) body(take *tape.Take, step run.StepName, sealed *player.Se
 	default:
 		keep := int64(len(take.Head))
 		if media := step == run.StepSegment || step == run.StepPart; media && (sealed == nil || !sealed.GCM) {
-			keep = leastKept
 			if k := rec.result.Keyframe; k != nil {
-				keep = max(keep, take.Until(*k))
+				keep = max(leastKept, take.Until(*k))
 			}
 		}
 		b.Data, b.Tail = take.Ends(keep)

@@ -35,9 +35,7 @@ type Replayed struct {
 
 // Replay plays a bundle's run again, without a network: the same player before
 // the same answers at the same times, as the machine's clock was then. It takes
-// the time that the player's own work takes: waiting is leapt over. What is
-// measured is so without what the machine took between two requests, which is
-// no part of the recording.
+// the time that the player's own work takes: waiting is leapt over.
 //
 // When ctx is cancelled the run is of type internal and is not worth keeping.
 func Replay(ctx context.Context, b *bundle.Bundle) Replayed {

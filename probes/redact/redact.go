@@ -130,7 +130,7 @@ func withoutUsers(text string) string {
 		at := -1
 		for i = from; i < len(text) && strings.IndexByte("/?#&"+stops, text[i]) < 0; {
 			c, n := char(text, i)
-			if n == 3 && nested && strings.IndexByte("/?#&", c) >= 0 {
+			if n >= 3 && nested && strings.IndexByte("/?#&", c) >= 0 {
 				break
 			}
 			if c == '@' && (n == 1 || nested) {
@@ -157,7 +157,7 @@ func authority(text string, i int) (from int, nested bool) {
 			return 0, false
 		}
 		i += n
-		nested = nested || n == 3
+		nested = nested || n >= 3
 	}
 	return i, nested
 }
@@ -213,7 +213,7 @@ func find(text string, from, to int) (v value, ok bool) {
 	if c != '=' && c != ':' || quoted && c != ':' || c == '=' && at != to {
 		return v, false
 	}
-	nested := n == 3 // an escaped =, so the URL is a value itself
+	nested := n >= 3 // an escaped =, so the URL is a value itself
 	p := plain(text[from:to])
 	line := lines[p] && c == ':' && n == 1
 	switch {
@@ -248,7 +248,7 @@ func valueEnd(text string, at int, stop string, nested bool) int {
 	end := at
 	for end < len(text) && strings.IndexByte(stop, text[end]) < 0 {
 		c, n := char(text, end)
-		if nested && n == 3 && (c == '&' || c == '#') {
+		if nested && n >= 3 && (c == '&' || c == '#') {
 			return end
 		}
 		end += n
@@ -267,22 +267,26 @@ func isName(c byte) bool {
 }
 
 // char is the character at i and its length: an escaped one (RFC 3986, 2.1) is
-// the one it stands for. At the end it is 0.
+// the one it stands for, also where its escape is escaped, at most maxEscapes
+// times. At the end it is 0.
 func char(text string, i int) (c byte, n int) {
 	if i >= len(text) {
 		return 0, 1
 	}
-	if text[i] != '%' {
-		return text[i], 1
-	}
-	if i+2 < len(text) {
-		hi, lo := hex(text[i+1]), hex(text[i+2])
-		if hi >= 0 && lo >= 0 {
-			return byte(hi<<4 | lo), 3
+	c, n = text[i], 1
+	for level := 0; c == '%' && level < maxEscapes && i+n+1 < len(text); level++ {
+		hi, lo := hex(text[i+n]), hex(text[i+n+1])
+		if hi < 0 || lo < 0 {
+			break
 		}
+		c, n = byte(hi<<4|lo), n+2
 	}
-	return '%', 1
+	return c, n
 }
+
+// maxEscapes is how often a character is escaped at most: a URL in a parameter
+// of a URL that is itself one.
+const maxEscapes = 4
 
 func hex(c byte) int {
 	switch {

@@ -21,6 +21,7 @@ func TestText(t *testing.T) {
 		{"escaped name", "http://a.example/m?%74oken=abc", "http://a.example/m?%74oken=REDACTED"},
 		{"slashes in a value", "http://a.example/m?token=ab/cd==&x=1", "http://a.example/m?token=REDACTED&x=1"},
 		{"nested URL", "http://a.example/m?u=http%3A%2F%2Fb%2F%3Ftoken%3Dabc%26x%3D1&y=2", "http://a.example/m?u=http%3A%2F%2Fb%2F%3Ftoken%3DREDACTED%26x%3D1&y=2"},
+		{"a URL nested twice", "http://a.example/m?CMCD=nor%3D%22b.ts%253Ftoken%253Dabc%2526x%253D1%22%2Cot%3Dv", "http://a.example/m?CMCD=nor%3D%22b.ts%253Ftoken%253DREDACTED%2526x%253D1%22%2Cot%3Dv"},
 		{"fragment", "http://a.example/m#access_token=abc&x=1", "http://a.example/m#access_token=REDACTED&x=1"},
 		{"user and password", "http://me:pa:ss@a.example:80/m@2x", "http://REDACTED@a.example:80/m@2x"},
 		{"user of a nested URL", "http://a/?u=http%3A%2F%2Fme%3Apass%40b.example%2F&x=@", "http://a/?u=http%3A%2F%2FREDACTED%40b.example%2F&x=@"},

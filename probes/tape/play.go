@@ -1,6 +1,7 @@
 package tape
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,13 +20,16 @@ import (
 // count as stalled, as in package fetch.
 const silence = time.Second
 
-// late is how much earlier a limit may end an exchange than it did when that was
-// recorded, to be the same failure still.
-const late = 250 * time.Millisecond
+// slack is what the machine may have taken at most of a recording's times, for
+// itself: a limit that ends an exchange by so much earlier than it did is the
+// same failure still, and a request that goes out by so much earlier waits until
+// the time at which it did.
+const slack = 250 * time.Millisecond
 
 // Player answers requests from a recording. It is safe for concurrent use.
 type Player struct {
 	clock clocks.Clock
+	start time.Time // press play
 	clean func(string) string
 
 	mu      sync.Mutex
@@ -39,11 +43,12 @@ type request struct {
 	offset, length int64
 }
 
-// NewPlayer plays exchanges by a clock. Requests of the same method, address and
+// NewPlayer plays exchanges by a clock, which shows the time at which play is
+// pressed. Requests of the same method, address and
 // range are answered in the order in which they were recorded. clean takes
 // secrets out of an address, as was done with the recording's.
 func NewPlayer(exchanges []bundle.Exchange, clock clocks.Clock, clean func(string) string) *Player {
-	p := &Player{clock: clock, clean: clean, left: map[request][]*bundle.Exchange{}}
+	p := &Player{clock: clock, start: clock.Now(), clean: clean, left: map[request][]*bundle.Exchange{}}
 	for i := range exchanges {
 		e := &exchanges[i]
 		r := request{method: e.Request.Method, url: p.plain(e.Request.URL)}
@@ -98,6 +103,12 @@ func (p *Player) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
 	}
 	start := p.clock.Now()
 	e := p.take(r)
+	if e != nil {
+		if then := p.start.Add(bundle.Duration(e.StartMs)); then.After(start) && then.Sub(start) <= slack {
+			_ = clocks.Sleep(ctx, p.clock, then) // that ctx has ended is seen below
+			start = p.clock.Now()
+		}
+	}
 	if e == nil {
 		what := r.method + " " + r.url
 		if r.offset != 0 || r.length != 0 {
@@ -215,7 +226,7 @@ func (s *showing) wait(ctx context.Context, t time.Time) bool {
 		return true
 	}
 	now := s.player.clock.Now()
-	asRecorded := s.x.Err != nil && s.x.Err.Type != "" && s.x.End.Sub(now) <= late
+	asRecorded := s.x.Err != nil && s.x.Err.Type != "" && s.x.End.Sub(now) <= slack
 	if !asRecorded {
 		s.x.Err = s.ended(ctx, now)
 	}
@@ -268,40 +279,54 @@ func upTo(t fetch.Timing, d time.Duration) fetch.Timing {
 	return t
 }
 
-// reader gives a body's bytes: what is not kept between beginning and end is
-// zeros, which the search for a keyframe has behind it by then.
+// reader gives a body's bytes. Those that are not kept, between beginning and
+// end, are no media: in MPEG-TS null packets, else zeros.
 type reader struct {
 	body *bundle.Body
 	pos  int64
 }
 
-var zeros [32 << 10]byte
+// nothing and nulls stand in for what is not kept: zeros, and packets of
+// MPEG-TS that are to be passed over (ISO/IEC 13818-1, 2.4.3.3: PID 0x1fff).
+var (
+	nothing = make([]byte, 170*packet)
+	nulls   = bytes.Repeat(append([]byte{0x47, 0x1f, 0xff, 0x10}, bytes.Repeat([]byte{0xff}, packet-4)...), 171)
+)
+
+const packet = 188
+
+// gap is at most n bytes that stand in for what is not kept at pos.
+func (r *reader) gap(n int64) []byte {
+	fill := nothing
+	if !r.body.Rekeyed && r.body.Data[0] == nulls[0] {
+		from := r.pos % packet
+		fill = nulls[from : int64(len(nothing))+from]
+	}
+	return fill[:min(n, int64(len(fill)))]
+}
 
 // next hands on the next n bytes; of a text, whose length may not be the one
 // received, the last piece is all that is left.
 func (r *reader) next(n int64, last bool, to func([]byte) error) error {
-	b := r.body
-	data := b.Data
-	if b.Text {
-		n = min(n, int64(len(data))-r.pos)
-		if last {
-			n = int64(len(data)) - r.pos
+	data := r.body.Data
+	if r.body.Text {
+		if left := int64(len(data)) - r.pos; last || n > left {
+			n = left
 		}
 		p := data[r.pos : r.pos+n]
 		r.pos += n
 		return to(p)
 	}
-	head, tail := data[:int64(len(data))-b.Tail], data[int64(len(data))-b.Tail:]
-	end := r.pos + n
+	head, end := int64(len(data))-r.body.Tail, r.pos+n
 	for r.pos < end {
 		var p []byte
-		switch gap := b.Size - b.Tail; {
-		case r.pos < int64(len(head)):
-			p = head[r.pos:]
-		case r.pos < gap:
-			p = zeros[:min(gap-r.pos, int64(len(zeros)))]
+		switch tail := r.body.Size - r.body.Tail; {
+		case r.pos < head:
+			p = data[r.pos:head]
+		case r.pos < tail:
+			p = r.gap(tail - r.pos)
 		default:
-			p = tail[r.pos-gap:]
+			p = data[head+r.pos-tail:]
 		}
 		p = p[:min(int64(len(p)), end-r.pos)]
 		r.pos += int64(len(p))
