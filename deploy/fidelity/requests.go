@@ -44,17 +44,31 @@ func (p play) asked() asked {
 	}
 	all := asked{}
 	for _, r := range p.Requests {
-		if r.At > p.Needed {
+		name, ok := r.tried()
+		if !ok || r.At > p.Needed {
 			continue
 		}
-		t, again := all[r.name()]
+		t, again := all[name]
 		if !again {
 			t.first = r.At
 		}
 		t.n++
-		all[r.name()] = t
+		all[name] = t
 	}
 	return all
+}
+
+// tried is what a player has asked for by this request. Chromium keeps what came of
+// an answer that was cut off: when the player asks for it again it asks for the
+// next byte, to see whether it is still the same, and then for the rest. That is
+// one try, and ok is false for the first of the two.
+func (r request) tried() (name string, ok bool) {
+	from, to, part := strings.Cut(strings.TrimPrefix(r.Range, "bytes="), "-")
+	if !part || resourceAt(r.Path).kind == rangeKind {
+		return r.name(), true
+	}
+	r.Range = ""
+	return r.name(), from != to
 }
 
 // apartMs is how far apart two requests must be in every play, for their order to

@@ -134,6 +134,19 @@ func TestProbed(t *testing.T) {
 	}
 }
 
+// What the browser's cache asks for to complete an answer is one try.
+func TestTried(t *testing.T) {
+	p := play{Needed: 100, Requests: []request{
+		{Path: "cmaf/v360/0.m4s", At: 1, End: cut}, {Path: "cmaf/v360/0.m4s", Range: "bytes=50000-50000", At: 2}, {Path: "cmaf/v360/0.m4s", Range: "bytes=50000-381163", At: 3},
+		{Path: "range/v360/media.mp4", Range: "bytes=0-838", At: 4}, {Path: "range/v360/media.mp4", Range: "bytes=839-9999", At: 5},
+		{Path: "aes/key.bin", Method: "OPTIONS", At: 6},
+	}}
+	want := asked{"cmaf/v360/0.m4s": {2, 1}, "range/v360/media.mp4 0-838": {1, 4}, "range/v360/media.mp4 839-9999": {1, 5}, "OPTIONS aes/key.bin": {1, 6}}
+	if got := p.asked(); !cmp.Equal(want, got, cmp.AllowUnexported(tries{})) {
+		t.Error(cmp.Diff(want, got, cmp.AllowUnexported(tries{})))
+	}
+}
+
 func TestUnlike(t *testing.T) {
 	// Requests by name, each 20 ms after the one before; after "/" what comes too late to count.
 	a := func(text string) asked {
