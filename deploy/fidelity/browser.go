@@ -34,7 +34,7 @@ func pages(modules string) http.Handler {
 		for _, p := range players {
 			if p.name == r.FormValue("player") {
 				w.Header().Set("Content-Type", "text/html; charset=utf-8")
-				_ = page.Execute(w, map[string]any{"Player": p.name, "URL": r.FormValue("url"), "Base": r.FormValue("base"), "Script": template.URL(p.module + "/" + p.script)}) // the browser is gone
+				_ = page.Execute(w, map[string]any{"Player": p.name, "URL": r.FormValue("url"), "Base": r.FormValue("base"), "Module": p.global, "Script": template.URL(p.module + "/" + p.script)}) // the browser is gone
 				return
 			}
 		}

@@ -204,6 +204,7 @@ func TestReport(t *testing.T) {
 	dir := t.TempDir()
 	plays := measured(cell{Player: "hlsjs", Stream: "ts", way: way{40, 10}}, []float64{1000, 1010, 990}, []int{360}, []float64{980, 990, 985})
 	plays = append(plays, measured(cell{Player: "shaka", Stream: "ts", way: way{40, 10}}, []float64{700, 3500}, []int{360, 720}, []float64{3400})...)
+	plays = append(plays, measured(cell{Player: "hlsjs", Stream: "aes", way: way{40, 3}}, []float64{1000}, []int{360}, []float64{1080})...)
 	for i := range plays {
 		plays[i].Load = 1e6
 	}
@@ -213,9 +214,11 @@ func TestReport(t *testing.T) {
 	}
 	table := read(t, filepath.Join(dir, "table.md"))
 	for _, want := range []string{
-		"9 plays, 0 of them failed; 1 of 2 cells have 3 runs",
+		"11 plays, 0 of them failed; 1 of 3 cells have 3 runs",
 		"**The machine was busy",
-		"| hlsjs@1.7.4 | 1 | 0.985 | 100 % | 0.98, hlsjs/ts 40/10 |  | no |",
+		"| hlsjs@1.7.4 | 2 | 1.032 | 100 % | 1.08, hlsjs/aes 40/3 |  | no |",
+		"| hlsjs@1.7.4, lines not fitted | 1 | 1.080 | 100 % | 1.08, hlsjs/aes 40/3 |  | no |",
+		"| hlsjs | TS | +15 | -80 |\n",
 		"| shaka@5.2.12 | 0 |",
 		"| shaka/ts 40/10 | 2100 (700 to 3500), 2 ×, 360p 720p | 3400 (3400 to 3400), 1 ×, 360p |\n",
 		"| hlsjs/ts 40/10 | 1000 (990 to 1010), 3 ×, 360p | 985 (980 to 990), 3 ×, 360p | 0.985 |",
@@ -241,7 +244,7 @@ func TestReport(t *testing.T) {
 			circles++
 		}
 	}
-	if circles != len(players)+2 {
+	if circles != len(players)+3 {
 		t.Errorf("%d circles", circles)
 	}
 	if err := writeReport(dir, nil, rounds{3, 3}, &head); !errors.Is(err, errNothing) {

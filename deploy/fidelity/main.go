@@ -135,7 +135,7 @@ func (c *command) setup(ctx context.Context) (*setup, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.of[p.name] = fmt.Sprintf("%s %s, %s", p.module, version, trim(browser))
+		s.of[p.name] = fmt.Sprintf("%s %s (%s), %s", p.module, version, filepath.Base(p.script), trim(browser))
 	}
 	for _, path := range []struct {
 		to   *string

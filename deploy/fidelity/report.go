@@ -37,6 +37,7 @@ func writeReport(dir string, all []play, wanted rounds, w io.Writer) error {
 	if _, err := w.Write(text.Bytes()); err != nil {
 		return err
 	}
+	constants(&text, cells)
 	apart(&text, cells)
 	every(&text, cells)
 	everyFault(&text, broken)
@@ -95,23 +96,56 @@ func head(w io.Writer, plays []play, cells []comparison, wanted int) {
 	}
 	fmt.Fprint(w, "| player | cells | median probe/player | within 10 % | worst cell | rank correlation | within the limits |\n|---|---|---|---|---|---|---|\n")
 	for _, p := range players {
-		v := judge(p.name, slices.DeleteFunc(slices.Clone(cells), func(c comparison) bool { return c.Player != p.name }))
-		if v.cells == 0 {
-			fmt.Fprintf(w, "| %s@%s | 0 | | | | | no |\n", p.name, p.version)
-			continue
-		}
-		rank, holds := "", "no"
-		if !math.IsNaN(v.rank) {
-			rank = fmt.Sprintf("%.3f", v.rank)
-		}
-		if v.holds() {
-			holds = "yes"
-		}
-		fmt.Fprintf(w, "| %s@%s | %d | %.3f | %.0f %% | %.2f, %s | %s | %s |\n",
-			p.name, p.version, v.cells, v.median, 100*v.within, v.worst.ratio(), v.worst.cell, rank, holds)
+		name := p.name + "@" + p.version
+		mine := slices.DeleteFunc(slices.Clone(cells), func(c comparison) bool { return c.Player != p.name })
+		verdictRow(w, name, judge(p.name, mine))
+		verdictRow(w, name+", lines not fitted", judge(p.name, slices.DeleteFunc(mine, func(c comparison) bool { return c.fitted() })))
 	}
 	fmt.Fprintf(w, "\nA cell's ratio is that of the medians. Limits: median %.2f to %.2f, %.0f %% of the cells within 10 %%, none outside %.2f to %.2f, rank correlation %.2f.\n\n",
 		medianLow, medianHigh, 100*nearShare, worstLow, worstHigh, leastRank)
+}
+
+// verdictRow is a line of the table of verdicts.
+func verdictRow(w io.Writer, name string, v verdict) {
+	if v.cells == 0 {
+		fmt.Fprintf(w, "| %s | 0 | | | | | no |\n", name)
+		return
+	}
+	rank, holds := "", "no"
+	if !math.IsNaN(v.rank) {
+		rank = fmt.Sprintf("%.3f", v.rank)
+	}
+	if v.holds() {
+		holds = "yes"
+	}
+	fmt.Fprintf(w, "| %s | %d | %.3f | %.0f %% | %.2f, %s | %s | %s |\n",
+		name, v.cells, v.median, 100*v.within, v.worst.ratio(), v.worst.cell, rank, holds)
+}
+
+// constants says how much of each player's time is not in its model, by the
+// container of its streams, over the lines that the models' constants are fitted
+// on. It is the machine's and the browser's as much as the player's.
+func constants(w io.Writer, cells []comparison) {
+	fmt.Fprint(w, "## What remains\n\nMedian of the player's time less the probe's, in ms, over the fitted lines and over the others. A model's constant from the last byte to the picture would be right if it were larger by so much.\n\n| player | container | fitted lines | other lines |\n|---|---|---|---|\n")
+	for _, p := range players {
+		for _, kind := range []string{"TS", "fMP4"} {
+			var fitted, others []float64
+			for _, c := range cells {
+				if c.Player != p.name || c.container() != kind || !c.counts() || !slices.Equal(c.real.heights, c.probe.heights) {
+					continue
+				}
+				if c.fitted() {
+					fitted = append(fitted, c.real.median-c.probe.median)
+				} else {
+					others = append(others, c.real.median-c.probe.median)
+				}
+			}
+			if len(fitted) > 0 && len(others) > 0 {
+				fmt.Fprintf(w, "| %s | %s | %+.0f | %+.0f |\n", p.name, kind, median(fitted), median(others))
+			}
+		}
+	}
+	fmt.Fprint(w, "\n")
 }
 
 // apart lists the cells that do not count.
