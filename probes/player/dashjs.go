@@ -62,8 +62,8 @@ var dashjs = &Model{
 
 	WholeSegment: true,
 	FrameAudio:   AudioInit,
-	RenderTS:     Cost{Base: 5 * time.Millisecond},
-	RenderFMP4:   Cost{Base: 5 * time.Millisecond},
+	RenderTS:     Cost{Base: 20 * time.Millisecond},
+	RenderFMP4:   Cost{Base: 20 * time.Millisecond},
 
 	// stallThreshold in BufferController; the throughput is that from the first byte
 	// on, its weight weightDownloadTimeMultiplicationFactor (ThroughputModel).

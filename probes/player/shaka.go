@@ -90,8 +90,8 @@ var shaka = &Model{
 
 	WholeSegment: true,
 	FrameAudio:   AudioInit,
-	RenderTS:     Cost{Base: 22 * time.Millisecond, PerMB: 28 * time.Millisecond},
-	RenderFMP4:   Cost{Base: time.Millisecond, PerMB: 19 * time.Millisecond},
+	RenderTS:     Cost{Base: 75 * time.Millisecond, PerMB: 28 * time.Millisecond},
+	RenderFMP4:   Cost{Base: 15 * time.Millisecond, PerMB: 19 * time.Millisecond},
 
 	// bufferingGoal; with a rebufferingGoal of 0 the media element alone says when
 	// it stops (updateBufferingSettings_ in player.js). Audio is no more than
