@@ -14,8 +14,8 @@ func (b *Bundle) check() error {
 	if len(b.Exchanges) > MaxExchanges {
 		return fmt.Errorf("%w: %d exchanges, more than %d", ErrInvalid, len(b.Exchanges), MaxExchanges)
 	}
-	if t := &b.Probe.Target; !isTime(t.ThresholdMs) || !isTime(t.TimeoutMs) || t.IntervalMs < 0 || t.IntervalMs > 400*maxMs {
-		return fmt.Errorf("%w: a target's times of %v, %v and %v ms", ErrInvalid, t.ThresholdMs, t.TimeoutMs, t.IntervalMs)
+	if t := &b.Probe.Target; !isTime(t.ThresholdMs) || !isTime(t.TimeoutMs) || !isTime(t.PlayMs) || t.IntervalMs < 0 || t.IntervalMs > 400*maxMs {
+		return fmt.Errorf("%w: a target's times of %v, %v, %v and %v ms", ErrInvalid, t.ThresholdMs, t.TimeoutMs, t.PlayMs, t.IntervalMs)
 	}
 	seen := map[string]bool{}
 	content := int64(0)

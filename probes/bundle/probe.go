@@ -22,6 +22,7 @@ type Target struct {
 	ThresholdMs float64           `json:"threshold_ms,omitempty"`
 	TimeoutMs   float64           `json:"timeout_ms,omitempty"`
 	IntervalMs  float64           `json:"interval_ms,omitempty"`
+	PlayMs      float64           `json:"play_ms,omitempty"`
 	Connection  string            `json:"connection,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	PlaybackAPI *PlaybackAPI      `json:"playback_api,omitempty"`
@@ -84,7 +85,7 @@ func ProbeOf(t run.Target, c run.CDN, a run.App, n Network) Probe {
 		Format: Version,
 		Target: Target{
 			Name: t.Name, URL: t.URL, ThresholdMs: ms(t.Threshold), TimeoutMs: ms(t.Timeout), IntervalMs: ms(t.Interval),
-			Connection: t.Connection, Labels: t.Labels, Redact: t.Redact,
+			PlayMs: ms(t.Play), Connection: t.Connection, Labels: t.Labels, Redact: t.Redact,
 		},
 		CDN: CDN{Name: c.Name, Host: c.Host, ConnectTo: c.ConnectTo, Hosts: c.Hosts},
 		App: App{
@@ -107,7 +108,7 @@ func (p *Probe) Spec() (run.Target, run.CDN, run.App) {
 	t, c, a := &p.Target, &p.CDN, &p.App
 	target := run.Target{
 		Name: t.Name, URL: t.URL, Threshold: Duration(t.ThresholdMs), Timeout: Duration(t.TimeoutMs), Interval: Duration(t.IntervalMs),
-		Connection: t.Connection, Labels: t.Labels, Redact: t.Redact,
+		Play: Duration(t.PlayMs), Connection: t.Connection, Labels: t.Labels, Redact: t.Redact,
 	}
 	if api := t.PlaybackAPI; api != nil {
 		target.PlaybackAPI = &run.PlaybackAPI{

@@ -77,7 +77,10 @@ func Read(r io.ReaderAt, size int64) (*Bundle, error) {
 	if len(files) > 0 {
 		return nil, fmt.Errorf("%w: %d bodies of no exchange", ErrInvalid, len(files))
 	}
-	return b, b.check()
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // unpack reads all files.
@@ -91,10 +94,10 @@ func unpack(z *zip.Reader) (map[string][]byte, error) {
 		_, twice := files[f.Name]
 		limit := int64(maxPart)
 		switch isBody := bodyName.MatchString(f.Name); {
+		case twice, !f.Mode().IsRegular(), !isBody && f.Name != runFile && f.Name != probeFile && f.Name != exchangesFile:
+			return nil, fmt.Errorf("%w: file %q", ErrInvalid, f.Name)
 		case isBody:
 			limit = MaxBody
-		case f.Name != runFile && f.Name != probeFile && f.Name != exchangesFile, twice, !f.Mode().IsRegular():
-			return nil, fmt.Errorf("%w: file %q", ErrInvalid, f.Name)
 		}
 		limit = min(limit, left)
 		data, err := readFile(f, limit)

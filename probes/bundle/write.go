@@ -43,17 +43,19 @@ func (b *Bundle) Write(w io.Writer) error {
 	return nil
 }
 
-// writeExchanges writes one exchange a line.
 func (b *Bundle) writeExchanges(z *writer) error {
-	return write(z, exchangesFile, func(w io.Writer) error {
-		lines := json.NewEncoder(w)
-		for i := range b.Exchanges {
-			if err := lines.Encode(&b.Exchanges[i]); err != nil {
-				return err
-			}
+	return write(z, exchangesFile, b.lines)
+}
+
+// lines are the exchanges as JSON, one a line.
+func (b *Bundle) lines(w io.Writer) error {
+	lines := json.NewEncoder(w)
+	for i := range b.Exchanges {
+		if err := lines.Encode(&b.Exchanges[i]); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // writeJSON writes a file for people to read too.
