@@ -27,6 +27,7 @@ var networks = func() map[int64]system {
 		209242: {cdn: "cloudflare", anycast: true},
 		54113:  {cdn: "fastly", anycast: true},
 		199524: {cdn: "gcore", anycast: true},
+		20253:  {cdn: "qwilt"},
 		14907:  {cdn: "wikimedia"},
 
 		15169:  {cdn: "google", anycast: true, shared: true},

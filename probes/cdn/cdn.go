@@ -49,17 +49,16 @@ type rule struct {
 	city func(pop string) string
 	// cache is the cache status at the edge; empty when it does not show.
 	cache func(h header) string
-	// wrote tells whether the CDN, which always writes X-Cache behind those of
-	// other layers, writes it like this, which is lower case.
-	wrote func(last string) bool
+	// wrote and passed tell whether the CDN, which always writes X-Cache or Via
+	// behind those of other layers, writes it like this, which is lower case.
+	wrote, passed func(last string) bool
 }
 
-// Identify tells who sent an answer with these headers, whose names are as
-// net/http writes them. The chain is the names that DNS led to the address that
+// Identify tells who sent an answer with these headers. The chain is the names that DNS led to the address that
 // was asked: the host's own, then its CNAMEs; none where they are not known, or
 // where another address was asked than theirs.
 func Identify(from http.Header, chain ...string) Identity {
-	h := header{from}
+	h := header{canonical(from)}
 	shown := shown(h)
 	named := cdnOfNames(chain)
 	switch at := slices.IndexFunc(shown, func(r *rule) bool { return r.name == named }); {
@@ -88,19 +87,22 @@ func shown(h header) (all []*rule) {
 	return all
 }
 
-// nearest is the first of the rules, unless it and another write X-Cache, where
-// the last word is not the first's but the other's.
+// nearest is the first of the rules, unless the last word of X-Cache, or else of
+// Via, is of another that writes it, and not the first's, which writes it too.
 func nearest(h header, shown []*rule) *rule {
-	last := strings.ToLower(h.last("X-Cache"))
-	if last == "" || shown[0].wrote == nil || shown[0].wrote(last) {
-		return shown[0]
-	}
+	cache, via := strings.ToLower(h.last("X-Cache")), strings.ToLower(h.last("Via"))
+	best := shown[0]
 	for _, r := range shown[1:] {
-		if r.wrote != nil && r.wrote(last) {
-			return r
+		switch {
+		case cache != "" && best.wrote != nil && r.wrote != nil && best.wrote(cache) != r.wrote(cache):
+			if r.wrote(cache) {
+				best = r
+			}
+		case via != "" && best.passed != nil && r.passed != nil && r.passed(via) && !best.passed(via):
+			best = r
 		}
 	}
-	return shown[0]
+	return best
 }
 
 // unnamed reads what answers of no CDN that is known often say.
@@ -125,10 +127,15 @@ func (r *rule) read(h header) Identity {
 			id.POPCity = cityNamed(id.POPCountry, r.city(id.POP))
 		}
 	}
+	status := ""
 	if r.cache != nil {
-		if status := r.cache(h); status != "" {
-			id.Cache = status
-		}
+		status = r.cache(h)
+	}
+	if last := h.last("Cache-Status"); status == "" && last != "" && maker(last) == r.name {
+		status = cacheStatus(h)
+	}
+	if status != "" {
+		id.Cache = status
 	}
 	return id
 }

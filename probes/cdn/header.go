@@ -1,6 +1,7 @@
 package cdn
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,7 +24,9 @@ var kept = names(
 	"X-Fastly-Request-Id", "Fastly-Debug-Path", "X-Timer", "Cdn-Cache", "Cdn-Pullzone", "Cdn-Edgestorageid", "X-77-Cache", "X-77-Pop", "X-77-Nzt", "X-Edge-Ip", "X-Id", "X-Id-Fe",
 	"X-Cached-Since", "Cache", "X-Azion-Edge-Location", "X-Gocache-Cachestatus", "X-Vercel-Cache", "X-Vercel-Id", "X-Nf-Request-Id",
 	"Eagleid", "Ali-Swift-Global-Savetime", "X-Swift-Cachetime", "X-Site-Cache-Status", "X-Nws-Log-Uuid", "Eo-Log-Uuid", "Eo-Cache-Status", "X-Via",
-	"X-Ws-Request-Id", "X-Ser", "X-Cdn-Provider", "Cdnuuid", "X-Varnish", "X-Proxy-Cache", "Proxy-Status", "Date")
+	"X-Ws-Request-Id", "X-Ser", "X-Cdn-Provider", "Cdnuuid", "X-Varnish", "X-Proxy-Cache", "Proxy-Status",
+	"X-Cache-Id", "X-Cache-Hit", "Cdn-Cache-Id", "Cdn-Cache-Status", "X-Cdn-Cache-Id", "X-Cdn-Cache-Status", "Cdn-Requestid", "Cdn-Uid",
+	"X-Azure-Ref-Originshield", "X-Msedge-Ref", "X-Fd-Int-Roxy-Purgeid", "X-77-Nzt-Ray", "Date")
 
 // name is a header's name as net/http writes it and as a run keeps it.
 type name struct{ canonical, lower string }
@@ -40,6 +43,7 @@ func names(all ...string) []name {
 // nil when there are none. Identify reads the same from them as from all,
 // unless a bound cuts: MaxHeaderLength of each line, MaxKept of all.
 func KeepHeaders(h http.Header) map[string][]string {
+	h = canonical(h)
 	k := keeper{left: MaxKept}
 	for _, n := range kept {
 		k.keep(n.lower, h[n.canonical])
@@ -78,6 +82,21 @@ func (k *keeper) keep(name string, lines []string) {
 func tail(lines []string) []string { return lines[max(0, len(lines)-maxLines):] }
 
 func cut(line string) string { return line[max(0, len(line)-MaxHeaderLength):] }
+
+// canonical is h with names as net/http writes them, in which they mostly are.
+func canonical(h http.Header) http.Header {
+	for n := range h {
+		if n != http.CanonicalHeaderKey(n) {
+			out := make(http.Header, len(h))
+			for _, n := range slices.Sorted(maps.Keys(h)) {
+				name := http.CanonicalHeaderKey(n)
+				out[name] = append(out[name], h[n]...)
+			}
+			return out
+		}
+	}
+	return h
+}
 
 // header reads an answer's headers.
 type header struct{ http.Header }
@@ -169,6 +188,11 @@ func param(member, key string) (value string, there bool) {
 		}
 	}
 	return "", false
+}
+
+// timed tells whether one of the metrics of Server-Timing is there.
+func (h header) timed(metrics ...string) bool {
+	return slices.ContainsFunc(metrics, func(m string) bool { _, there := h.timing(m); return there })
 }
 
 // timing is the description of a metric of Server-Timing; there tells whether

@@ -87,11 +87,73 @@ func TestLayers(t *testing.T) {
 		{"Akamai's storage", "Server: AkamaiNetStorage", Identity{CDN: "akamai", Cache: run.CacheUnknown}},
 		{"Fastly by its timer", "Via: 1.1 varnish\nX-Timer: S1700000000.123456,VS0,VE1\nX-Cache: HIT", Identity{CDN: "fastly", Cache: run.CacheHit}},
 		{"Cloudflare in front of Vercel", "Server: cloudflare\nCf-Ray: 1-GRU\nX-Vercel-Id: iad1::a\nX-Vercel-Cache: HIT\nCf-Cache-Status: DYNAMIC", Identity{"cloudflare", "GRU", "BR", "São Paulo", run.CacheBypass}},
+		{"Google in front of CloudFront", "Via: 1.1 a.cloudfront.net (CloudFront), 1.1 google\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Hit from cloudfront\nX-Cache-Status: miss", Identity{CDN: "google", Cache: run.CacheMiss}},
+		{"Google in front of Fastly", "Via: 1.1 varnish, 1.1 google\nX-Served-By: cache-bom1-BOM\nX-Cache-Hit: hit\nX-Cache-Id: maa-132eed13faa13", Identity{"google", "maa", "IN", "Chennai", run.CacheHit}},
+		{"Fastly in front of Google's storage", "Via: 1.1 google\nVia: 1.1 varnish\nX-Served-By: cache-bom1-BOM\nX-Cache: MISS", Identity{"fastly", "BOM", "IN", "Mumbai", run.CacheMiss}},
+		{"CloudFront in front of Google", "Via: 1.1 google, 1.1 a.cloudfront.net (CloudFront)\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront", Identity{"cloudfront", "GRU3-P2", "BR", "São Paulo", run.CacheMiss}},
+		{"CloudFront in front of Fastly, by Via alone", "Via: 1.1 varnish, 1.1 a.cloudfront.net (CloudFront)\nX-Served-By: cache-bom1-BOM\nX-Amz-Cf-Pop: GRU3-P2", Identity{"cloudfront", "GRU3-P2", "BR", "São Paulo", run.CacheUnknown}},
+		{"Fastly in front of CloudFront, by X-Cache alone", "X-Served-By: cache-bom1-BOM\nVia: 1.1 a.cloudfront.net (CloudFront)\nX-Amz-Cf-Pop: GRU3-P2\nX-Cache: Miss from cloudfront\nX-Cache: HIT", Identity{"fastly", "BOM", "IN", "Mumbai", run.CacheHit}},
+		{"Akamai in front of Fastly", "Akamai-Grn: 0.1\nServer-Timing: cdn-cache; desc=MISS\nVia: 1.1 varnish\nX-Served-By: cache-bom1-BOM\nX-Cache: HIT", Identity{CDN: "akamai", Cache: run.CacheMiss}},
+		{"Akamai in front of storage", "Server: AmazonS3\nX-Amz-Id-2: a\nServer-Timing: cdn-cache; desc=HIT\nServer-Timing: edge; dur=1", Identity{CDN: "akamai", Cache: run.CacheHit}},
+		{"Bunny in front of Varnish", "Server: BunnyCDN-DE1-756\nVia: 1.1 varnish (Varnish/6.0)\nX-Varnish: 1 2\nCDN-Cache: MISS", Identity{"bunny", "DE1", "DE", "", run.CacheMiss}},
+		{"CloudFront in front of nginx", "Server: nginx\nX-Proxy-Cache: HIT\nX-Cache: Miss from cloudfront\nX-Amz-Cf-Pop: GRU3-P2", Identity{"cloudfront", "GRU3-P2", "BR", "São Paulo", run.CacheMiss}},
 		{"Gcore by its node", "X-ID: fr5-hw-edge-gc1\nCache: HIT", Identity{"gcore", "fr5-hw-edge-gc1", "", "", run.CacheHit}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, Identify(parse(tt.headers))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// Each CDN is known by less than all of its headers: customers take some away.
+func TestMissingParts(t *testing.T) {
+	for _, tt := range []struct {
+		name, headers string
+		want          Identity
+	}{
+		{"Akamai, stale", "Akamai-Cache-Status: HitStale from child", Identity{CDN: "akamai", Cache: run.CacheStale}},
+		{"Akamai, confirmed", "X-My-Cache: RefreshHit from child, Miss from parent", Identity{CDN: "akamai", Cache: run.CacheRevalidated}},
+		{"Akamai, made at the edge", "X-My-Cache: Constructed from child", Identity{CDN: "akamai", Cache: run.CacheUnknown}},
+		{"Akamai, hops in lines, with tabs", "Akamai-Request-Bc: [a=23.1,\tn=US_CA_SANDIEGO\t,o=20940]\nAkamai-Request-Bc: [a=2,n=US_VA_ASHBURN]", Identity{"akamai", "US_CA_SANDIEGO", "US", "San Diego", run.CacheUnknown}},
+		{"Akamai's debug words", "X-Cache: TCP_REFRESH_FAIL_HIT from a.deploy.akamaitechnologies.com (AkamaiGHost/1) (-)", Identity{CDN: "akamai", Cache: run.CacheStale}},
+		{"CloudFront by X-Cache", "X-Cache: RefreshHit from cloudfront", Identity{CDN: "cloudfront", Cache: run.CacheRevalidated}},
+		{"CloudFront by its server's name", "Server: CloudFront", Identity{CDN: "cloudfront", Cache: run.CacheUnknown}},
+		{"Cloudflare by Server-Timing", "Server-Timing: cfCacheStatus;desc=\"HIT\", cfEdge;dur=4", Identity{CDN: "cloudflare", Cache: run.CacheHit}},
+		{"Cloudflare without a place", "CF-Ray: 69f8914218ec0c42\nCF-Cache-Status: HIT", Identity{CDN: "cloudflare", Cache: run.CacheHit}},
+		{"Azure by its older reference", "X-MSEdge-Ref: Ref A: 3C5F Ref B: FRAEDGE1520 Ref C: 2026-01-28T05:14:45Z\nX-Cache: TCP_REMOTE_HIT", Identity{"azure", "FRAEDGE1520", "DE", "Frankfurt", run.CacheHitRemote}},
+		{"Azure's shield", "X-Azure-Ref-OriginShield: 0MlAkYAAAAACtEkUH8vEbTIFoZe4xuRLOU0pDRURHRTA1MDgAZDM0ZjBhNGUtMjc4\nX-Cache: TCP_MISS", Identity{CDN: "azure", Cache: run.CacheMiss}},
+		{"Bunny behind another server's name", "Server: mine\nCDN-RequestId: 8a\nCDN-Cache: STALE", Identity{CDN: "bunny", Cache: run.CacheStale}},
+		{"Gcore, a miss", "X-ID: m9-up-e245\nCache: MISS", Identity{CDN: "gcore", POP: "m9-up-e245", Cache: run.CacheMiss}},
+		{"GoCache by Server-Timing", "Server-Timing: x-gocache-cache-status;desc=HIT", Identity{CDN: "gocache", Cache: run.CacheHit}},
+		{"KeyCDN behind another server's name", "Server: mine\nX-Edge-Location: usmi\nX-Cache: EXPIRED", Identity{CDN: "keycdn", POP: "usmi", POPCountry: "US", Cache: run.CacheMiss}},
+		{"Netlify by its server's name", "Server: Netlify", Identity{CDN: "netlify", Cache: run.CacheUnknown}},
+		{"Vercel by its server's name", "Server: Vercel\nX-Cache: HIT", Identity{CDN: "vercel", Cache: run.CacheUnknown}},
+		{"Wikimedia by its nodes", "X-Cache: cp1081 hit, cp3052 miss", Identity{CDN: "wikimedia", POP: "cp3052", POPCountry: "NL", Cache: run.CacheHitRemote}},
+		{"Media CDN by its server's name", "Server: Google-Edge-Cache\nCDN-Cache-Status: hit,stale\nCDN-Cache-Id: FRA-0ab12cd34", Identity{"google", "FRA", "DE", "Frankfurt", run.CacheStale}},
+		{"Google over another version", "Via: 2 Google\nAge: 3", Identity{CDN: "google", Cache: run.CacheHit}},
+		{"Alibaba by its nodes", "Via: cache14.l2cm12[18,302-0,M], cache13.cn1300[113,302-0,M], cache3.cn1300[115,0]", Identity{CDN: "alibaba", POP: "cache3.cn1300", POPCountry: "CN", Cache: run.CacheMiss}},
+		{"Tencent by its words", "X-Cache-Lookup: Hit From MemCache", Identity{CDN: "tencent", Cache: run.CacheHit}},
+		{"Tencent, two layers in one line", "X-Cache-Lookup: Hit From Disktank3, Hit From Inner Cluster\nServer: NWS_VP", Identity{CDN: "tencent", Cache: run.CacheHit}},
+		{"Tencent, layers that differ in one line", "X-Cache-Lookup: Hit From Upstream, Hit From Inner Cluster", Identity{CDN: "tencent", Cache: run.CacheUnknown}},
+		{"EdgeOne by its server's name", "Server: TencentEdgeOne", Identity{CDN: "tencent", Cache: run.CacheUnknown}},
+		{"a standard status of a CDN's own", "X-77-Pop: frankfurtDE\nCache-Status: CDN77-Turbo; hit", Identity{"cdn77", "frankfurtDE", "DE", "Frankfurt", run.CacheHit}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := parse(tt.headers)
+			if diff := cmp.Diff(tt.want, Identify(h)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.want, Identify(again(KeepHeaders(h)))); diff != "" {
+				t.Errorf("kept (-want +got):\n%s", diff)
+			}
+			lower := http.Header{}
+			for k, v := range h {
+				lower[strings.ToLower(k)] = v
+			}
+			if diff := cmp.Diff(tt.want, Identify(lower)); diff != "" {
+				t.Errorf("names in lower case (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -108,6 +170,8 @@ func TestUnknownHasNoName(t *testing.T) {
 		"OVH":                         "X-Cdn-Pop: sbg\nX-Cacheable: Cacheable\nX-Iplb-Instance: 1",
 		"a Varnish called cache-1":    "X-Served-By: cache-1\nX-Cache: HIT",
 		"nodes in lower case":         "X-Served-By: cache-a-b-fra\nX-Cache: HIT",
+		"a place of others":           "X-Edge-Location: zzzz\nX-Cache: HIT",
+		"a reverse proxy's Via":       "Via: cache1.example[1.2.3.4]",
 		"an X-ID":                     "X-ID: 8f14e45f-ceea\nCache: HIT",
 		"an X-Amz header of storage":  "Server: AmazonS3\nX-Amz-Request-Id: 1\nX-Amz-Id-2: a",
 		"a load balancer of Amazon":   "Server: awselb/2.0",

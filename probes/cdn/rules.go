@@ -24,15 +24,17 @@ var vendors = []rule{
 	{
 		name: "cloudflare",
 		is: func(h header) bool {
-			return h.has("Cf-Ray", "Cf-Cache-Status") || strings.EqualFold(h.get("Server"), "cloudflare")
+			return h.has("Cf-Ray", "Cf-Cache-Status") || strings.EqualFold(h.get("Server"), "cloudflare") || h.timed("cfCacheStatus", "cfEdge", "cfOrigin")
 		},
 		pop:      afterHyphen("Cf-Ray"),
 		airports: true,
 		cache:    firstOf(lastWord("Cf-Cache-Status"), func(h header) string { d, _ := h.timing("cfCacheStatus"); return word(d) }),
 	},
 	{
-		name:     "azure",
-		is:       func(h header) bool { return h.has("X-Azure-Ref") },
+		name: "azure",
+		is: func(h header) bool {
+			return h.has("X-Azure-Ref", "X-Azure-Ref-Originshield", "X-Msedge-Ref", "X-Fd-Int-Roxy-Purgeid")
+		},
 		pop:      azurePOP,
 		airports: true,
 		cache:    lastWord("X-Cache"),
@@ -47,21 +49,24 @@ var vendors = []rule{
 		airports: true,
 		cache:    fastlyCache,
 		wrote:    func(last string) bool { return last == "hit" || last == "miss" },
+		passed:   func(last string) bool { return last == "1.1 varnish" },
 	},
 	{
 		name: "cloudfront",
 		is: func(h header) bool {
-			return h.has("X-Amz-Cf-Id", "X-Amz-Cf-Pop") || h.contains("Via", ".cloudfront.net")
+			return h.has("X-Amz-Cf-Id", "X-Amz-Cf-Pop") || h.contains("Via", ".cloudfront.net") ||
+				h.contains("X-Cache", " from cloudfront") || strings.EqualFold(h.get("Server"), "cloudfront")
 		},
 		pop:      func(h header) string { return h.last("X-Amz-Cf-Pop") },
 		airports: true,
 		cache:    cloudfrontCache,
 		wrote:    func(last string) bool { return strings.HasSuffix(last, " from cloudfront") },
+		passed:   func(last string) bool { return strings.Contains(last, ".cloudfront.net") },
 	},
 	{
 		name: "bunny",
 		is: func(h header) bool {
-			return h.contains("Server", "bunnycdn") || h.has("Cdn-Pullzone", "Cdn-Edgestorageid")
+			return h.contains("Server", "bunnycdn") || h.has("Cdn-Pullzone", "Cdn-Edgestorageid") || h.has("Cdn-Requestid", "Cdn-Uid") && h.has("Cdn-Cache")
 		},
 		pop:     bunnyPOP,
 		country: bunnyCountry,
@@ -70,7 +75,7 @@ var vendors = []rule{
 	{
 		name: "cdn77",
 		is: func(h header) bool {
-			return h.has("X-77-Pop", "X-77-Cache", "X-77-Nzt") || h.contains("Server", "cdn77")
+			return h.has("X-77-Pop", "X-77-Cache", "X-77-Nzt", "X-77-Nzt-Ray") || h.contains("Server", "cdn77")
 		},
 		pop:     get("X-77-Pop"),
 		country: cdn77Country,
@@ -104,18 +109,24 @@ var vendors = []rule{
 	},
 	{
 		name: "gocache",
-		is:   func(h header) bool { return h.has("X-Gocache-Cachestatus") || h.contains("Server", "gocache") },
+		is: func(h header) bool {
+			return h.has("X-Gocache-Cachestatus") || h.contains("Server", "gocache") || h.timed("x-gocache-cache-status")
+		},
 		cache: firstOf(lastWord("X-Gocache-Cachestatus"),
 			func(h header) string { d, _ := h.timing("x-gocache-cache-status"); return word(d) }),
 	},
 	{
-		name:  "netlify",
-		is:    func(h header) bool { return h.has("X-Nf-Request-Id") || maker(h.last("Cache-Status")) == "netlify" },
+		name: "netlify",
+		is: func(h header) bool {
+			return h.has("X-Nf-Request-Id") || maker(h.last("Cache-Status")) == "netlify" || strings.EqualFold(h.get("Server"), "netlify")
+		},
 		cache: cacheStatus,
 	},
 	{
 		name: "vercel",
-		is:   func(h header) bool { return h.has("X-Vercel-Id", "X-Vercel-Cache") },
+		is: func(h header) bool {
+			return h.has("X-Vercel-Id", "X-Vercel-Cache") || strings.EqualFold(h.get("Server"), "vercel")
+		},
 		pop: func(h header) string {
 			region, _, ok := strings.Cut(h.get("X-Vercel-Id"), "::")
 			if !ok {
@@ -127,8 +138,10 @@ var vendors = []rule{
 		cache:    lastWord("X-Vercel-Cache"),
 	},
 	{
-		name:    "keycdn",
-		is:      func(h header) bool { return h.contains("Server", "keycdn") },
+		name: "keycdn",
+		is: func(h header) bool {
+			return h.contains("Server", "keycdn") || isKeyCDNPlace(h.get("X-Edge-Location")) && h.has("X-Cache")
+		},
 		pop:     get("X-Edge-Location"), // defr, ussf
 		country: prefix,
 		cache:   lastWord("X-Cache"),
@@ -142,18 +155,20 @@ var vendors = []rule{
 	},
 	{
 		name:    "wikimedia",
-		is:      func(h header) bool { return strings.HasPrefix(h.last("X-Cache"), "cp") && h.has("X-Cache-Status") },
+		is:      func(h header) bool { return isWikimediaNode(h.last("X-Cache")) },
 		pop:     func(h header) string { node, _, _ := strings.Cut(h.last("X-Cache"), " "); return node },
 		country: wikimediaCountry,
-		cache:   lastWord("X-Cache-Status"),
+		cache:   firstOf(lastWord("X-Cache-Status"), wikimediaCache),
 	},
 	{
 		name: "google",
 		is: func(h header) bool {
-			v := h.last("Via")
-			return v == "1.1 google" || strings.HasPrefix(v, "1.1 google ")
+			return isGoogleVia(strings.ToLower(h.last("Via"))) || h.contains("Server", "google-edge-cache")
 		},
-		cache: firstOf(lastWord("X-Cache"), byAge),
+		pop:      googlePOP,
+		airports: true,
+		cache:    firstOf(googleCache, byAge),
+		passed:   isGoogleVia,
 	},
 	{
 		name:  "akamai", // whose storage only its own edges ask, if none of the above has it for an origin
@@ -162,84 +177,15 @@ var vendors = []rule{
 	},
 }
 
-func isAkamai(h header) bool {
-	_, timing := h.timing("cdn-cache") // CloudFront's metrics are cdn-cache-hit, …
-	_, beacon := h.timing("ak_p")
-	return timing || beacon || h.has("Akamai-Grn", "Akamai-Request-Bc", "Akamai-Cache-Status", "X-Akamai-Transformed", "X-Akamai-Request-Id") ||
-		h.contains("Server", "akamaighost") || h.contains("X-Cache", "akamaitechnologies.com") || customersStatus(h) != ""
-}
-
-// akamaiPOP reads n= of the first hop of Akamai-Request-BC, a debug header:
-// [a=…,b=…,c=g,n=US_CA_SANDIEGO,o=20940].
-func akamaiPOP(h header) string {
-	hop, _, _ := strings.Cut(h.get("Akamai-Request-Bc"), "]")
-	for f := range strings.FieldsFuncSeq(hop, func(r rune) bool { return r == ' ' || r == ',' || r == '[' }) {
-		if n, ok := strings.CutPrefix(f, "n="); ok {
-			return n
-		}
-	}
-	return ""
-}
-
-// akamaiTiming reads Server-Timing: cdn-cache; desc=HIT.
-func akamaiTiming(h header) string {
-	desc, _ := h.timing("cdn-cache")
-	return word(desc)
-}
-
-// akamaiXCache reads X-Cache, a debug header: TCP_MISS from … (AkamaiGHost/…).
-// Without the node's name it is another layer's.
-func akamaiXCache(h header) string {
-	if remote := word(h.last("X-Cache-Remote")); remote == run.CacheHit && word(h.last("X-Cache")) == run.CacheMiss {
-		return run.CacheHitRemote
-	}
-	if l := h.last("X-Cache"); strings.Contains(l, "akamai") {
-		return word(l)
-	}
-	return ""
-}
-
-// akamaiHops reads the letters of Akamai-Request-BC: what went to an origin
-// (c=o) was in no cache.
-func akamaiHops(h header) string {
-	if h.contains("Akamai-Request-Bc", "c=o") {
-		return run.CacheMiss
-	}
-	return ""
-}
-
-// customersStatus is the name of the header that says "Hit from child": the
-// child is Akamai's edge, the name is the customer's choice. Among several it
-// is the first by name.
-func customersStatus(h header) string {
-	found := ""
-	for name := range h.Header {
-		if h.contains(name, " from child") && (found == "" || name < found) {
-			found = name
-		}
-	}
-	return found
-}
-
-// akamaiChild reads "Hit from child" and "Miss from child, Hit from parent".
-func akamaiChild(h header) string {
-	name := customersStatus(h)
-	if name == "" {
-		return ""
-	}
-	child, rest, _ := strings.Cut(strings.ToLower(h.get(name)), " from child")
-	status := word(child)
-	if status == run.CacheMiss && strings.Contains(rest, "hit from parent") {
-		return run.CacheHitRemote
-	}
-	return status
-}
-
 // azurePOP reads X-Azure-Ref: the airport in the newer form,
 // 20260128T051445Z-15f8bd58b94hwsb7hC1FRA6pv8…, or the node in the older, which
-// is base64 behind a 0.
+// is base64 behind a 0; else X-MSEdge-Ref: Ref A: … Ref B: FRAEDGE1520 Ref C: ….
 func azurePOP(h header) string {
 	ref := h.get("X-Azure-Ref")
+	if _, rest, ok := strings.Cut(h.get("X-Msedge-Ref"), "Ref B: "); ok && ref == "" {
+		node, _, _ := strings.Cut(rest, " ")
+		return node
+	}
 	if _, rest, ok := strings.Cut(ref, "hC1"); ok && len(rest) >= 3 {
 		return rest[:3]
 	}
@@ -255,12 +201,10 @@ func azurePOP(h header) string {
 	return string(text[i-3 : end])
 }
 
-// isFastly knows the names of Fastly's nodes and the form of its timer. Where
-// CloudFront answered after Fastly did, it is CloudFront.
+// isFastly knows the names of Fastly's nodes and the form of its timer.
 func isFastly(h header) bool {
-	return (slices.ContainsFunc(h.list("X-Served-By"), isFastlyNode) || h.contains("X-Timer", ",vs0,ve") ||
-		h.has("X-Fastly-Request-Id", "Fastly-Debug-Path", "Fastly-State", "X-Fastly-Cache-Status")) &&
-		!strings.Contains(h.last("Via"), ".cloudfront.net")
+	return slices.ContainsFunc(h.list("X-Served-By"), isFastlyNode) || h.contains("X-Timer", ",vs0,ve") ||
+		h.has("X-Fastly-Request-Id", "Fastly-Debug-Path", "Fastly-State", "X-Fastly-Cache-Status")
 }
 
 // isFastlyNode knows cache-fra-eddf8230139-FRA, cache-ams21048-AMS. Others, too,
@@ -324,9 +268,46 @@ func cloudfrontCache(h header) string {
 	return ""
 }
 
-// isGcoreNode knows fr5-hw-edge-gc1, m9-up-e1-gc47. Any may send a header X-ID.
+// isGcoreNode knows fr5-hw-edge-gc1, m9-up-e1-gc47, m9-up-e245. Any may send a
+// header X-ID.
 func isGcoreNode(id string) bool {
-	return strings.Contains(id, "-gc") && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	kind := strings.Contains(id, "-gc") || strings.Contains(id, "-up-e") || strings.Contains(id, "-hw-edge-")
+	return kind && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// isKeyCDNPlace knows defr, usmi: a country and a city, where customers have
+// changed Server.
+func isKeyCDNPlace(place string) bool {
+	return len(place) == 4 && strings.Trim(place, "abcdefghijklmnopqrstuvwxyz") == "" && prefix(place) != ""
+}
+
+// isGoogleVia knows the entry of Google's proxies, in lower case.
+func isGoogleVia(via string) bool {
+	f := strings.Fields(via)
+	return len(f) > 1 && f[1] == "google"
+}
+
+// googleCache reads the customary names for {cdn_cache_status}, of which X-Cache
+// may be another layer's: Hit from cloudfront.
+func googleCache(h header) string {
+	for _, name := range []string{"X-Cache", "X-Cache-Status", "X-Cache-Hit", "Cdn-Cache-Status", "X-Cdn-Cache-Status"} {
+		if last := h.last(name); !strings.Contains(last, " ") && word(last) != "" {
+			return word(last)
+		}
+	}
+	return ""
+}
+
+// googlePOP is the airport's code of the customary names for {cdn_cache_id}:
+// maa-132eed13faa13.
+func googlePOP(h header) string {
+	for _, name := range []string{"X-Cache-Id", "Cdn-Cache-Id", "X-Cdn-Cache-Id"} {
+		place, id, _ := strings.Cut(h.last(name), "-")
+		if len(place) == 3 && len(id) >= 6 && strings.Trim(strings.ToLower(id), "0123456789abcdef") == "" && CountryOfAirport(place) != "" {
+			return place
+		}
+	}
+	return ""
 }
 
 // bunnyPOP reads Server: BunnyCDN-DE1-601.
@@ -356,6 +337,22 @@ func bunnyCountry(pop string) string {
 // of the United States.
 func cdn77Country(pop string) string {
 	return country(firstLetters(strings.TrimLeft(pop, "abcdefghijklmnopqrstuvwxyz"), 2))
+}
+
+// isWikimediaNode knows "cp3052 hit/600912".
+func isWikimediaNode(member string) bool {
+	node, word, ok := strings.Cut(member, " ")
+	number, cp := strings.CutPrefix(node, "cp")
+	return ok && cp && len(number) == 4 && strings.Trim(number, "0123456789") == "" && word != ""
+}
+
+// wikimediaCache reads the words behind the nodes, nearest last.
+func wikimediaCache(h header) string {
+	words := h.list("X-Cache")
+	for i, w := range words {
+		_, words[i], _ = strings.Cut(w, " ")
+	}
+	return tiers(words)
 }
 
 // wikimediaCountry reads cp3052: the first digit is the data centre's.

@@ -1,6 +1,8 @@
 package cdn
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -18,7 +20,7 @@ var asian = []rule{
 	{
 		name: "alibaba",
 		is: func(h header) bool {
-			return h.has("Eagleid", "Ali-Swift-Global-Savetime", "X-Site-Cache-Status", "X-Swift-Cachetime")
+			return h.has("Eagleid", "Ali-Swift-Global-Savetime", "X-Site-Cache-Status", "X-Swift-Cachetime") || alibabaNode.MatchString(h.last("Via"))
 		},
 		pop:     alibabaPOP,
 		country: alibabaCountry,
@@ -26,7 +28,7 @@ var asian = []rule{
 	},
 	{
 		name:  "tencent",
-		is:    func(h header) bool { return h.has("X-Nws-Log-Uuid", "Eo-Log-Uuid", "Eo-Cache-Status") },
+		is:    isTencent,
 		cache: firstOf(lastWord("Eo-Cache-Status"), tencentLookup),
 	},
 	{
@@ -82,16 +84,40 @@ func alibabaVia(h header) string {
 	return ""
 }
 
-// tencentLookup reads X-Cache-Lookup. Lines of several layers come in no order
-// that could be relied on: where they differ, the status does not show.
+// alibabaNode is an entry of Alibaba's Via: cache13.cn2967[150,200-0,H],
+// ens-cache4.hk24[150,0,DP].
+var alibabaNode = regexp.MustCompile(`^[a-z-]*cache[0-9]+\.[a-z0-9-]*[0-9]\[[0-9]+,[0-9A-Z,-]+\]$`)
+
+// isTencent knows the servers and words of Tencent, too, of which another's
+// X-Cache-Lookup, Squid's, has none.
+func isTencent(h header) bool {
+	if h.has("X-Nws-Log-Uuid", "Eo-Log-Uuid", "Eo-Cache-Status") {
+		return true
+	}
+	server := strings.ToLower(h.get("Server"))
+	return strings.HasPrefix(server, "nws") || server == "tencentedgeone" || slices.ContainsFunc(h.list("X-Cache-Lookup"), func(l string) bool {
+		l = strings.ToLower(l)
+		return slices.ContainsFunc([]string{"cache hit", "cache miss", "cache refresh hit", "hit from disktank", "hit from memcache",
+			"hit from upstream", "hit from inner cluster", "return directly"}, func(w string) bool { return strings.HasPrefix(l, w) })
+	})
+}
+
+// tencentLookup reads X-Cache-Lookup. What several layers say comes in no order
+// that could be relied on: where some had it and others not, the status does not
+// show; where all had it, it is a hit.
 func tencentLookup(h header) string {
 	status := ""
-	for i, l := range tail(h.Header["X-Cache-Lookup"]) {
-		s := tencentWords(strings.ToLower(cut(l)))
-		if i > 0 && s != status {
+	for i, l := range h.list("X-Cache-Lookup") {
+		s := tencentWords(strings.ToLower(l))
+		hits := (s == run.CacheHit || s == run.CacheHitRemote) && (status == run.CacheHit || status == run.CacheHitRemote)
+		switch {
+		case i == 0 || s == status:
+			status = s
+		case hits:
+			status = run.CacheHit
+		default:
 			return ""
 		}
-		status = s
 	}
 	return status
 }

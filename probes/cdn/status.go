@@ -13,19 +13,19 @@ func word(s string) string {
 		s = s[:i]
 	}
 	switch strings.TrimPrefix(s, "tcp_") {
-	case "hit", "mem_hit", "ims_hit", "hit-fresh", "hit-front", "hit-local", "prerender":
+	case "hit", "mem_hit", "ims_hit", "negative_hit", "hit-fresh", "hit-front", "hit-local", "prerender":
 		return run.CacheHit
 	case "remote_hit", "hit-remote":
 		return run.CacheHitRemote
-	case "stale", "updating", "hit-stale":
+	case "stale", "updating", "hit-stale", "hitstale", "refresh_fail_hit":
 		return run.CacheStale
 	case "refreshhit", "revalidated", "refresh_hit":
 		return run.CacheRevalidated
-	case "miss", "expired", "refresh_miss", "miss-fresh":
+	case "miss", "expired", "refresh_miss", "client_refresh_miss", "miss-fresh", "refreshmiss":
 		return run.CacheMiss
 	case "bypass", "dynamic", "pass", "uncacheable", "config_nocache", "private_nostore", "nocache", "notcacheable", "ignored":
 		return run.CacheBypass
-	case "error", "denied":
+	case "error", "denied", "cookie_deny", "limitexceeded", "capacityexceeded":
 		return run.CacheError
 	}
 	return ""
