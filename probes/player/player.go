@@ -140,9 +140,9 @@ type presentation struct {
 	silence    error // what audio failed of
 	standstill bool  // the start went on after the first frame, to see whether the playlist moves
 
-	age      *time.Duration // of the live manifest's end, by the server's clock; nil when not known
-	behind   *time.Duration // from the first frame to the live edge, as it was at edgeAt; nil when not live
-	edgeAt   time.Time
+	age    *time.Duration // of the live manifest's end, by the server's clock; nil when not known
+	behind *time.Duration // from the first frame to the live edge, as it was at edgeAt; nil when not live
+	edgeAt time.Time
 }
 
 // Play presses play and returns when the player would be playing, or has played

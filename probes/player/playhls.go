@@ -141,16 +141,13 @@ func (l *hlsList) find(from time.Duration, inParts bool) (seg *hls.Segment, part
 	}
 	for i := range l.media.Segments {
 		s := &l.media.Segments[i]
-		end := at + s.Duration
-		if end <= from+tolerance(s.Duration) {
-			at = end
-			continue
-		}
-		if !inParts || len(s.Parts) == 0 || s.Gap {
-			return s, nil, at
-		}
-		if within(s, s.Parts) {
-			return seg, part, at
+		start, end := at, at+s.Duration
+		if inParts && len(s.Parts) > 0 && !s.Gap {
+			if within(s, s.Parts) {
+				return seg, part, at
+			}
+		} else if end > from+tolerance(s.Duration) {
+			return s, nil, start
 		}
 		at = end
 	}

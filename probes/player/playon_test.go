@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,10 +31,10 @@ func playOn(t testing.TB, o *origin, path string, m *Model, d time.Duration) *Re
 	return r
 }
 
-// pace answers with the file at so many kbit/s.
-func pace(kbps float64) rule {
-	return func(w http.ResponseWriter, r *http.Request, _ int) bool {
-		http.ServeFile(&slowly{ResponseWriter: w, kbps: kbps, start: time.Now()}, r, lab+r.URL.Path)
+// pace answers the nth request of a path with its file at so many kbit/s.
+func pace(kbps func(n int) float64) rule {
+	return func(w http.ResponseWriter, r *http.Request, n int) bool {
+		http.ServeFile(&slowly{ResponseWriter: w, kbps: kbps(n), start: time.Now()}, r, lab+r.URL.Path)
 		return true
 	}
 }
@@ -60,33 +62,60 @@ func (p *slowly) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// shorter is a playlist on demand of n of the lab's TS segments, each said to be
-// as long as that.
-func shorter(n int, length time.Duration) string {
+// segmented is a playlist on demand of n segments, each said to be as long as that; the tags of
+// a segment stand before it, and uri says where it is.
+func segmented(n int, length time.Duration, uri func(i int) string, tags map[int]string) string {
 	var b strings.Builder
-	b.WriteString("#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n")
+	b.WriteString("#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:1\n")
 	for i := range n {
-		fmt.Fprintf(&b, "#EXTINF:%.3f,\n/ts/360p/%d.ts?%d\n", length.Seconds(), i%5, i)
+		fmt.Fprintf(&b, "%s#EXTINF:%.3f,\n%s\n", tags[i], length.Seconds(), uri(i))
 	}
 	b.WriteString("#EXT-X-ENDLIST\n")
 	return b.String()
 }
 
-func segmentsOf(r *Result) (n int) {
-	for _, s := range r.Steps {
-		if s.Name == run.StepSegment && s.Error == "" {
-			n++
-		}
-	}
-	return n
+const tenth = 100 * time.Millisecond
+
+// same is always the same file, under names that differ in their query.
+func same(path string) func(int) string {
+	return func(i int) string { return fmt.Sprintf("%s?%d", path, i) }
 }
 
-// played fails the test unless the whole was played, and nothing broke off.
+// got are the requests of a name, of a track, as what stands behind the last
+// slash of their paths, without those that failed.
+func got(r *Result, name run.StepName, track string) string {
+	var all []string
+	for _, s := range r.Steps {
+		if s.Name == name && s.Track == track && s.Error == "" && s.Status < 300 && s.Status > 0 {
+			all = append(all, s.URL[strings.LastIndex(s.URL, "/")+1:])
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// holding is a copy of a model, quick, that wants to hold so much.
+func wanting(m *Model, goal time.Duration) *Model {
+	q := quick(m)
+	q.Buffering.Goal, q.Buffering.AudioGoal = holds(goal), nil
+	return q
+}
+
+// played fails the test unless so much was played, and nothing broke off.
 func played(t testing.TB, r *Result, want time.Duration) *Result {
 	t.Helper()
 	good(t, r)
-	if r.Error != "" || r.Played.Media != want {
+	if r.Error != "" || r.Played.Media.Round(time.Millisecond) != want {
 		t.Fatalf("%s at %s: %s; %v played, want %v: %s", r.Error, r.Step, r.Detail, r.Played.Media, want, names(r))
+	}
+	return r
+}
+
+// brokeOff fails the test unless there was a first frame, and then that failure.
+func brokeOff(t testing.TB, r *Result, typ run.ErrorType, step run.StepName) *Result {
+	t.Helper()
+	good(t, r)
+	if r.Error != typ || r.Step != step || r.Detail == "" {
+		t.Fatalf("%q at %q (%s), want %s at %s: %s", r.Error, r.Step, r.Detail, typ, step, names(r))
 	}
 	return r
 }
@@ -95,21 +124,175 @@ func played(t testing.TB, r *Result, want time.Duration) *Result {
 // buffer is full.
 func TestPlayOnFast(t *testing.T) {
 	t.Parallel()
-	o := newOrigin(t, map[string]string{"/l.m3u8": shorter(40, 400*time.Millisecond)}, nil)
-	m := quick(hlsjs)
-	m.Buffering.Goal = holds(2 * time.Second)
-	r := played(t, playOn(t, o, "/l.m3u8", m, 1500*time.Millisecond), 1500*time.Millisecond)
+	o := newOrigin(t, map[string]string{"/l.m3u8": segmented(40, 4*tenth, same("/ts/360p/0.ts"), nil)}, nil)
+	r := played(t, playOn(t, o, "/l.m3u8", wanting(hlsjs, 2*time.Second), 15*tenth), 15*tenth)
 	if r.Played.Stalls != 0 || r.Played.Stalled != 0 || r.Played.Switches != 0 {
 		t.Errorf("%+v, want no stall and no switch", *r.Played)
 	}
 	// As many of 0.4 s as 3.5 s need, of which 1.5 s were played.
-	if n := segmentsOf(r); n != 9 {
+	if n := strings.Count(names(r), "segment"); n != 9 {
 		t.Errorf("%d segments, want 9: %s", n, names(r))
 	}
-	if took := r.End.Sub(*r.Startup); took < 1500*time.Millisecond || took > 2500*time.Millisecond {
+	if took := r.End.Sub(*r.Startup); took < 15*tenth || took > 25*tenth {
 		t.Errorf("1.5 s took %v", took)
 	}
 	if r.Started != 2 || r.Unkept != 0 {
 		t.Errorf("%d steps of the start, %d not kept, want 2 and none: %s", r.Started, r.Unkept, names(r))
+	}
+}
+
+// A link on which a segment of 0.4 s takes 0.6 s: after each 0.4 s a stall of 0.2 s.
+func TestPlayOnSlow(t *testing.T) {
+	t.Parallel()
+	info, err := os.Stat(lab + "/ts/360p/0.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := newOrigin(t, map[string]string{"/l.m3u8": segmented(9, 4*tenth, same("/ts/360p/0.ts"), nil)},
+		map[string]rule{"/ts/360p/0.ts": pace(func(int) float64 { return float64(info.Size()) * 8 / 600 })})
+	r := played(t, playOn(t, o, "/l.m3u8", quick(hlsjs), 15*tenth), 15*tenth)
+	if p := r.Played; p.Stalls != 3 || p.Stalled < 5*tenth || p.Stalled > 12*tenth {
+		t.Errorf("%d stalls of %v, want 3 of 0.6 s: %s", p.Stalls, p.Stalled, names(r))
+	}
+	stood := time.Duration(0)
+	for _, s := range r.Steps {
+		if s.Name == run.WaitStall {
+			stood += time.Duration((s.EndMs - s.StartMs) * float64(time.Millisecond))
+		}
+	}
+	if diff := (stood - r.Played.Stalled).Abs(); diff > time.Millisecond {
+		t.Errorf("steps tell of %v, the result of %v", stood, r.Played.Stalled)
+	}
+	if took, want := r.End.Sub(*r.Startup), r.Played.Media+r.Played.Stalled; (took - want).Abs() > 30*time.Millisecond {
+		t.Errorf("it took %v, played and stood still for %v", took, want)
+	}
+}
+
+// Sound that is late stops the picture too.
+func TestPlayOnSlowSound(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t, nil, map[string]rule{"/cmaf/a48/1.m4s": pace(func(int) float64 { return 12116 * 8 / 2400.0 })})
+	r := played(t, playOn(t, o, "/cmaf/master.m3u8", quick(hlsjs), 2*time.Second), 2*time.Second)
+	// The second segment is there at 2.4 s, the first holds 1.92 s.
+	if p := r.Played; p.Stalls != 1 || p.Stalled < 4*tenth || p.Stalled > 12*tenth {
+		t.Errorf("%d stalls of %v, want one of 0.48 s: %s", p.Stalls, p.Stalled, names(r))
+	}
+}
+
+// The stream's end is the end.
+func TestPlayOnToTheEnd(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t, map[string]string{"/l.m3u8": segmented(3, 3*tenth, same("/ts/360p/0.ts"), nil)}, nil)
+	r := played(t, playOn(t, o, "/l.m3u8", quick(hlsjs), time.Minute), 9*tenth)
+	if r.Played.Stalls != 0 || r.End.Sub(*r.Startup) > 2*time.Second {
+		t.Errorf("%+v after %v", *r.Played, r.End.Sub(*r.Startup))
+	}
+}
+
+// A segment that fails for good: what has come before is played, then it breaks
+// off. The start keeps its times. What the playhead does not come to is no
+// failure.
+func TestPlayOnFails(t *testing.T) {
+	t.Parallel()
+	files := func(i int) string { return fmt.Sprintf("/ts/360p/%d.ts", i) }
+	for _, tt := range []struct {
+		name  string
+		rules map[string]rule
+		play  time.Duration
+		typ   run.ErrorType // empty: it plays
+		step  run.StepName
+		want  time.Duration
+	}{
+		{"404", map[string]rule{"/ts/360p/2.ts": status(404, 99)}, 2 * time.Second, run.ErrHTTP4xx, run.StepSegment, 8 * tenth},
+		{"cut off", map[string]rule{"/ts/360p/3.ts": cut(99)}, 2 * time.Second, run.ErrSegmentTruncated, run.StepSegment, 12 * tenth},
+		{"not met", map[string]rule{"/ts/360p/2.ts": status(404, 99)}, 7 * tenth, "", "", 7 * tenth},
+		{"hangs", map[string]rule{"/ts/360p/2.ts": hang(99)}, 12 * tenth, run.ErrTimeout, run.StepSegment, 8 * tenth},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrigin(t, map[string]string{"/l.m3u8": segmented(5, 4*tenth, files, nil)}, tt.rules)
+			r := playOn(t, o, "/l.m3u8", quick(ideal), tt.play)
+			if tt.typ == "" {
+				played(t, r, tt.want)
+				return
+			}
+			brokeOff(t, r, tt.typ, tt.step)
+			if got := r.Played.Media.Round(time.Millisecond); got != tt.want {
+				t.Errorf("%v played, want %v: %s", got, tt.want, names(r))
+			}
+			if least := r.Startup.Add(tt.want); r.End.Before(least) {
+				t.Errorf("it broke off after %v, before what had come was played", r.End.Sub(*r.Startup))
+			}
+			if !slices.ContainsFunc(r.Steps, func(s run.Step) bool { return s.Error == tt.typ }) {
+				t.Errorf("no step carries the error: %s", names(r))
+			}
+		})
+	}
+}
+
+// While playing on a segment is tried again, or another rendition taken, as the
+// model does.
+func TestPlayOnRetries(t *testing.T) {
+	t.Parallel()
+	manifests := map[string]string{
+		"/m.m3u8":    "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=640x360,CODECS=\"avc1.4d401e\"\nlow.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=9000000,RESOLUTION=1280x720,CODECS=\"avc1.4d401e\"\nhigh.m3u8\n",
+		"/low.m3u8":  segmented(5, 4*tenth, func(i int) string { return fmt.Sprintf("/ts/360p/%d.ts", i) }, nil),
+		"/high.m3u8": segmented(5, 4*tenth, func(i int) string { return fmt.Sprintf("/ts/720p/%d.ts", i) }, nil),
+	}
+	for _, tt := range []struct {
+		name     string
+		rules    map[string]rule
+		want     string
+		switches int
+	}{
+		{"503 once", map[string]rule{"/ts/360p/2.ts": status(503, 1)}, "0.ts 1.ts 2.ts 3.ts 4.ts", 0},
+		{"404 always", map[string]rule{"/ts/360p/2.ts": status(404, 99)}, "0.ts 1.ts 2.ts 3.ts 4.ts", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrigin(t, manifests, tt.rules)
+			m := quick(hlsjs)
+			m.Buffering.Next = nil
+			r := played(t, playOn(t, o, "/m.m3u8", m, 2*time.Second), 2*time.Second)
+			if all := got(r, run.StepSegment, run.TrackVideo); all != tt.want {
+				t.Errorf("segments %s, want %s", all, tt.want)
+			}
+			if r.Played.Switches != tt.switches {
+				t.Errorf("%d changes of rendition, want %d: %s", r.Played.Switches, tt.switches, names(r))
+			}
+			if high := strings.Count(strings.Join(o.paths(), " "), "720p"); high != 3*tt.switches {
+				t.Errorf("%d segments of the other rendition, want %d: %s", high, 3*tt.switches, o.paths())
+			}
+		})
+	}
+}
+
+// The bandwidth falls, and with it the rendition, which had risen before.
+func TestPlayOnSwitches(t *testing.T) {
+	t.Parallel()
+	manifests := map[string]string{
+		"/m.m3u8": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=640x360,CODECS=\"avc1.4d401e\"\nlow.m3u8\n" +
+			"#EXT-X-STREAM-INF:BANDWIDTH=1200000,RESOLUTION=1280x720,CODECS=\"avc1.4d401e\"\nhigh.m3u8\n",
+		"/low.m3u8":  segmented(20, 3*tenth, same("/ts/360p/0.ts"), nil),
+		"/high.m3u8": segmented(20, 3*tenth, same("/ts/720p/0.ts"), nil),
+	}
+	o := newOrigin(t, manifests, map[string]rule{
+		"/ts/360p/0.ts": pace(func(int) float64 { return 3000 }),
+		"/ts/720p/0.ts": pace(func(n int) float64 {
+			if n <= 2 {
+				return 3000
+			}
+			return 500
+		}),
+	})
+	r := played(t, playOn(t, o, "/m.m3u8", wanting(hlsjs, 5*tenth), 2*time.Second), 2*time.Second)
+	if r.Played.Switches != 2 {
+		t.Errorf("%d changes of rendition, want one up and one down: %v", r.Played.Switches, o.paths())
+	}
+	if r.Played.Stalls == 0 || r.Played.Stalled < time.Second {
+		t.Errorf("%+v, want a stall of more than a second for 120 kB at 500 kbit/s", *r.Played)
+	}
+	if r.BitrateKbps != 300 {
+		t.Errorf("bitrate of %v kbit/s, want that of the first frame, 300", r.BitrateKbps)
 	}
 }

@@ -1,0 +1,283 @@
+package player
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/run"
+	"github.com/google/go-cmp/cmp"
+)
+
+// growing answers with a live playlist of segments of 0.5 s, whose window of
+// eight moves on with time until there are most of them.
+func growing(begun time.Time, most int) rule {
+	return func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		n := min(8+int(time.Since(begun)/(5*tenth)), most)
+		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:%d\n", n-8)
+		for i := n - 8; i < n; i++ {
+			fmt.Fprintf(w, "#EXTINF:0.5,\n/ts/360p/0.ts?/%d\n", i)
+		}
+		return true
+	}
+}
+
+// A live playlist is asked for again and again, and what is new in it is played,
+// once and in order.
+func TestPlayOnLiveHLS(t *testing.T) {
+	t.Parallel()
+	for _, m := range []*Model{hlsjs, shaka, exoplayer} {
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrigin(t, nil, map[string]rule{"/l.m3u8": growing(time.Now(), 1000)})
+			r := played(t, playOn(t, o, "/l.m3u8", quick(m), 25*tenth), 25*tenth)
+			if r.Played.Stalls != 0 {
+				t.Errorf("%d stalls of %v, want none: %s", r.Played.Stalls, r.Played.Stalled, names(r))
+			}
+			segments := strings.Fields(got(r, run.StepSegment, run.TrackVideo))
+			for i := 1; i < len(segments); i++ {
+				var a, b int
+				fmt.Sscan(segments[i-1], &a)
+				fmt.Sscan(segments[i], &b)
+				if b != a+1 {
+					t.Errorf("segment %d after %d: %s", b, a, segments)
+				}
+			}
+			// It holds 1.5 or 3 s when it starts, and must come to 2.5 s.
+			if lists := strings.Count(names(r), "playlist"); lists < 2 || lists > 12 {
+				t.Errorf("%d playlists, want one each half second: %s", lists, names(r))
+			}
+		})
+	}
+}
+
+// A live playlist in which nothing new comes any more: it breaks off when what
+// has come is played.
+func TestPlayOnStandstill(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t, nil, map[string]rule{"/l.m3u8": growing(time.Now(), 9)})
+	r := brokeOff(t, playOn(t, o, "/l.m3u8", quick(hlsjs), 20*time.Second), run.ErrManifestStale, run.StepPlaylist)
+	// From 3 s before the end of the eighth, and the ninth.
+	if got := r.Played.Media.Round(time.Millisecond); got != 35*tenth {
+		t.Errorf("%v played, want 3.5 s: %s", got, names(r))
+	}
+	// 3.5 target durations after the last that was new.
+	if took := r.End.Sub(r.Start); took < 35*tenth || took > 8*time.Second {
+		t.Errorf("it broke off after %v", took)
+	}
+}
+
+// Live DASH: no segment is asked for before it is available, none twice, and the
+// MPD again where it may have changed.
+func TestPlayOnLiveDASH(t *testing.T) {
+	t.Parallel()
+	const head = `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q minimumUpdatePeriod="PT0.5S" suggestedPresentationDelay="PT2S"><Period id="p" start="PT0S">%s</Period></MPD>`
+	half := strings.NewReplacer(`duration="24576"`, `duration="6400"`, `duration="92160"`, `duration="24000"`).Replace(fmt.Sprintf(sets, "p"))
+	for name, manifest := range map[string]func(begun time.Time) string{
+		"numbers": func(begun time.Time) string { return fmt.Sprintf(head, begun.UTC().Format(time.RFC3339Nano), half) },
+		"a list": func(begun time.Time) string {
+			n := int(time.Since(begun) / (5 * tenth))
+			listed := func(d int) string {
+				return fmt.Sprintf(`><SegmentTimeline><S t="0" d="%d" r="%d"/></SegmentTimeline></SegmentTemplate>`, d, n-1)
+			}
+			return fmt.Sprintf(head, begun.UTC().Format(time.RFC3339Nano), strings.NewReplacer(
+				`duration="6400"/>`, listed(6400), `duration="24000"/>`, listed(24000)).Replace(half))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begun := time.Now().Add(-10 * time.Second).Truncate(time.Millisecond)
+			o := dashOrigin(t, "", map[string]rule{"/m.mpd": func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+				fmt.Fprint(w, manifest(begun))
+				return true
+			}})
+			next := o.Config.Handler
+			seen := map[string]bool{}
+			o.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var n int
+				if _, err := fmt.Sscanf(r.URL.Path[1:], "v/p/%d", &n); err == nil {
+					o.mu.Lock()
+					if early := time.Until(begun.Add(time.Duration(n+1) * 5 * tenth)); early > 0 || seen[r.URL.Path] {
+						t.Errorf("segment %d %v before it is available; before: %v", n, early, seen[r.URL.Path])
+					}
+					seen[r.URL.Path] = true
+					o.mu.Unlock()
+				}
+				next.ServeHTTP(w, r)
+			})
+			r := played(t, playOn(t, o, "/m.mpd", quick(dashjs), 3*time.Second), 3*time.Second)
+			if r.Played.Stalls != 0 {
+				t.Errorf("%d stalls of %v, want none: %s", r.Played.Stalls, r.Played.Stalled, names(r))
+			}
+			if n := strings.Count(names(r), "manifest"); n < 3 || n > 9 {
+				t.Errorf("%d MPDs, want one each half second: %s", n, names(r))
+			}
+			if n := len(seen); n < 6 || n > 12 {
+				t.Errorf("%d video segments for 3 s of 0.5 s each: %s", n, names(r))
+			}
+		})
+	}
+}
+
+// Several periods, with other representations.
+func TestPlayOnPeriods(t *testing.T) {
+	t.Parallel()
+	period := func(id, duration string) string {
+		s := strings.NewReplacer(`duration="24576"`, `duration="6400"`, `duration="92160"`, `duration="24000"`, `id="v360"`, fmt.Sprintf(`id="v%s"`, id)).Replace(fmt.Sprintf(sets, id))
+		return fmt.Sprintf(`<Period id=%q duration=%q>%s</Period>`, id, duration, s)
+	}
+	mpd := `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2.5S">` +
+		period("one", "PT1S") + period("two", "PT1.5S") + `</MPD>`
+	o := dashOrigin(t, mpd, nil)
+	r := played(t, playOn(t, o, "/m.mpd", quick(shaka), time.Minute), 25*tenth)
+	var video []string
+	for _, s := range r.Steps {
+		if _, name, ok := strings.Cut(s.URL, "/v/"); ok {
+			video = append(video, name)
+		}
+	}
+	if diff := cmp.Diff([]string{"one/0", "one/1", "two/0", "two/1", "two/2"}, video); diff != "" {
+		t.Errorf("video (-want +got):\n%s", diff)
+	}
+	if r.Played.Stalls != 0 || r.Played.Switches != 0 {
+		t.Errorf("%+v, want no stall and no switch", *r.Played)
+	}
+}
+
+// Segments in an index.
+func TestPlayOnIndexed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		model   *Model
+		indexes int
+	}{{dashjs, 3}, {ideal, 2}} { // dash.js reads them all at the start
+		mpd, rules, _ := indexedMPD(t)
+		o := newOrigin(t, map[string]string{"/m.mpd": mpd}, rules)
+		r := played(t, playOn(t, o, "/m.mpd", quick(tt.model), 22*tenth), 22*tenth)
+		if n := strings.Count(names(r), "index"); n != tt.indexes {
+			t.Errorf("%s: %d indexes, want %d: %s", tt.model, n, tt.indexes, names(r))
+		}
+	}
+}
+
+// Keys, maps and discontinuities that change; gaps, which are leapt over.
+func TestPlayOnChanges(t *testing.T) {
+	t.Parallel()
+	key := func(n int) string {
+		return fmt.Sprintf("#EXT-X-KEY:METHOD=AES-128,URI=\"/aes/key.bin?%d\",IV=0x0f1e2d3c4b5a69788796a5b4c3d2e1f0\n", n)
+	}
+	first := "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"/cmaf/v360/init.mp4\"\n"
+	second := "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"/cmaf/v720/init.mp4\"\n"
+	for _, tt := range []struct {
+		name  string
+		file  string
+		tags  map[int]string
+		step  run.StepName
+		want  string // of the step
+		media string
+		plays time.Duration
+	}{
+		{"keys", "/aes/360p/0.ts", map[int]string{0: key(1), 2: key(2), 3: key(1), 4: "#EXT-X-KEY:METHOD=NONE\n"}, run.StepKey, "key.bin?1 key.bin?2", "0 1 2 3 4", 15 * tenth},
+		{"maps", "/cmaf/v360/0.m4s", map[int]string{0: first, 2: second, 3: first}, run.StepInit, "init.mp4 init.mp4", "0 1 2 3 4", 15 * tenth},
+		{"gaps", "/ts/360p/0.ts", map[int]string{1: "#EXT-X-GAP\n", 2: "#EXT-X-GAP\n"}, run.StepInit, "", "0 3 4", 9 * tenth},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			list := segmented(5, 3*tenth, func(i int) string { return fmt.Sprintf("%s?/%d", tt.file, i) }, tt.tags)
+			o := newOrigin(t, map[string]string{"/l.m3u8": list}, nil)
+			r := played(t, playOn(t, o, "/l.m3u8", quick(hlsjs), time.Minute), tt.plays)
+			if all := got(r, tt.step, run.TrackVideo); all != tt.want {
+				t.Errorf("%s: %s, want %s", tt.step, all, tt.want)
+			}
+			if all := got(r, run.StepSegment, run.TrackVideo); all != tt.media {
+				t.Errorf("segments %s, want %s", all, tt.media)
+			}
+			if r.Played.Stalls != 0 {
+				t.Errorf("%d stalls of %v, want none", r.Played.Stalls, r.Played.Stalled)
+			}
+		})
+	}
+}
+
+// Low latency: part after part, each once the server has it.
+func TestPlayOnParts(t *testing.T) {
+	t.Parallel()
+	begun := time.Now().Add(-3 * time.Second)
+	parts := func() int { return int(time.Since(begun) / (2 * tenth)) } // of 0.2 s, five to a segment
+	o := newOrigin(t, nil, map[string]rule{"/l.m3u8": func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		var msn, part int
+		if _, err := fmt.Sscanf(r.URL.RawQuery, "_HLS_msn=%d&_HLS_part=%d", &msn, &part); err == nil {
+			for parts() <= 5*msn+part {
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+		n := parts()
+		first := max(n/5-2, 0)
+		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:1\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=0.6\n#EXT-X-PART-INF:PART-TARGET=0.2\n#EXT-X-MEDIA-SEQUENCE:%d\n", first)
+		for i := 5 * first; i < n; i++ {
+			fmt.Fprintf(w, "#EXT-X-PART:DURATION=0.2,INDEPENDENT=YES,URI=\"/ts/360p/0.ts?/%d\"\n", i)
+			if i%5 == 4 {
+				fmt.Fprintf(w, "#EXTINF:1,\n/ts/360p/0.ts?/s%d\n", i/5)
+			}
+		}
+		return true
+	}})
+	r := played(t, playOn(t, o, "/l.m3u8", quick(hlsjs), 15*tenth), 15*tenth)
+	all := strings.Fields(got(r, run.StepPart, run.TrackVideo))
+	for i := 1; i < len(all); i++ {
+		var a, b int
+		fmt.Sscan(all[i-1], &a)
+		fmt.Sscan(all[i], &b)
+		if b != a+1 {
+			t.Errorf("part %d after %d: %s", b, a, all)
+		}
+	}
+	if len(all) < 8 {
+		t.Errorf("%d parts for 1.5 s of 0.2 s each: %s", len(all), names(r))
+	}
+	if r.Played.Stalled > 5*tenth {
+		t.Errorf("%d stalls of %v", r.Played.Stalls, r.Played.Stalled)
+	}
+}
+
+// Who gives up gets an answer at once, and nothing goes on behind it.
+func TestPlayOnCancelled(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t, map[string]string{"/l.m3u8": segmented(40, 4*tenth, same("/ts/360p/0.ts"), nil)}, nil)
+	client := fetch.New(fetch.Config{AllowPrivate: true})
+	defer client.Close()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, nil)
+	defer cancel()
+	time.AfterFunc(7*tenth, cancel)
+	start := time.Now()
+	r := Play(ctx, Config{URL: o.URL + "/l.m3u8", Client: client, Model: quick(hlsjs), PlayOn: time.Minute, Timeout: time.Second})
+	if took := time.Since(start); r.Error != run.ErrInternal || took > 3*time.Second {
+		t.Errorf("%s after %v: %s", r.Error, took, r.Detail)
+	}
+}
+
+// A run that plays on for long keeps its first requests and those that failed.
+func TestKeep(t *testing.T) {
+	start := time.Unix(1000, 0)
+	s := &session{start: start}
+	for i := range 3000 {
+		n := &node{start: start.Add(time.Duration(i) * time.Millisecond)}
+		n.Step = run.Step{Name: run.StepSegment, URL: "u"}
+		if i%500 == 499 {
+			n.Error = run.ErrReset
+		}
+		s.begin(n)
+	}
+	var r Result
+	s.keep(&r, 10)
+	if kept, want := len(s.nodes), 10+maxKept+6; kept != want || r.Unkept != 3000-want {
+		t.Errorf("%d kept and %d not, want %d and %d", kept, r.Unkept, want, 3000-want)
+	}
+	if last := s.nodes[len(s.nodes)-1]; last.Error == "" {
+		t.Error("the last that failed was not kept")
+	}
+}
