@@ -36,6 +36,7 @@ type output struct {
 	stdout   *bufio.Writer
 	progress *progressbar.ProgressBar
 	repeat   int
+	frames   *frames
 	played   []played // that are needed once all are there
 	bad      bool     // some run was not good
 }
@@ -62,6 +63,9 @@ func (o *output) take(repetition, spec int, r run.Run) error {
 	if !o.JSON || o.HTML != "" || o.HAR != "" || o.Ship != "" {
 		o.played = append(o.played, played{repetition, spec, r})
 	}
+	if err := o.frames.take(o.env.ctx, spec); err != nil {
+		return err
+	}
 	if !o.JSON {
 		return nil
 	}
@@ -74,13 +78,13 @@ func (o *output) take(repetition, spec int, r run.Run) error {
 // finish shows, writes and sends the runs, once all are there.
 func (o *output) finish() error {
 	runs := o.inOrder()
-	if !o.JSON {
-		if err := o.show(runs); err != nil {
-			return fmt.Errorf("writing the report: %w", err)
-		}
+	if o.JSON {
+		o.frames.warn()
+	} else if err := o.show(runs); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
 	}
 	if o.HTML != "" {
-		if err := writeFile(o.HTML, func(w io.Writer) error { return report.HTML(w, runs) }); err != nil {
+		if err := writeFile(o.HTML, func(w io.Writer) error { return report.HTML(w, runs, o.frames.taken()...) }); err != nil {
 			return fmt.Errorf("--html: %w", err)
 		}
 	}
@@ -129,6 +133,14 @@ func (o *output) show(runs []run.Run) error {
 			return err
 		}
 	}
+	if shots := o.frames.taken(); len(shots) > 0 {
+		if len(runs) > 1 {
+			fmt.Fprintln(o.stdout) // below the table
+		}
+		if err := p.Frames(shots); err != nil {
+			return err
+		}
+	}
 	return o.stdout.Flush()
 }
 
@@ -172,14 +184,25 @@ func columns(w io.Writer) int {
 // writable refuses before the first run what would fail after the last.
 func (f *outputFlags) writable() error {
 	for flag, name := range map[string]string{"--html": f.HTML, "--har": f.HAR} {
-		if name == "" {
-			continue
+		if err := inFolder(flag, name); err != nil {
+			return err
 		}
-		if info, err := os.Stat(filepath.Dir(name)); err != nil {
-			return fmt.Errorf("%s: %w", flag, err)
-		} else if !info.IsDir() {
-			return fmt.Errorf("%s %s: its folder is none", flag, name)
-		}
+	}
+	return nil
+}
+
+// inFolder tells whether the file that a flag names has a folder to be in; the
+// empty name needs none.
+func inFolder(flag, name string) error {
+	if name == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(name))
+	if err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s %s: its folder is none", flag, name)
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ type probeCmd struct {
 	networkFlags `embed:""`
 	outputFlags  `embed:""`
 	bundleFlags  `embed:""`
+	frameFlags   `embed:""`
 }
 
 // Validate is called once the flags are read.
@@ -69,8 +70,13 @@ func (c *probeCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	frames, err := c.frames(env, specs)
+	if err != nil {
+		return err
+	}
 	out := newOutput(&c.outputFlags, env, len(specs), c.Repeat)
-	err = c.play(env, specs, out.take)
+	out.frames = frames
+	err = c.play(env, specs, out)
 	_ = out.progress.Finish()
 	if err != nil {
 		return err
@@ -87,7 +93,7 @@ func (c *probeCmd) Run(env *environment) error {
 // play plays each spec as often as asked for: those of one repetition closely
 // one after another, in random order, with one round's name, so that they can
 // be paired. It ends early, without an error, when ctx does.
-func (c *probeCmd) play(env *environment, specs []probes.Spec, took func(repetition, spec int, r run.Run) error) error {
+func (c *probeCmd) play(env *environment, specs []probes.Spec, out *output) error {
 	ctx, start := env.ctx, time.Now()
 	for i := range c.Repeat {
 		if !pause(ctx, start.Add(time.Duration(i)*c.Interval)) {
@@ -95,7 +101,7 @@ func (c *probeCmd) play(env *environment, specs []probes.Spec, took func(repetit
 		}
 		round := run.NewID(time.Now())[:16]
 		for _, k := range rand.Perm(len(specs)) {
-			spec := specs[k]
+			spec := out.frames.want(k, specs[k])
 			spec.Identity.Round = round
 			r, err := c.probe(ctx, env, spec)
 			if ctx.Err() != nil {
@@ -104,7 +110,7 @@ func (c *probeCmd) play(env *environment, specs []probes.Spec, took func(repetit
 			if err != nil {
 				return err
 			}
-			if err := took(i, k, r); err != nil {
+			if err := out.take(i, k, r); err != nil {
 				return err
 			}
 		}

@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command lines in testdata/script. A and B are the hosts of
 // two servers of the lab's streams, of which B answers with 503 for what lies
-// below /broken/.
+// below /broken/. C is the host of a server of the script's own files. ALONE is a
+// PATH with the agent and nothing else.
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs(media)
 	if err != nil {
@@ -48,6 +49,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("A", a)
 			e.Setenv("B", b)
+			own := httptest.NewServer(http.FileServer(http.Dir(e.WorkDir)))
+			e.Defer(own.Close)
+			e.Setenv("C", own.Listener.Addr().String())
+			alone, _, _ := strings.Cut(e.Getenv("PATH"), string(os.PathListSeparator))
+			e.Setenv("ALONE", alone)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"count": countCommand},

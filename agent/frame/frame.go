@@ -67,7 +67,7 @@ func (p *Picture) Notes() []string {
 		notes = append(notes, "black")
 	}
 	if p.Frozen {
-		notes = append(notes, fmt.Sprintf("frozen: it does not change in %s", p.Over.Round(100*time.Millisecond)))
+		notes = append(notes, fmt.Sprintf("frozen: it does not change in %.1f s", p.Over.Seconds()))
 	}
 	return notes
 }

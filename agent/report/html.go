@@ -29,10 +29,12 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 // HTML writes runs as one page that needs no network and runs no script: how the
 // runs of each CDN, app and connection are spread, where their median run spent
 // its time, how they differ round by round, and a waterfall for each run (of
-// many: of those that stand for the others). Its texts come from servers, and
-// are shown as texts only.
-func HTML(w io.Writer, runs []run.Run) error {
-	return pageTemplate.Execute(w, pageOf(runs))
+// many: of those that stand for the others), and first frames. Its texts come
+// from servers, and are shown as texts only.
+func HTML(w io.Writer, runs []run.Run, frames ...Frame) error {
+	p := pageOf(runs)
+	p.Figures = figures(frames)
+	return pageTemplate.Execute(w, p)
 }
 
 // page is what the template shows.
@@ -51,6 +53,8 @@ type page struct {
 	Phases          []string
 	Pairs           []pairRow
 	Zero            float64 // where 0 is among the pairs, per cent
+
+	Figures []figure
 
 	Stages  []legend
 	Drawn   []drawing // the unfolded ones first

@@ -1,12 +1,13 @@
 // Package report shows runs to a person. A [Printer] draws on a terminal:
 // [Printer.Waterfall] one run, [Printer.Table] several side by side, with the
 // width and the colours that the writer can show, and a text that says the same
-// into a pipe. [HTML] writes a page with pictures, [HAR] an archive that
-// browsers' developer tools open.
+// into a pipe; [Printer.Frames] says what their first frames look like. [HTML]
+// writes a page with pictures, [HAR] an archive that browsers' developer tools
+// open.
 //
 // A run's texts come from servers. On a terminal and on a page they are shown
 // without control characters, 4 KiB of each at most; a page draws at most 60
-// runs of at most 300 steps. An archive holds all runs, as they are.
+// runs of at most 300 steps, and shows 60 first frames. An archive holds all runs, as they are.
 package report
 
 import (
