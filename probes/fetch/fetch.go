@@ -21,6 +21,25 @@
 // address is checked after resolution, just before it is dialled, whatever the
 // protocol. A QUIC server cannot move its client to another address.
 //
+// Not modelled, of what a browser or an app does on the way:
+//   - HTTPS records (RFC 9460). A Chromium that resolves names itself, as it does
+//     over DoH, asks for them beside the addresses and, where one offers h3, takes
+//     QUIC on its first visit too, and TLS with an encrypted name (ECH). With the
+//     system's resolver it sees none, which is what is modelled. Config.HTTP "3"
+//     shows what the others meet.
+//   - Resumption and 0-RTT. Every handshake is a full one, as for a viewer who
+//     comes for the first time. With TLS 1.3 and QUIC a session known from before
+//     saves bytes, not a round trip, unless data goes with it (0-RTT: Chromium's
+//     QUIC on later visits); with TLS 1.2 it saves one on each connection after a
+//     host's first.
+//   - Second connections to the same address. Chromium opens one when the first
+//     is not there after 250 ms (ClientSocketPool, its backup job), and takes
+//     whichever is ready first. It matters where a SYN was lost: the kernel sends
+//     another after a second only. Over a round trip of more than 250 ms it does
+//     no more than leave a connection idle.
+//   - Connections made for a page before they are needed, and those that pages of
+//     other sites share or keep open.
+//
 // TCP's connections are those of [http.Transport.NewClientConn], QUIC's those of
 // [http3.Transport.NewClientConn]; the pool around them is this package's,
 // because the one of net/http hides retries and whose dial a request waited for.
