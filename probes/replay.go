@@ -96,7 +96,9 @@ func changed(then, now *run.Run) (all []string) {
 		}
 	}
 	note("the verdict", verdict(then), verdict(now))
-	note("the rendition", rendition(then), rendition(now))
+	if then.OK && now.OK {
+		note("the rendition", rendition(then), rendition(now))
+	}
 	return all
 }
 
@@ -110,9 +112,6 @@ func verdict(r *run.Run) string {
 
 // rendition is the one that a run played, in words.
 func rendition(r *run.Run) string {
-	if !r.OK {
-		return ""
-	}
 	text := r.Codec
 	if r.BitrateKbps != nil {
 		text += fmt.Sprintf(" %v kbit/s", math.Round(*r.BitrateKbps))

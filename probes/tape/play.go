@@ -20,11 +20,14 @@ import (
 // count as stalled, as in package fetch.
 const silence = time.Second
 
-// slack is what the machine may have taken at most of a recording's times, for
-// itself: a limit that ends an exchange by so much earlier than it did is the
-// same failure still, and a request that goes out by so much earlier waits until
-// the time at which it did.
-const slack = 250 * time.Millisecond
+// What the machine may have taken for itself of a recording's times, at most: a
+// request that would go out by lag earlier waits until the time at which it did;
+// a limit that ends an exchange by slack earlier than it did is the same failure
+// still.
+const (
+	lag   = time.Second
+	slack = 250 * time.Millisecond
+)
 
 // Player answers requests from a recording. It is safe for concurrent use.
 type Player struct {
@@ -104,7 +107,7 @@ func (p *Player) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
 	start := p.clock.Now()
 	e := p.take(r)
 	if e != nil {
-		if then := p.start.Add(bundle.Duration(e.StartMs)); then.After(start) && then.Sub(start) <= slack {
+		if then := p.start.Add(bundle.Duration(e.StartMs)); then.After(start) && then.Sub(start) <= lag {
 			_ = clocks.Sleep(ctx, p.clock, then) // that ctx has ended is seen below
 			start = p.clock.Now()
 		}
@@ -298,7 +301,7 @@ const packet = 188
 // gap is at most n bytes that stand in for what is not kept at pos.
 func (r *reader) gap(n int64) []byte {
 	fill := nothing
-	if !r.body.Rekeyed && r.body.Data[0] == nulls[0] {
+	if b := r.body; !b.Rekeyed && int64(len(b.Data)) > b.Tail && b.Data[0] == nulls[0] {
 		from := r.pos % packet
 		fill = nulls[from : int64(len(nothing))+from]
 	}

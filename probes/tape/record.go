@@ -80,7 +80,8 @@ func (r *Recorder) keep(t *Take, p []byte, at time.Time) {
 	whole := t.Size == int64(len(t.Head))
 	t.Size += int64(len(p))
 	if whole {
-		n := max(min(int64(len(p)), r.limits.Body-TailBytes-int64(len(t.Head)), r.limits.Total-r.held), 0)
+		room := max(r.limits.Total-r.held, least-int64(len(t.Head)))
+		n := max(min(int64(len(p)), r.limits.Body-TailBytes-int64(len(t.Head)), room), 0)
 		t.Head = append(t.Head, p[:n]...)
 		r.held += n
 		p = p[n:]

@@ -50,8 +50,11 @@ const TailBytes = 32
 // Limits bound what a recorder holds. The zero value means the defaults.
 type Limits struct {
 	Body  int64 // bytes of one answer; 0: 4 MiB, which is also the most
-	Total int64 // bytes of all answers; 0: 16 MiB
+	Total int64 // bytes of all answers, beside 4 KiB of each; 0: 16 MiB
 }
+
+// least is kept of each answer whatever the total, in bytes: it tells what it is.
+const least = 4 << 10
 
 // DefaultTotal is what a recorder holds of all answers unless told otherwise.
 const DefaultTotal = 16 << 20
