@@ -27,17 +27,16 @@ func (t *plot) at(ms float64) int { return int(math.Round(ms / t.end * float64(t
 
 // bars draws a line for each step, and the instants that count.
 func (p *Printer) bars(b *strings.Builder, r *run.Run) {
-	labels, tails := make([]string, len(r.Steps)), make([]string, len(r.Steps))
-	t := plot{style: &p.style, end: r.DurationMs, keyframe: -1, frame: -1}
+	steps, end := opening(r)
+	labels, tails := make([]string, len(steps)), make([]string, len(steps))
+	t := plot{style: &p.style, end: end, keyframe: -1, frame: -1}
 	tail := 0
-	for i := range r.Steps {
-		s := &r.Steps[i]
-		t.end = max(t.end, s.EndMs)
+	for i := range steps {
+		s := &steps[i]
 		labels[i] = shorten(label(s), 18)
 		tails[i] = p.tail(s)
 		t.label, tail = max(t.label, runewidth.StringWidth(labels[i])+1), max(tail, lipgloss.Width(tails[i]))
 	}
-	t.end = max(t.end, 1)
 	t.width = max(10, p.width-t.label-tail)
 	if r.FirstKeyframeMs != nil {
 		t.keyframe = min(t.at(*r.FirstKeyframeMs), t.width-1)
@@ -46,10 +45,10 @@ func (p *Printer) bars(b *strings.Builder, r *run.Run) {
 		t.frame = min(t.at(*r.TTFFMs), t.width-1)
 	}
 	fmt.Fprintf(b, "%*s%s\n", t.label, "", p.style.dim.Render(axis(t.end, t.width)))
-	for i := range r.Steps {
+	for i := range steps {
 		pad := strings.Repeat(" ", t.label-runewidth.StringWidth(labels[i]))
-		fmt.Fprintf(b, "%s%s%s%s\n", labels[i], pad, t.bar(&r.Steps[i]), tails[i])
-		for _, line := range filled(attempts(&r.Steps[i]), " · ", p.width-2) {
+		fmt.Fprintf(b, "%s%s%s%s\n", labels[i], pad, t.bar(&steps[i]), tails[i])
+		for _, line := range filled(attempts(&steps[i]), " · ", p.width-2) {
 			fmt.Fprintf(b, "  %s\n", p.style.dim.Render(line))
 		}
 	}

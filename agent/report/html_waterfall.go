@@ -23,6 +23,8 @@ type drawing struct {
 	Path                           []block // the critical path
 	Phases                         []phaseText
 	Split, Total                   string
+	Plays                          []block // playing on
+	Playing                        string
 }
 
 type phaseText struct{ Class, Name, Text string }
@@ -39,11 +41,8 @@ type drawnStep struct {
 
 // drawingOf draws a run, whose steps are not yet tame.
 func drawingOf(r *run.Run) drawing {
-	end := r.DurationMs
-	for i := range r.Steps {
-		end = max(end, r.Steps[i].EndMs)
-	}
-	end = max(end, 1) * 1.02
+	steps, end := opening(r)
+	end *= 1.02
 	d := drawing{
 		ID: r.RunID, Name: strings.Join(nonEmpty(r.CDN, appOf(r), r.Connection), " · "), About: strings.Join(about(r), " · "), Target: r.Target, Error: r.ErrorDetail, Hint: hints[r.ErrorType], Axis: ticks(end),
 		Path: stack(r, max(r.Phases.Sum(), 1e-9)), Split: split(r), Total: Millis(r.Phases.Sum()),
@@ -60,7 +59,10 @@ func drawingOf(r *run.Run) drawing {
 			d.Phases = append(d.Phases, phaseText{"p-" + c.name, c.name, Millis(v)})
 		}
 	}
-	steps := tameSteps(r.Steps[:min(len(r.Steps), maxRows)])
+	if d.Plays = playBlocks(r); d.Plays != nil {
+		d.Playing = playing(r)
+	}
+	steps = tameSteps(steps[:min(len(steps), maxRows)])
 	d.LeftOut = len(r.Steps) - len(steps)
 	for i := range steps {
 		d.Rows = append(d.Rows, drawnStepOf(&steps[i], end))

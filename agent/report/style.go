@@ -81,7 +81,7 @@ func partsOf(s *run.Step) []part {
 	switch s.Name {
 	case run.WaitPlayer:
 		return []part{{kindPlayer, s.EndMs - s.StartMs}}
-	case run.WaitRetry, run.WaitLive:
+	case run.WaitRetry, run.WaitLive, run.WaitStall:
 		return []part{{kindQueue, s.EndMs - s.StartMs}}
 	}
 	return []part{

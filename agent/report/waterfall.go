@@ -62,6 +62,7 @@ func (p *Printer) Waterfall(r *run.Run) error {
 	var b strings.Builder
 	p.head(&b, r)
 	p.bars(&b, r)
+	p.playedOn(&b, r)
 	p.path(&b, r)
 	if !r.OK {
 		p.failure(&b, r)
@@ -91,6 +92,8 @@ func (p *Printer) head(b *strings.Builder, r *run.Run) {
 // verdict says how the run went, and in which tone: good, warn, bad.
 func verdict(r *run.Run) (text, tone string) {
 	switch {
+	case !r.OK && r.PlayedMs != nil:
+		return fmt.Sprintf("BROKE OFF %s at %s after %s of playing", r.ErrorType, r.ErrorStep, seconds(*r.PlayedMs)), "bad"
 	case !r.OK:
 		return fmt.Sprintf("FAILED %s at %s after %s", r.ErrorType, r.ErrorStep, Millis(r.DurationMs)), "bad"
 	case !r.Good:
@@ -150,6 +153,8 @@ func label(s *run.Step) string {
 		return "… live wait"
 	case run.WaitPlayer:
 		return "player"
+	case run.WaitStall:
+		return "… stall"
 	}
 	if s.Track != "" && s.Name != run.StepManifest {
 		name += " " + s.Track

@@ -1,0 +1,147 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// onset is when playback started, in ms, of a run that played on after that.
+func onset(r *run.Run) (at float64, ok bool) {
+	if r.PlayedMs == nil || r.TTFFMs == nil {
+		return 0, false
+	}
+	if r.StartupMs != nil {
+		return max(*r.TTFFMs, *r.StartupMs), true
+	}
+	return *r.TTFFMs, true
+}
+
+// opening are the steps that are drawn one by one, and until when: all of a run,
+// but of one that played on those before playback started.
+func opening(r *run.Run) (steps []run.Step, end float64) {
+	at, ok := onset(r)
+	if !ok {
+		end = r.DurationMs
+		for i := range r.Steps {
+			end = max(end, r.Steps[i].EndMs)
+		}
+		return r.Steps, max(end, 1)
+	}
+	for i := range r.Steps {
+		if s := r.Steps[i]; s.StartMs < at && s.Name != run.WaitStall {
+			steps = append(steps, s)
+		}
+	}
+	return steps, max(at, 1)
+}
+
+// playing says what came of playing on.
+func playing(r *run.Run) string {
+	text := "played " + seconds(*r.PlayedMs)
+	switch stalls := value(r.Stalls); {
+	case stalls == 0:
+		text += ": no stall"
+	case stalls == 1:
+		text += ": 1 stall of " + Millis(value(r.StallMs))
+	default:
+		text += fmt.Sprintf(": %d stalls of %s together", stalls, Millis(value(r.StallMs)))
+	}
+	switch n := value(r.Switches); {
+	case n == 1:
+		text += ", 1 switch"
+	case n > 1:
+		text += fmt.Sprintf(", %d switches", n)
+	}
+	if !r.OK {
+		text += ", then it broke off"
+	}
+	return text
+}
+
+// seconds is a time of playing for people: 30 s, 12.4 s.
+func seconds(ms float64) string {
+	text := fmt.Sprintf("%.1f", ms/1000)
+	return strings.TrimSuffix(text, ".0") + " s"
+}
+
+func value[T int64 | float64](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// stretch is a time of playing or standing still, in ms.
+type stretch struct {
+	from, to float64
+	stall    bool
+}
+
+// stretches are the times of playing and standing still, in order, of a run that
+// played on.
+func stretches(r *run.Run) (all []stretch) {
+	at, _ := onset(r)
+	for i := range r.Steps {
+		if s := &r.Steps[i]; s.Name == run.WaitStall && s.EndMs > at {
+			all = append(all, stretch{at, s.StartMs, false}, stretch{s.StartMs, s.EndMs, true})
+			at = s.EndMs
+		}
+	}
+	if r.DurationMs > at {
+		all = append(all, stretch{at, r.DurationMs, false})
+	}
+	return all
+}
+
+// playedOn draws when the run played on and when it stood still, and says it. A
+// stall shows, however short.
+func (p *Printer) playedOn(b *strings.Builder, r *run.Run) {
+	from, ok := onset(r)
+	if !ok {
+		return
+	}
+	cells := make([]bool, p.width)
+	span := max(r.DurationMs-from, 1)
+	at := func(ms float64) int { return min(max(int((ms-from)/span*float64(p.width)), 0), p.width-1) }
+	for _, s := range stretches(r) {
+		for i := at(s.from); s.stall && i <= at(s.to); i++ {
+			cells[i] = true
+		}
+	}
+	for i := 0; i < len(cells); {
+		n := 1
+		for i+n < len(cells) && cells[i+n] == cells[i] {
+			n++
+		}
+		if cells[i] {
+			b.WriteString(p.style.bad.Render(strings.Repeat("█", n)))
+		} else {
+			b.WriteString(p.style.good.Render(strings.Repeat("─", n)))
+		}
+		i += n
+	}
+	b.WriteByte('\n')
+	for _, line := range filled(strings.SplitAfter(playing(r), " "), "", p.width) {
+		fmt.Fprintln(b, strings.TrimRight(line, " "))
+	}
+	b.WriteByte('\n')
+}
+
+// playBlocks are the same on a page.
+func playBlocks(r *run.Run) (blocks []block) {
+	from, ok := onset(r)
+	if !ok {
+		return nil
+	}
+	span := max(r.DurationMs-from, 1)
+	for _, s := range stretches(r) {
+		class, text := "p-playing", "playing"
+		if s.stall {
+			class, text = "p-stall", "stall"
+		}
+		blocks = append(blocks, block{Class: class, Text: text + " " + Millis(s.to-s.from), X: percent(s.from-from, span), Width: percent(s.to-s.from, span)})
+	}
+	return blocks
+}

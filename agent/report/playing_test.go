@@ -1,0 +1,65 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// playedOn is a run that played on for 30 s, with two stalls.
+func playedOn() run.Run {
+	r := played()
+	startup, media, stalled, stalls, switches := 620.0, 30_000.0, 1200.0, int64(2), int64(1)
+	r.StartupMs, r.PlayedMs, r.StallMs, r.Stalls, r.Switches = &startup, &media, &stalled, &stalls, &switches
+	r.DurationMs = startup + media + stalled
+	for i := range 8 {
+		at := 570 + 3000*float64(i)
+		r.Steps = append(r.Steps, run.Step{Name: run.StepSegment, Track: run.TrackVideo, URL: "x", Attempt: 1, StartMs: at, EndMs: at + 900, WaitMs: 100, RecvMs: 800, Status: 200, Bytes: 1_000_000})
+	}
+	r.Steps = append(r.Steps,
+		run.Step{Name: run.WaitStall, Track: run.TrackVideo, StartMs: 10_000, EndMs: 11_000},
+		run.Step{Name: run.WaitStall, Track: run.TrackVideo, StartMs: 20_000, EndMs: 20_200})
+	return r
+}
+
+func TestPlayedOn(t *testing.T) {
+	r, broken := playedOn(), playedOn()
+	golden(t, "played-on", func(p *Printer) error { return p.Waterfall(&r) }, 100)
+	golden(t, "played-on-40", func(p *Printer) error { return p.Waterfall(&r) }, 40)
+	broken.OK, broken.Good, broken.ErrorType, broken.ErrorStep, broken.ErrorDetail = false, false, run.ErrHTTP4xx, run.StepSegment, "GET https://live.example/news/2026/channel/one/360p/9.ts: 404 Not Found"
+	golden(t, "broke-off", func(p *Printer) error { return p.Waterfall(&broken) }, 100)
+}
+
+func TestPlaying(t *testing.T) {
+	for want, set := range map[string]func(r *run.Run){
+		"played 30 s: 2 stalls of 1.20 s together, 1 switch": func(*run.Run) {},
+		"played 12.4 s: 1 stall of 80 ms, 3 switches": func(r *run.Run) {
+			*r.PlayedMs, *r.Stalls, *r.StallMs, *r.Switches = 12_400, 1, 80, 3
+		},
+		"played 30 s: no stall":                   func(r *run.Run) { *r.Stalls, *r.StallMs, *r.Switches = 0, 0, 0 },
+		"played 0 s: no stall, then it broke off": func(r *run.Run) { *r.PlayedMs, *r.Stalls, *r.Switches, r.OK = 0, 0, 0, false },
+	} {
+		r := playedOn()
+		set(&r)
+		if got := playing(&r); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// The page shows when it played and when it stood still, and the start alone
+// request by request.
+func TestPlayedOnPage(t *testing.T) {
+	r := playedOn()
+	page, root := written(t, []run.Run{r})
+	if !strings.Contains(page, playing(&r)) {
+		t.Error("the page does not say what came of playing on")
+	}
+	if n := len(find(root, "p-stall")); n != 2 {
+		t.Errorf("%d stalls are drawn, want 2", n)
+	}
+	if n := len(find(root, "step")); n != 4+1+1 {
+		t.Errorf("%d rows, want the start's four, what was asked for before the picture, and the axis", n)
+	}
+}
