@@ -26,7 +26,7 @@ var kept = names(
 	"Eagleid", "Ali-Swift-Global-Savetime", "X-Swift-Cachetime", "X-Site-Cache-Status", "X-Nws-Log-Uuid", "Eo-Log-Uuid", "Eo-Cache-Status", "X-Via",
 	"X-Ws-Request-Id", "X-Ser", "X-Cdn-Provider", "Cdnuuid", "X-Varnish", "X-Proxy-Cache", "Proxy-Status",
 	"X-Cache-Id", "X-Cache-Hit", "Cdn-Cache-Id", "Cdn-Cache-Status", "X-Cdn-Cache-Id", "X-Cdn-Cache-Status", "Cdn-Requestid", "Cdn-Uid",
-	"X-Azure-Ref-Originshield", "X-Msedge-Ref", "X-Fd-Int-Roxy-Purgeid", "X-77-Nzt-Ray", "Date")
+	"X-Azure-Ref-Originshield", "X-Msedge-Ref", "X-Fd-Int-Roxy-Purgeid", "X-77-Nzt-Ray", "X-Node", "X-Azion-Request-Id", "X-Check-Cacheable", "Date")
 
 // name is a header's name as net/http writes it and as a run keeps it.
 type name struct{ canonical, lower string }

@@ -9,7 +9,7 @@ import (
 // countries: CDNs reuse codes, and open points of presence. Of the codes that
 // Cloudflare's list of its data centres has (August 2026) city and country are
 // that list's; of the others they are those of the airport in OpenFlights' list.
-const POPTableVersion = "2026-11.2"
+const POPTableVersion = "2026-11.3"
 
 // popTable names points of presence by country and city: the IATA codes of
 // airports and cities, and the few codes of the same form that CDNs made up, of

@@ -66,7 +66,7 @@ var vendors = []rule{
 	{
 		name: "bunny",
 		is: func(h header) bool {
-			return h.contains("Server", "bunnycdn") || h.has("Cdn-Pullzone", "Cdn-Edgestorageid") || h.has("Cdn-Requestid", "Cdn-Uid") && h.has("Cdn-Cache")
+			return h.contains("Server", "bunnycdn") || h.contains("Via", "bunnycdn") || h.has("Cdn-Pullzone", "Cdn-Edgestorageid") || h.has("Cdn-Requestid", "Cdn-Uid") && h.has("Cdn-Cache")
 		},
 		pop:     bunnyPOP,
 		country: bunnyCountry,
@@ -93,15 +93,15 @@ var vendors = []rule{
 	{
 		name: "gcore",
 		is: func(h header) bool {
-			return h.has("X-Id-Fe", "X-Cached-Since") && h.has("X-Id") || isGcoreNode(h.get("X-Id")) && h.has("Cache")
+			return h.has("Cache") && (h.has("X-Cached-Since") || isGcoreNode(gcoreNode(h))) || h.has("X-Id-Fe", "X-Cached-Since") && h.has("X-Id")
 		},
-		pop:   func(h header) string { return h.get("X-Id") }, // codes of its own
+		pop:   gcoreNode, // codes of its own
 		cache: lastWord("Cache"),
 	},
 	{
 		name: "azion",
 		is: func(h header) bool {
-			return h.has("X-Azion-Edge-Location") || h.contains("Server", "azion") || h.contains("Via", "azion")
+			return h.has("X-Azion-Edge-Location", "X-Azion-Request-Id") || h.contains("Server", "azion") || h.contains("Via", "azion")
 		},
 		pop:      get("X-Azion-Edge-Location"),
 		airports: true,
@@ -147,11 +147,14 @@ var vendors = []rule{
 		cache:   lastWord("X-Cache"),
 	},
 	{
-		name:    "apple",
-		is:      func(h header) bool { return h.has("Cdnuuid") || h.contains("Via", ".ts.apple.com") },
-		pop:     viaHost, // nlams2-edge-bx-003: UN/LOCODE
-		country: prefix,
-		cache:   func(h header) string { return tiers(h.list("X-Cache")) },
+		name: "apple",
+		is: func(h header) bool {
+			return h.has("Cdnuuid") || h.contains("Via", ".ts.apple.com") || h.contains("Via", ".edge.apple")
+		},
+		pop:     viaHost, // nlams2-edge-bx-003, proximus-bebru1a-fe-002
+		country: appleCountry,
+		cache:   appleCache,
+		passed:  func(last string) bool { return strings.Contains(last, ".apple") },
 	},
 	{
 		name:    "wikimedia",
@@ -268,6 +271,13 @@ func cloudfrontCache(h header) string {
 	return ""
 }
 
+func gcoreNode(h header) string {
+	if id := h.get("X-Id"); id != "" {
+		return id
+	}
+	return h.get("X-Node")
+}
+
 // isGcoreNode knows fr5-hw-edge-gc1, m9-up-e1-gc47, m9-up-e245. Any may send a
 // header X-ID.
 func isGcoreNode(id string) bool {
@@ -308,6 +318,23 @@ func googlePOP(h header) string {
 		}
 	}
 	return ""
+}
+
+// appleCountry reads the UN/LOCODE in a node's name, which may stand behind that
+// of an access network.
+func appleCountry(pop string) string {
+	for part := range strings.SplitSeq(pop, "-") {
+		if len(part) > 5 && part[5] >= '0' && part[5] <= '9' && strings.Trim(part[:5], "abcdefghijklmnopqrstuvwxyz") == "" {
+			return country(part[:2])
+		}
+	}
+	return ""
+}
+
+// appleCache reads a word for each of Apple's layers, nearest last, of which
+// those that keep nothing say none.
+func appleCache(h header) string {
+	return tiers(slices.DeleteFunc(h.list("X-Cache"), func(w string) bool { return w == "none" || strings.Contains(w, " from ") }))
 }
 
 // bunnyPOP reads Server: BunnyCDN-DE1-601.

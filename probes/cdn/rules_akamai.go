@@ -11,7 +11,7 @@ import (
 func isAkamai(h header) bool {
 	return h.timed("cdn-cache", "ak_p") || h.has( // CloudFront's metrics are cdn-cache-hit, …
 		"Akamai-Grn", "Akamai-Request-Bc", "Akamai-Cache-Status", "X-Akamai-Transformed", "X-Akamai-Request-Id") ||
-		h.contains("Server", "akamaighost") || h.contains("Via", "akamaighost") || h.contains("X-Cache", "akamaitechnologies.com") || customersStatus(h) != ""
+		h.contains("Server", "akamaighost") || h.contains("Via", "akamaighost") || h.contains("X-Cache", "akamai") || h.has("X-Check-Cacheable") || customersStatus(h) != ""
 }
 
 // akamaiPOP reads n= of the first hop of Akamai-Request-BC, a debug header:
@@ -42,7 +42,7 @@ func akamaiXCache(h header) string {
 	if remote := word(h.last("X-Cache-Remote")); remote == run.CacheHit && word(h.last("X-Cache")) == run.CacheMiss {
 		return run.CacheHitRemote
 	}
-	if l := h.last("X-Cache"); strings.Contains(l, "akamai") {
+	if l := strings.ToLower(h.last("X-Cache")); strings.Contains(l, "akamai") {
 		return word(l)
 	}
 	return ""

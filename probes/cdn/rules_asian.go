@@ -29,7 +29,7 @@ var asian = []rule{
 	{
 		name:  "tencent",
 		is:    isTencent,
-		cache: firstOf(lastWord("Eo-Cache-Status"), tencentLookup),
+		cache: firstOf(lastWord("Eo-Cache-Status"), func(h header) string { return tencentWords(strings.ToLower(h.last("Eo-Cache-Status"))) }, tencentLookup),
 	},
 	{
 		name: "cdnetworks",
@@ -95,7 +95,7 @@ func isTencent(h header) bool {
 		return true
 	}
 	server := strings.ToLower(h.get("Server"))
-	return strings.HasPrefix(server, "nws") || server == "tencentedgeone" || slices.ContainsFunc(h.list("X-Cache-Lookup"), func(l string) bool {
+	return strings.HasPrefix(server, "nws") || server == "tencentedgeone" || strings.HasPrefix(server, "edgeone ") || slices.ContainsFunc(h.list("X-Cache-Lookup"), func(l string) bool {
 		l = strings.ToLower(l)
 		return slices.ContainsFunc([]string{"cache hit", "cache miss", "cache refresh hit", "hit from disktank", "hit from memcache",
 			"hit from upstream", "hit from inner cluster", "return directly"}, func(w string) bool { return strings.HasPrefix(l, w) })

@@ -19,7 +19,7 @@ func word(s string) string {
 		return run.CacheHitRemote
 	case "stale", "updating", "hit-stale", "hitstale", "refresh_fail_hit":
 		return run.CacheStale
-	case "refreshhit", "revalidated", "refresh_hit":
+	case "refreshhit", "revalidated", "revalidate", "refresh_hit":
 		return run.CacheRevalidated
 	case "miss", "expired", "refresh_miss", "client_refresh_miss", "miss-fresh", "refreshmiss":
 		return run.CacheMiss
