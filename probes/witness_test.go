@@ -90,7 +90,7 @@ func (w *witness) of(id, path string) *pausing {
 		w.runs[id] = &pausing{before: pauseBefore, after: pauseAfter}
 	}
 	for _, k := range keyframes {
-		if k.manifest == path {
+		if path == k.manifest || path == k.file {
 			w.runs[id].file, w.runs[id].end = k.file, k.end
 		}
 	}
