@@ -63,16 +63,12 @@ func (o *output) take(repetition, spec int, r run.Run) error {
 	if !o.JSON || o.HTML != "" || o.HAR != "" || o.Ship != "" {
 		o.played = append(o.played, played{repetition, spec, r})
 	}
-	if err := o.frames.take(o.env.ctx, spec); err != nil {
-		return err
+	if o.JSON {
+		if err := errors.Join(json.NewEncoder(o.stdout).Encode(r), o.stdout.Flush()); err != nil {
+			return fmt.Errorf("writing a run: %w", err)
+		}
 	}
-	if !o.JSON {
-		return nil
-	}
-	if err := json.NewEncoder(o.stdout).Encode(r); err != nil {
-		return fmt.Errorf("writing a run: %w", err)
-	}
-	return o.stdout.Flush()
+	return o.frames.take(o.env.ctx, spec)
 }
 
 // finish shows, writes and sends the runs, once all are there.
