@@ -1,6 +1,7 @@
 package player
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -169,12 +170,7 @@ func (m *median) Sample(_, transfer time.Duration, bytes int64) {
 // middle is the sample in the middle of the weights.
 func (m *median) middle(total float64) float64 {
 	sorted := slices.Clone(m.samples)
-	slices.SortFunc(sorted, func(a, b weighed) int {
-		if a.kbps < b.kbps {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(sorted, func(a, b weighed) int { return cmp.Compare(a.kbps, b.kbps) })
 	sum := 0.0
 	for _, s := range sorted {
 		if sum += s.weight; sum >= total/2 {

@@ -155,12 +155,15 @@ func TestPlayOnIndexed(t *testing.T) {
 		model   *Model
 		indexes int
 	}{{dashjs, 3}, {ideal, 2}} { // dash.js reads them all at the start
-		mpd, rules, _ := indexedMPD(t)
-		o := newOrigin(t, map[string]string{"/m.mpd": mpd}, rules)
-		r := played(t, playOn(t, o, "/m.mpd", quick(tt.model), 22*tenth), 22*tenth)
-		if n := strings.Count(names(r), "index"); n != tt.indexes {
-			t.Errorf("%s: %d indexes, want %d: %s", tt.model, n, tt.indexes, names(r))
-		}
+		t.Run(tt.model.Name, func(t *testing.T) {
+			t.Parallel()
+			mpd, rules, _ := indexedMPD(t)
+			o := newOrigin(t, map[string]string{"/m.mpd": mpd}, rules)
+			r := played(t, playOn(t, o, "/m.mpd", quick(tt.model), 22*tenth), 22*tenth)
+			if n := strings.Count(names(r), "index"); n != tt.indexes {
+				t.Errorf("%d indexes, want %d: %s", n, tt.indexes, names(r))
+			}
+		})
 	}
 }
 

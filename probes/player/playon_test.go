@@ -21,7 +21,7 @@ func playOn(t testing.TB, o *origin, path string, m *Model, d time.Duration) *Re
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	r := Play(ctx, Config{URL: o.URL + path, Client: client, Model: m, PlayOn: d, Timeout: 10 * time.Second})
+	r := Play(ctx, Config{URL: o.URL + path, Client: client, Model: m, PlayOn: d, Timeout: 3 * time.Second})
 	if r.Frame == nil {
 		return r
 	}
@@ -206,7 +206,7 @@ func TestPlayOnFails(t *testing.T) {
 		{"404", map[string]rule{"/ts/360p/2.ts": status(404, 99)}, 2 * time.Second, run.ErrHTTP4xx, run.StepSegment, 8 * tenth},
 		{"cut off", map[string]rule{"/ts/360p/3.ts": cut(99)}, 2 * time.Second, run.ErrSegmentTruncated, run.StepSegment, 12 * tenth},
 		{"not met", map[string]rule{"/ts/360p/2.ts": status(404, 99)}, 7 * tenth, "", "", 7 * tenth},
-		{"hangs", map[string]rule{"/ts/360p/2.ts": hang(99)}, 12 * tenth, run.ErrTimeout, run.StepSegment, 8 * tenth},
+		{"hangs", map[string]rule{"/ts/360p/2.ts": hang(99)}, 9 * tenth, run.ErrTimeout, run.StepSegment, 8 * tenth},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
