@@ -19,6 +19,7 @@
 package frame
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,12 +80,12 @@ type Decoder struct{ path string }
 func Find() (*Decoder, error) {
 	path, err := exec.LookPath("ffmpeg")
 	if err != nil {
-		return nil, fmt.Errorf("ffmpeg is not there, which decodes the picture; install it with: %s", install[runtime.GOOS])
+		return nil, fmt.Errorf("ffmpeg is not there, which decodes the picture; install it with: %s", cmp.Or(install[runtime.GOOS], "https://ffmpeg.org/download.html"))
 	}
 	return &Decoder{path}, nil
 }
 
-// install is how ffmpeg is installed.
+// install is how ffmpeg is installed; on Linux, of Debian and its kin.
 var install = map[string]string{
 	"linux":   "sudo apt-get install ffmpeg",
 	"darwin":  "brew install ffmpeg",
