@@ -1,6 +1,7 @@
 package player
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -153,4 +154,47 @@ func TestMedian(t *testing.T) {
 	if m.Kbps() != 2000 {
 		t.Errorf("%v kbit/s after a sample without time", m.Kbps())
 	}
+}
+
+// goesOn is the table of how the models play on, of three renditions whose
+// segments are of 4 s.
+func goesOn() string {
+	three := ladderOf(830, 2450, 5340)
+	goal := func(m *Model, at int, audio bool) string {
+		return fmt.Sprint(m.Buffering.goal(Playing{Renditions: three, At: at, Ahead: 6 * time.Second, Segment: 4 * time.Second, Length: time.Minute}, audio).Round(time.Second))
+	}
+	// least is the least bandwidth with which it goes from one to another.
+	least := func(m *Model, from, to int) string {
+		if m.Buffering.Next == nil && m.Meter == nil {
+			return ""
+		}
+		for kbps := 1.0; kbps < 10_000; kbps++ {
+			p := Playing{Renditions: three, At: from, Kbps: kbps, Ahead: 15 * time.Second, Segment: 4 * time.Second, Segments: 9}
+			if m.Buffering.Next == nil && m.Start(three, kbps) == to || m.Buffering.Next != nil && m.Buffering.Next()(p) == to {
+				return fmt.Sprint(kbps)
+			}
+		}
+		return ""
+	}
+	rows := []struct {
+		name string
+		of   func(m *Model) string
+	}{
+		{"holds, playing the lowest", func(m *Model) string { return goal(m, 0, false) }},
+		{"holds, playing the highest", func(m *Model) string { return goal(m, 2, false) }},
+		{"holds of audio, with 6 s of video", func(m *Model) string { return goal(m, 2, true) }},
+		{"stops with no more ahead than", func(m *Model) string { return fmt.Sprint(m.Buffering.Empty) }},
+		{"goes on with", func(m *Model) string { return fmt.Sprint(max(m.Buffering.Empty, m.Buffering.Resume)) }},
+		{"15 s ahead: from the lowest to the middle one with kbit/s", func(m *Model) string { return least(m, 0, 1) }},
+		{"15 s ahead: stays with the middle one with kbit/s", func(m *Model) string { return least(m, 1, 1) }},
+	}
+	var cells [][]string
+	for _, r := range rows {
+		line := []string{r.name}
+		for _, m := range Models() {
+			line = append(line, r.of(m))
+		}
+		cells = append(cells, line)
+	}
+	return table("How each plays on", modelNames(), cells)
 }

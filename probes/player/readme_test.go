@@ -28,7 +28,7 @@ func TestReadme(t *testing.T) {
 	if !ok || !ok2 {
 		t.Fatal("README.md has lost the marks of its tables")
 	}
-	tables := behaviours() + thinks() + retries()
+	tables := behaviours() + goesOn() + thinks() + retries()
 	if *update {
 		if err := os.WriteFile("README.md", []byte(head+begin+tables+end+tail), 0o644); err != nil {
 			t.Fatal(err)
