@@ -54,8 +54,8 @@ var hlsjs = &Model{
 
 	WholeSegment: true,
 	FrameAudio:   AudioSegment, // it holds the audio's init back with its segment
-	Tick:         &Tick{Period: 100 * time.Millisecond, Offset: 11 * time.Millisecond, After: 14 * time.Millisecond},
-	RenderTS:     Cost{Base: 65 * time.Millisecond},
+	Tick:         &Tick{Period: 100 * time.Millisecond, Offset: 51 * time.Millisecond, After: 14 * time.Millisecond},
+	RenderTS:     Cost{Base: 75 * time.Millisecond},
 	RenderFMP4:   Cost{Base: 40 * time.Millisecond},
 
 	Buffering: Buffering{
