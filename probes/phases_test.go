@@ -118,61 +118,77 @@ func TestPhases(t *testing.T) {
 	} {
 		for _, version := range []string{"1.1", "2", "3"} {
 			t.Run(tt.name+" HTTP/"+version, func(t *testing.T) {
+				t.Parallel()
 				srv := slow(t, tt.delays)
 				if version == "3" {
 					quicBeside(t, srv)
 				}
 				s := spec(strings.Replace(srv.URL, "127.0.0.1", "stream.example", 1)+tt.manifest, "hlsjs", version)
 				s.Network.Resolver = nameserver(t, 120*ms)
-				var off []run.Phases
-				for range 3 {
+				checks := []phaseCheck{
+					{"dns", tt.want.DNSMs, 5, func(p run.Phases) float64 { return p.DNSMs }},
+					{"connect", tt.want.ConnectMs, 5, func(p run.Phases) float64 { return p.ConnectMs }},
+					{"tls", tt.want.TLSMs, 5, func(p run.Phases) float64 { return p.TLSMs }},
+					{"manifest", tt.want.ManifestMs, 5, func(p run.Phases) float64 { return p.ManifestMs }},
+					{"playlist", tt.want.PlaylistMs, 5, func(p run.Phases) float64 { return p.PlaylistMs }},
+					{"init", tt.want.InitMs, 5, func(p run.Phases) float64 { return p.InitMs }},
+					{"segment_ttfb", tt.want.SegmentTTFBMs, 5, func(p run.Phases) float64 { return p.SegmentTTFBMs }},
+					{"segment", tt.want.SegmentMs, 5, func(p run.Phases) float64 { return p.SegmentMs }},
+				}
+				switch tls := &checks[2]; {
+				case version == "3":
+					tls.within += 5 // a Retry and the handshake's packets are this machine's own work, on both sides
+				case version == "1.1" && strings.HasPrefix(tt.name, "in parallel"):
+					// A request beside another needs a connection of its own, or gets
+					// what remains of a handshake that began for a third.
+					tls.within += 105 + 9*slack
+				}
+				checkPhases(t, checks, func() run.Phases {
 					r := must(t, probes.Probe(context.Background(), s))
 					if t.Failed() {
-						return
+						t.FailNow()
 					}
 					if sum := r.Phases.Sum(); math.Abs(sum-*r.TTFFMs) > 0.1 {
 						t.Errorf("phases add up to %v ms, ttff_ms is %v", sum, *r.TTFFMs)
 					}
-					off = append(off, r.Phases)
-				}
-				want := tt.want
-				check := func(name string, want float64, of func(run.Phases) float64) {
-					t.Helper()
-					var got []float64
-					for _, p := range off {
-						got = append(got, of(p))
-					}
-					// What else runs on the machine only ever adds: the least
-					// of three says what is measured.
-					least := slices.Min(got)
-					t.Logf("%s %.2f ms, want %v", name, least, want)
-					within := 5.0 + slack
-					if version == "3" && name == "tls" {
-						within += 5 // a Retry and the handshake's packets are this machine's own work, on both sides
-					}
-					if d := least - want; d < -1 || d > within {
-						t.Errorf("%s: %v ms (least of %v), want %v within %v", name, least, got, want, within)
-					}
-				}
-				check("dns", want.DNSMs, func(p run.Phases) float64 { return p.DNSMs })
-				check("connect", want.ConnectMs, func(p run.Phases) float64 { return p.ConnectMs })
-				if version == "1.1" && strings.HasPrefix(tt.name, "in parallel") {
-					// A request beside another needs a connection of its own, or
-					// gets what remains of a handshake that began for a third.
-					for _, p := range off {
-						if p.TLSMs < 90 || p.TLSMs > 200+10*slack {
-							t.Errorf("tls: %v ms, want one or two handshakes of 90", p.TLSMs)
-						}
-					}
-				} else {
-					check("tls", want.TLSMs, func(p run.Phases) float64 { return p.TLSMs })
-				}
-				check("manifest", want.ManifestMs, func(p run.Phases) float64 { return p.ManifestMs })
-				check("playlist", want.PlaylistMs, func(p run.Phases) float64 { return p.PlaylistMs })
-				check("init", want.InitMs, func(p run.Phases) float64 { return p.InitMs })
-				check("segment_ttfb", want.SegmentTTFBMs, func(p run.Phases) float64 { return p.SegmentTTFBMs })
-				check("segment", want.SegmentMs, func(p run.Phases) float64 { return p.SegmentMs })
+					return r.Phases
+				})
 			})
+		}
+	}
+}
+
+// phaseCheck is what a phase is to be, in milliseconds: at least 1 less than
+// want, at most within more.
+type phaseCheck struct {
+	name         string
+	want, within float64
+	of           func(run.Phases) float64
+}
+
+// checkPhases plays three times, and up to fifteen until each phase was right
+// once: what else runs on the machine spoils some plays, a mistake all.
+func checkPhases(t *testing.T, checks []phaseCheck, play func() run.Phases) {
+	t.Helper()
+	const least, most = 3, 15
+	got := make([][]float64, len(checks))
+	wrong := len(checks)
+	right := make([]bool, len(checks))
+	for n := 0; n < least || wrong > 0 && n < most; n++ {
+		p := play()
+		for i, c := range checks {
+			ms := c.of(p)
+			got[i] = append(got[i], ms)
+			if d := ms - c.want; !right[i] && d >= -1 && d <= c.within+slack {
+				right[i] = true
+				wrong--
+			}
+		}
+	}
+	for i, c := range checks {
+		t.Logf("%s %.2f ms, want %v", c.name, slices.Min(got[i]), c.want)
+		if !right[i] {
+			t.Errorf("%s: %.2f ms, want %v and at most %v more", c.name, got[i], c.want, c.within+slack)
 		}
 	}
 }

@@ -284,20 +284,15 @@ func TestRoundTripsHTTP3(t *testing.T) {
 	}{{"at once", false, 0}, {"with a retry", true, trip}} {
 		t.Run(tt.name, func(t *testing.T) {
 			url := "https://" + distant(t, serveQUIC(t, s, "127.0.0.1:0", quicOptions{retry: tt.retry}).addr, trip/2)
-			errs := map[string][]time.Duration{}
-			for range 5 {
+			settle(t, -ms, trip/4+tolerance, func() map[string]time.Duration { // four trips of packets by way of this machine
 				x := once(t, cfg, url)
-				errs["connect"] = append(errs["connect"], x.Timing.Connect-trip)
-				errs["tls"] = append(errs["tls"], x.Timing.TLS-tt.tls)
-				errs["wait"] = append(errs["wait"], x.Timing.Wait-trip)
-				errs["receive"] = append(errs["receive"], x.Timing.Receive)
-			}
-			for phase, e := range errs {
-				t.Logf("%s is off by %v", phase, e)
-				if least := slices.Min(e); least < -ms || least > trip/4+tolerance { // four trips of packets by way of this machine
-					t.Errorf("%s is off by %v", phase, least)
+				return map[string]time.Duration{
+					"connect": x.Timing.Connect - trip,
+					"tls":     x.Timing.TLS - tt.tls,
+					"wait":    x.Timing.Wait - trip,
+					"receive": x.Timing.Receive,
 				}
-			}
+			})
 		})
 	}
 }

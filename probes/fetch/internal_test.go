@@ -265,3 +265,15 @@ func TestWindow(t *testing.T) {
 		}
 	})
 }
+
+// What the look-up brings late joins what is there already, each address once,
+// and what was tried is not tried again.
+func TestFieldAdds(t *testing.T) {
+	six, other, four := netip.MustParseAddr("::1"), netip.MustParseAddr("::2"), netip.MustParseAddr("127.0.0.1")
+	f := field{addrs: []netip.Addr{six, other}, seen: map[netip.Addr]bool{}, rest: func() []netip.Addr { return []netip.Addr{six, other, four} }}
+	f.pick(noFamily)
+	f.add()
+	if want := []netip.Addr{other, four}; !slices.Equal(f.addrs, want) || f.more != nil {
+		t.Errorf("%v, want %v", f.addrs, want)
+	}
+}

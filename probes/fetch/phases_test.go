@@ -15,13 +15,34 @@ import (
 	"github.com/firstframe/firstframe/probes/fetch"
 )
 
-// within fails the test unless the median of a phase's errors is small: what
-// was measured less what the servers noted.
-func within(t *testing.T, phase string, errs []time.Duration) {
+// settle measures errors until three of each phase lie between low and high, and
+// fails the test where fifteen tries have not brought them: what else runs on the
+// machine spoils some, a mistake all.
+func settle(t *testing.T, low, high time.Duration, try func() map[string]time.Duration) {
 	t.Helper()
-	slices.Sort(errs)
-	if m := errs[len(errs)/2]; m < -tolerance || m > tolerance {
-		t.Errorf("%s is off by %v (median of %v)", phase, m, errs)
+	const enough, most = 3, 15
+	errs, good := map[string][]time.Duration{}, map[string]int{}
+	off := func() (phases []string) {
+		for phase := range errs {
+			if good[phase] < enough {
+				phases = append(phases, phase)
+			}
+		}
+		return phases
+	}
+	for n := range most {
+		for phase, e := range try() {
+			errs[phase] = append(errs[phase], e)
+			if low <= e && e <= high {
+				good[phase]++
+			}
+		}
+		if n+1 >= enough && len(off()) == 0 {
+			return
+		}
+	}
+	for _, phase := range off() {
+		t.Errorf("%s is off by %v, want %v to %v", phase, errs[phase], low, high)
 	}
 }
 
@@ -57,6 +78,7 @@ func (s *sleeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestEveryPhaseDelayed(t *testing.T) {
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
 			h := &sleeper{head: 40 * time.Millisecond, body: 60 * time.Millisecond}
 			s := httptest.NewUnstartedServer(h)
 			s.EnableHTTP2 = p.many
@@ -86,8 +108,7 @@ func TestEveryPhaseDelayed(t *testing.T) {
 			cfg.Resolver = ns.addr
 			url := s.URL[:strings.Index(s.URL, ":")] + "://cdn.example.com:"
 
-			errs := map[string][]time.Duration{}
-			for range 5 {
+			settle(t, -tolerance, tolerance, func() map[string]time.Duration {
 				// The handshake's own work: milliseconds under the race detector.
 				slow.delay.Store(0)
 				work := once(t, cfg, url+hasty).Timing.TLS
@@ -95,21 +116,15 @@ func TestEveryPhaseDelayed(t *testing.T) {
 				ns.took()
 
 				x := once(t, cfg, url+patient)
-				for phase, d := range map[string]time.Duration{
+				return map[string]time.Duration{
 					"queue":   x.Timing.Queue,
 					"dns":     x.Timing.DNS - ns.took(),
 					"connect": x.Timing.Connect - time.Duration(tookConnect()),
 					"tls":     x.Timing.TLS - work - time.Duration(tookTLS()),
 					"wait":    x.Timing.Wait - time.Duration(h.tookHead.Load()),
 					"receive": x.Timing.Receive - time.Duration(h.tookBody.Load()),
-				} {
-					errs[phase] = append(errs[phase], d)
 				}
-			}
-			for phase, e := range errs {
-				within(t, phase, e)
-				t.Logf("%s is off by %v", phase, e[len(e)/2])
-			}
+			})
 		})
 	}
 }
@@ -126,17 +141,18 @@ func TestConnectDelayed(t *testing.T) {
 	go s.Serve(l)
 	defer s.Close()
 	ns := serveDNS(t, 0, map[string][]string{"cdn.example.com": {"127.0.0.2", "127.0.0.1"}})
-	var errs []time.Duration
-	for range 5 {
+	full := false
+	settle(t, -ms, lag, func() map[string]time.Duration {
 		x := once(t, fetch.Config{AllowAddresses: loopback, Resolver: ns.addr}, "http://cdn.example.com:"+dead)
-		if x.Remote.Addr().String() == "127.0.0.1" {
-			errs = append(errs, x.Timing.Connect-250*time.Millisecond)
+		if x.Remote.Addr().String() != "127.0.0.1" {
+			return nil
 		}
-	}
-	if len(errs) == 0 {
+		full = true
+		return map[string]time.Duration{"connect": x.Timing.Connect - 250*ms}
+	})
+	if !full {
 		t.Skip("the queue does not stay full here")
 	}
-	atLeast(t, "connect", ms, errs)
 }
 
 // One connection, four requests at once: each waits in queue for those before,

@@ -65,7 +65,7 @@ type field struct {
 func (f *field) add() {
 	f.more = nil
 	for _, a := range f.rest() {
-		if !f.seen[a] {
+		if !f.seen[a] && !slices.Contains(f.addrs, a) {
 			f.addrs = append(f.addrs, a)
 		}
 	}
