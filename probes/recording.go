@@ -131,19 +131,19 @@ func (rec *Recording) learn() {
 // body is what a bundle keeps of a body.
 func (rec *Recording) body(take *tape.Take, step run.StepName, sealed *player.Sealed, keys *tape.Keyring) (*bundle.Body, error) {
 	b := &bundle.Body{Size: take.Size, Pieces: take.Pieces()}
+	head, cut := take.Head()
 	switch {
 	case step == run.StepKey:
-		b.Cut = take.Cut()
-		b.SHA256 = fmt.Sprintf("%x", sha256.Sum256(take.Head))
-		b.Data, b.Rekeyed = keys.For(take.Head), true
-	case isText(take.Head):
-		b.Text, b.Cut = true, take.Cut()
-		b.Data = rec.cleanText(take.Head, b.Cut)
+		b.SHA256 = fmt.Sprintf("%x", sha256.Sum256(head))
+		b.Data, b.Cut, b.Rekeyed = keys.For(head), cut, true
+	case isText(head):
+		b.Text, b.Cut = true, cut
+		b.Data = rec.cleanText(head, cut)
 		if len(b.Data) > bundle.MaxBody {
 			b.Data, b.Cut = b.Data[:bundle.MaxBody], true
 		}
 	default:
-		keep := int64(len(take.Head))
+		keep := take.Size
 		if media := step == run.StepSegment || step == run.StepPart; media && (sealed == nil || !sealed.GCM) {
 			if k := rec.result.Keyframe; k != nil {
 				keep = max(leastKept, take.Until(*k))

@@ -1,7 +1,9 @@
 package tape
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,9 +32,10 @@ type Take struct {
 	Request  fetch.Request   // without its functions
 	Exchange *fetch.Exchange // the one that was answered with
 
-	Head   []byte // the body's beginning
-	Tail   []byte // its end, of what is not in Head: at most TailBytes
-	Size   int64  // of all of it
+	Size   int64    // of the body
+	head   [][]byte // its beginning, in pieces
+	held   int64    // bytes of these
+	tail   []byte   // its end, of what is not in head: at most TailBytes
 	pieces []piece
 }
 
@@ -42,8 +45,11 @@ type piece struct {
 	n  int64
 }
 
-// Cut tells whether there is more of the body than is kept.
-func (t *Take) Cut() bool { return t.Size > int64(len(t.Head)) }
+// Head is the body's beginning, as far as it is held; cut says that there is
+// more.
+func (t *Take) Head() (head []byte, cut bool) {
+	return slices.Concat(t.head...), t.Size > t.held
+}
 
 // Do makes an exchange and records it.
 func (r *Recorder) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
@@ -77,17 +83,19 @@ func (r *Recorder) keep(t *Take, p []byte, at time.Time) {
 	} else {
 		t.pieces = append(t.pieces, piece{at, int64(len(p))})
 	}
-	whole := t.Size == int64(len(t.Head))
+	whole := t.Size == t.held
 	t.Size += int64(len(p))
 	if whole {
-		room := max(r.limits.Total-r.held, least-int64(len(t.Head)))
-		n := max(min(int64(len(p)), r.limits.Body-TailBytes-int64(len(t.Head)), room), 0)
-		t.Head = append(t.Head, p[:n]...)
+		room := max(r.limits.Total-r.held, least-t.held)
+		n := max(min(int64(len(p)), r.limits.Body-TailBytes-t.held, room), 0)
+		t.head = append(t.head, bytes.Clone(p[:n]))
+		t.held += n
 		r.held += n
 		p = p[n:]
 	}
-	t.Tail = append(t.Tail, p[max(0, len(p)-TailBytes):]...)
-	t.Tail = t.Tail[max(0, len(t.Tail)-TailBytes):]
+	if t.tail = append(t.tail, p[max(0, len(p)-TailBytes):]...); len(t.tail) > TailBytes {
+		t.tail = slices.Delete(t.tail, 0, len(t.tail)-TailBytes)
+	}
 }
 
 // Pieces are the body's, with times since the exchange's start.
@@ -114,17 +122,18 @@ func (t *Take) Until(at time.Time) (n int64) {
 // bytes at its end: all of it, with no tail, where that is what is held. It is a
 // copy.
 func (t *Take) Ends(keep int64) (data []byte, tail int64) {
-	held := int64(len(t.Head) + len(t.Tail))
-	data = append(append(make([]byte, 0, held), t.Head...), t.Tail...)
-	keep = min(keep, int64(len(t.Head)))
-	keep -= keep % TailBytes
-	switch {
-	case keep+TailBytes < held:
-		return append(data[:keep], data[held-TailBytes:]...), TailBytes
-	case held < t.Size:
-		return data, int64(len(t.Tail))
+	head, _ := t.Head()
+	data = append(head, t.tail...)
+	held, whole := int64(len(data)), int64(len(data)) == t.Size
+	if whole && keep >= t.held {
+		return data, 0
 	}
-	return data, 0
+	keep = min(keep, t.held)
+	keep -= keep % TailBytes
+	if whole && keep+TailBytes >= t.Size {
+		return data, 0
+	}
+	return append(data[:keep], data[held-TailBytes:]...), TailBytes
 }
 
 // Takes are the exchanges that have ended, in the order in which they began. It
