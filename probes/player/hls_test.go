@@ -249,8 +249,11 @@ func TestHLSAudioFails(t *testing.T) {
 }
 
 // The picture of a stream whose audio is there first shows at a beat of the
-// timer, 11 ms after it; where the audio comes last it does not wait for one.
+// timer, here 11 ms after it; where the audio comes last it does not wait for one.
 func TestTick(t *testing.T) {
+	m := *hlsjs
+	m.Tick = &Tick{Period: 100 * time.Millisecond, Offset: 11 * time.Millisecond, After: 14 * time.Millisecond}
+	m.RenderFMP4 = Cost{Base: 5 * time.Millisecond}
 	t0 := time.Now()
 	at := func(n float64) *Moment { return &Moment{t0.Add(dur(n)), PressPlay} }
 	for _, tt := range []struct {
@@ -259,14 +262,14 @@ func TestTick(t *testing.T) {
 		set          map[string]float64
 		want         float64
 	}{
-		// The measured play: the playlist asked for at 98, the segment complete at 398.
+		// A measured play: the playlist asked for at 98, the segment complete at 398.
 		{"as measured", 398, 300, nil, 509},
 		{"just in time for a beat", 384, 300, nil, 409},
 		{"just too late for it", 384.001, 300, nil, 509},
 		{"audio last", 398, 450, nil, 455},
 		{"an app of its own", 398, 300, map[string]float64{"render_ms": 40}, 538},
 	} {
-		s := &session{model: hlsjs, start: t0, tickFrom: t0.Add(dur(98)), cfg: Config{App: run.App{Set: tt.set}}}
+		s := &session{model: &m, start: t0, tickFrom: t0.Add(dur(98)), cfg: Config{App: run.App{Set: tt.set}}}
 		p := &presentation{separate: true,
 			video: loaded{init: at(200), segment: at(tt.video), keyframe: at(250), fmp4: true}, audio: loaded{init: at(100), segment: at(tt.audio)}}
 		got, ok := s.firstFrame(p)
