@@ -86,7 +86,7 @@ unit: build
 	$(GO) test -p 1 $(PLAIN)
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchtime 1s -p 1 ./...
+	$(GO) test -run '^$$' -bench . -benchtime 1s -timeout 30m -p 1 ./...
 
 # Kills agents and collector KILLS times and accounts for every run.
 chaos:
@@ -114,7 +114,7 @@ tools-fidelity:
 	@deploy/tools.sh go node chromium ffmpeg xxd nsenter
 
 tools-test:
-	@deploy/tools.sh go c++ node chromium promtool
+	@deploy/tools.sh go c++ node chromium ffmpeg promtool
 
 clean:
 	rm -rf bin build collector/console/node_modules deploy/fidelity/node_modules \
