@@ -1,6 +1,7 @@
 package dash
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -88,6 +89,8 @@ func (b *builder) finish() (*MPD, error) {
 	switch {
 	case representations > 0:
 		return b.m, errorf(b.url, ErrEmpty, "no representation has segments")
+	case errors.Is(b.dropped, ErrUnsupported):
+		return nil, errorf(b.url, ErrUnsupported, "%v", b.dropped)
 	case b.dropped != nil:
 		return nil, errorf(b.url, ErrInvalid, "%v", b.dropped)
 	case b.remote > 0:
@@ -195,15 +198,17 @@ func (b *builder) sets(x *xmlPeriod, period int, bases []BaseURL) {
 		for _, r := range xs.Role {
 			set.Roles = append(set.Roles, r.Value)
 		}
-		for _, e := range xs.Essential {
-			set.Trick = set.Trick || strings.HasSuffix(e.Scheme, "/trickmode")
-		}
+		set.Trick, set.Unknown = essential(xs.Essential)
+		set.Switching = switching(xs.Additional)
 		setBases := b.bases(bases, xs.BaseURL)
 		addressing := inherit(x.xmlAddressing, xs.xmlAddressing)
 		protection := slices.Clone(xs.Protection)
 		for j := range xs.Representation {
 			xr := &xs.Representation[j]
 			r, err := b.representation(xs, xr, period, inherit(addressing, xr.xmlAddressing))
+			if trick, unknown := essential(xr.Essential); err == nil && (trick || unknown != nil) {
+				err = fmt.Errorf("EssentialProperty %s is not known: %w", clip(strings.Join(unknown, " ")), ErrUnsupported)
+			}
 			if err != nil {
 				err = fmt.Errorf("representation %s: %w", clip(xr.ID), err)
 				b.note("%v", err)
@@ -233,6 +238,8 @@ func (b *builder) representation(xs *xmlSet, xr *xmlRepresentation, period int, 
 		Width: int(clamp(xr.Width.or(xs.Width.n))), Height: int(clamp(xr.Height.or(xs.Height.n))),
 		FrameRate: frameRate(either(xr.FrameRate, xs.FrameRate)),
 		MimeType:  mime,
+		Range:     dynamicRange(slices.Concat(xr.Essential, xr.Additional, xs.Essential, xs.Additional)),
+		Channels:  channels(slices.Concat(xr.Channels, xs.Channels)),
 	}
 	for c := range strings.SplitSeq(codecs, ",") {
 		if c = strings.TrimSpace(c); c != "" && len(r.Codecs) < MaxCodecs {

@@ -136,6 +136,8 @@ type AdaptationSet struct {
 	Lang              string
 	Roles             []string // Role@value: main, alternate, …
 	Trick             bool     // trick mode: never a start candidate
+	Unknown           []string // schemes of EssentialProperty that are not known here: to be passed over (5.8.4.8)
+	Switching         []string // ids of the sets that it may be switched with (adaptation-set-switching:2016)
 	SelectionPriority int64    // 1 when absent; higher is preferred
 	Protection        []string // schemeIdUri of each ContentProtection, lower case
 	Representations   []Representation
@@ -147,6 +149,8 @@ type Representation struct {
 	Bandwidth     int64 // bit/s; 0 when it is not said
 	Width, Height int   // pixels; 0 when not said
 	FrameRate     float64
+	Range         string // PQ or HLG, by TransferCharacteristics; empty: neither is said
+	Channels      int    // of sound; 0 when it is not said
 	Codecs        []string
 	MimeType      string
 	BaseURLs      []BaseURL // alternatives, the preferred one first; never empty
@@ -191,11 +195,11 @@ type Ref struct {
 const Inf = time.Duration(math.MaxInt64)
 
 // Sets are the adaptation sets of a content type, in the order listed, without
-// those for trick mode.
+// those for trick mode and those that take what is not known here.
 func (p *Period) Sets(contentType string) []*AdaptationSet {
 	var sets []*AdaptationSet
 	for i := range p.AdaptationSets {
-		if s := &p.AdaptationSets[i]; s.ContentType == contentType && !s.Trick {
+		if s := &p.AdaptationSets[i]; s.ContentType == contentType && !s.Trick && s.Unknown == nil {
 			sets = append(sets, s)
 		}
 	}

@@ -52,7 +52,6 @@ type (
 		BaseURL        []xmlBaseURL        `xml:"BaseURL"`
 		Component      []xmlComponent      `xml:"ContentComponent"`
 		Role           []xmlDescriptor     `xml:"Role"`
-		Essential      []xmlDescriptor     `xml:"EssentialProperty"`
 		Representation []xmlRepresentation `xml:"Representation"`
 		xmlAddressing
 	}
@@ -71,6 +70,9 @@ type (
 		Height     number          `xml:"height,attr"`
 		FrameRate  string          `xml:"frameRate,attr"`
 		Protection []xmlDescriptor `xml:"ContentProtection"`
+		Essential  []xmlDescriptor `xml:"EssentialProperty"`
+		Additional []xmlDescriptor `xml:"SupplementalProperty"`
+		Channels   []xmlDescriptor `xml:"AudioChannelConfiguration"`
 	}
 	xmlPatch struct {
 		URL string `xml:",chardata"`

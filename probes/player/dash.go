@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/dash"
@@ -64,14 +63,7 @@ func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body 
 			return d.segmentFailure(err, at)
 		}
 	}
-	sets := d.period.Sets("audio")
-	if len(sets) > 0 {
-		if d.audios, d.audio = mainAudio(sets, s.cfg.App.Codecs); d.audios == nil {
-			return failed(run.ErrUnsupported, run.StepManifest, fmt.Sprintf("no audio fits the app (codecs %v)", s.cfg.App.Codecs), at)
-		}
-	}
-	of, beside := d.representations()
-	renditions, err := d.choosable(of, beside)
+	renditions, err := d.choose()
 	if err != nil {
 		return err
 	}
@@ -87,47 +79,6 @@ func listed(mpd *dash.MPD) bool {
 		}
 	}
 	return false
-}
-
-// representations are those of the main track, and how much of their bandwidth
-// is that of audio beside them, kbit/s: video's; of sound only audio's, which
-// then is no longer a track of its own.
-func (d *dashTitle) representations() (of []*dash.Representation, beside float64) {
-	for _, set := range d.period.Sets("video") {
-		for i := range set.Representations {
-			of = append(of, &set.Representations[i])
-		}
-	}
-	switch {
-	case len(of) == 0:
-		d.content = soundOnly
-		of, d.audios = d.audios, nil
-	case d.model.AudioCounts && d.audios != nil:
-		beside = float64(d.audios[d.audio].Bandwidth) / 1000
-	}
-	return of, beside
-}
-
-// choosable are the renditions that the app can play, beside their
-// representations.
-func (d *dashTitle) choosable(all []*dash.Representation, beside float64) ([]Rendition, error) {
-	if len(all) == 0 {
-		return nil, failed(run.ErrManifestEmpty, run.StepManifest, "the period has neither video nor audio", d.at)
-	}
-	var renditions []Rendition
-	for _, r := range all {
-		renditions = append(renditions, Rendition{Kbps: float64(r.Bandwidth)/1000 + beside, Width: r.Width, Height: r.Height, Codecs: r.Codecs})
-	}
-	can, err := d.playable(renditions, d.at)
-	if err != nil {
-		return nil, err
-	}
-	some := make([]Rendition, len(can))
-	for i, c := range can {
-		some[i] = renditions[c]
-		d.videos = append(d.videos, all[c])
-	}
-	return some, nil
 }
 
 // find gets a track's index, where it has one, and finds the segment at which
@@ -165,32 +116,6 @@ func (d *dashTitle) find(ctx context.Context, track string, rendition int, after
 		d.p.behind, d.p.edgeAt = &behind, d.at.At
 	}
 	return f, nil
-}
-
-// mainAudio is the audio that plays without preferences: of what can be played
-// the adaptation set with role main, else the first; of that the representation
-// with the least bandwidth. It is an index of the set's representations, which
-// are nil when none can be played.
-func mainAudio(sets []*dash.AdaptationSet, codecs []string) (of []*dash.Representation, best int) {
-	main := false
-	for _, set := range sets {
-		isMain := slices.Contains(set.Roles, "main")
-		if of != nil && (main || !isMain) {
-			continue
-		}
-		lowest := -1
-		all := make([]*dash.Representation, len(set.Representations))
-		for i := range set.Representations {
-			all[i] = &set.Representations[i]
-			if plays(codecs, all[i].Codecs) && (lowest < 0 || all[i].Bandwidth < all[lowest].Bandwidth) {
-				lowest = i
-			}
-		}
-		if lowest >= 0 {
-			of, best, main = all, lowest, isMain
-		}
-	}
-	return of, best
 }
 
 // segments finds what there is to load of a representation; q is filled in.

@@ -34,8 +34,11 @@ var dashjs = &Model{
 	},
 
 	EstimateKbps: always(1000), // DEFAULT_VIDEO_BITRATE in AbrController
-	SoundKbps:    100,          // DEFAULT_AUDIO_BITRATE
+	SoundKbps:    100,          // DEFAULT_BITRATE
 	Start:        highestWithin,
+	Among:        dashjsAmong,
+	SoundAmong:   dashjsAmong,
+	SoundStart:   func(r []Rendition) int { return highestWithin(r, 100) }, // DEFAULT_BITRATE
 
 	Locations: LocationLast, // onFragmentLoadingCompleted in Stream, BlacklistController
 

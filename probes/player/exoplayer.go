@@ -23,6 +23,9 @@ var exoplayer = &Model{
 	// AdaptiveTrackSelection uses DEFAULT_BANDWIDTH_FRACTION.
 	EstimateKbps: always(2400),
 	Start:        highestWithinShare(0.7),
+	Among:        exoplayerAmong,
+	SoundAmong:   exoplayerSound,
+	SoundStart:   highest, // beside pictures audio does not adapt
 	// isEligibleForFallback and getFallbackSelectionFor in
 	// upstream/DefaultLoadErrorHandlingPolicy.
 	Failover: &Failover{Next: otherWithin(0.7), Playlists: true, Statuses: []int64{403, 404, 410, 416, 500, 503}},

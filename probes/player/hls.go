@@ -21,7 +21,8 @@ type hlsTitle struct {
 	pathway  string         // that is played; empty without content steering
 	clone    steering.Clone // that the pathway is; zero when it is none
 	multi    *hls.Multivariant
-	variants []*hls.Variant // that the app can play
+	variants []*hls.Variant // among which the model chooses
+	rash     *hls.Variant   // that it chose before, see Model.Rash; nil: none
 	audio    *hls.Rendition // nil when it is inside the variants
 
 	// alone is the playlist that is there already: the media playlist without a
@@ -68,13 +69,14 @@ func (s *session) playHLS(ctx context.Context, p *presentation, m answer, body [
 	t := &title{renditions: renditions, captions: h.captionsUnknown(), at: at, find: h.find}
 	// The audio is that of the variant that the model starts with: those of a
 	// presentation have it in common.
+	first := h.variants[s.model.Start(renditions, s.estimate(renditions))]
 	if s.content != soundOnly {
-		h.audio = h.multi.AudioFor(h.variants[s.model.Start(renditions, s.estimate(renditions))])
+		h.audio = h.multi.AudioFor(first)
 	}
 	t.separate = h.audio != nil
 	p.separate = t.separate
-	if s.model.PrimaryFirst {
-		if t.at, err = h.primary(ctx, at); err != nil {
+	if v := h.before(first); v != nil {
+		if t.at, err = h.primary(ctx, v, at); err != nil {
 			return err
 		}
 	}
@@ -95,33 +97,6 @@ func (h *hlsTitle) play(ctx context.Context, t *title) error {
 	return err
 }
 
-// choosable are the renditions that the app can play, beside their variants.
-func (h *hlsTitle) choosable(at Moment) ([]Rendition, error) {
-	var renditions []Rendition
-	variants := h.multi.Candidates(h.base())
-	for _, v := range variants {
-		renditions = append(renditions, Rendition{Kbps: float64(v.Bandwidth) / 1000, Width: v.Width, Height: v.Height, Codecs: v.Codecs})
-	}
-	switch {
-	case len(variants) == 0:
-		return nil, failed(run.ErrManifestEmpty, run.StepManifest, "no variant on the pathway "+h.base(), at)
-	case variants[0].AudioOnly():
-		h.content = soundOnly
-	case !variants[0].HasVideo():
-		h.content = unknown
-	}
-	can, err := h.playable(renditions, at)
-	if err != nil {
-		return nil, err
-	}
-	some := make([]Rendition, len(can))
-	for i, c := range can {
-		some[i] = renditions[c]
-		h.variants = append(h.variants, variants[c])
-	}
-	return some, nil
-}
-
 // captionsUnknown tells whether the playlist leaves open whether there are
 // closed captions (4.4.6.1, 4.4.6.2).
 func (h *hlsTitle) captionsUnknown() bool {
@@ -138,9 +113,9 @@ func (h *hlsTitle) captionsUnknown() bool {
 	return true
 }
 
-// primary asks for the playlist of the variant listed first.
-func (h *hlsTitle) primary(ctx context.Context, after Moment) (Moment, error) {
-	uri := h.variantURI(h.variants[0])
+// primary asks for the playlist of a variant before all else.
+func (h *hlsTitle) primary(ctx context.Context, v *hls.Variant, after Moment) (Moment, error) {
+	uri := h.variantURI(v)
 	list, media, err := h.playlist(ctx, run.TrackVideo, uri, after, h.think.Playlist)
 	if err != nil {
 		return after, err

@@ -39,7 +39,7 @@ var hlsjs = &Model{
 	},
 
 	EstimateKbps: func(r []Rendition) float64 { return max(500, min(r[0].Kbps, 5000)) },
-	Start:        highestWithin,
+	Start:        hlsjsStart,
 	Failover:     &Failover{Next: nextLower, Playlists: true, Timeouts: true},
 
 	LiveDelay:  holdBack, // liveSyncDurationCount is 3

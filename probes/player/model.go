@@ -34,8 +34,16 @@ type Model struct {
 	// SoundKbps is that of a track of sound, where the player has one of its own;
 	// 0: the same.
 	SoundKbps float64
+	// Among are, of renditions that the app can play, those among which the player
+	// chooses: of one coding, of one adaptation set; nil: all. They are indexes,
+	// never none.
+	Among func(renditions []Rendition) []int
+	// SoundAmong is the same of the audio of DASH, SoundStart then chooses one
+	// which is played beside pictures; nil: the main set, and the lowest.
+	SoundAmong func(renditions []Rendition) []int
+	SoundStart func(renditions []Rendition) int
 	// AudioCounts: of DASH a rendition's bandwidth is that of video and audio
-	// together, as it always is in HLS.
+	// together, as it always is in HLS, and audio is chosen with the video.
 	AudioCounts bool
 	// Meter measures the bandwidth from the first byte on, so that the player
 	// may change the rendition before anything is shown; nil: it does not.
@@ -78,6 +86,10 @@ type Model struct {
 	// PrimaryFirst: the playlist of the variant listed first is asked for
 	// before any other, whichever is to be played.
 	PrimaryFirst bool
+	// Rash chooses among the variants of HLS that the app can play, before the
+	// player takes one coding. Where that turns out to be another than is played,
+	// its playlist is asked for before any other; nil: it does not.
+	Rash func(renditions []Rendition, estimateKbps float64) int
 	// Join: media is asked for only when what is needed to find it, playlists or
 	// indexes, is there of both tracks.
 	Join bool
@@ -131,13 +143,6 @@ type Model struct {
 	// again. A kind without a policy is tried once, without a limit but the
 	// run's own.
 	Retry map[run.StepName]Policy
-}
-
-// Rendition is one video rendition to choose from.
-type Rendition struct {
-	Kbps          float64 // as the manifest says
-	Width, Height int
-	Codecs        []string
 }
 
 // Think is the player's own time before each request, from the end of what
@@ -336,50 +341,4 @@ func holdBack(l Live) time.Duration {
 // always is the estimate of a player that assumes the same of every stream.
 func always(kbps float64) func([]Rendition) float64 {
 	return func([]Rendition) float64 { return kbps }
-}
-
-// highestWithin is the usual choice: the highest rendition that the estimate
-// carries, else the lowest there is.
-func highestWithin(renditions []Rendition, estimateKbps float64) int {
-	best := lowest(renditions)
-	for i, r := range renditions {
-		if r.Kbps <= estimateKbps && r.Kbps > renditions[best].Kbps {
-			best = i
-		}
-	}
-	return best
-}
-
-// highestWithinShare is highestWithin of a share of the estimate.
-func highestWithinShare(share float64) func([]Rendition, float64) int {
-	return func(r []Rendition, kbps float64) int { return highestWithin(r, kbps*share) }
-}
-
-// otherWithin is the usual choice after a failure: the highest rendition that a
-// share of the estimate carries, else the lowest, of those that have not failed.
-func otherWithin(share float64) func([]Rendition, []bool, int, float64) int {
-	return func(renditions []Rendition, failed []bool, at int, kbps float64) int {
-		var left []Rendition
-		var index []int
-		for i, r := range renditions {
-			if i != at && !failed[i] {
-				left, index = append(left, r), append(index, i)
-			}
-		}
-		if len(left) == 0 {
-			return -1
-		}
-		return index[highestWithin(left, kbps*share)]
-	}
-}
-
-// lowest is the rendition with the least bandwidth, of equals the first.
-func lowest(renditions []Rendition) int {
-	best := 0
-	for i, r := range renditions {
-		if r.Kbps < renditions[best].Kbps {
-			best = i
-		}
-	}
-	return best
 }

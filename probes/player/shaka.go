@@ -60,6 +60,9 @@ var shaka = &Model{
 	// Mbit/s (getDefaultBandwidth_ in abr/simple_abr_manager.js).
 	EstimateKbps: always(1500),
 	Start:        highestWithinShare(0.95), // bandwidthDowngradeTarget
+	Among:        shakaAmong,
+	Rash:         shakaRash,
+	SoundAmong:   shakaSound,
 	AudioCounts:  true,
 	// http_fetch_plugin.js, cacheLoadThreshold, abr.advanced, switchInterval.
 	Meter: &Meter{
