@@ -96,6 +96,7 @@ func TestReplaySecrets(t *testing.T) {
 	}{
 		{"headers, a redirect, a path", srv.URL + "/enter?jwt=first-5ecret&a=1", "ideal", true},
 		{"refused", srv.URL + "/play/path-5ecret/m.m3u8?token=url-5ecret", "ideal", false},
+		{"refused in words", other.URL + "/none.m3u8?token=master-5ecret", "ideal", false},
 		{"nobody listens", gone.URL + "/m.m3u8?policy=pol-5ecret", "ideal", false},
 		{"no name", "http://user-5ecret:pass-5ecret@nowhere.invalid/m?auth=q-5ecret", "ideal", false},
 		{"not a URL", "ftp://user-5ecret@a/?key-pair-id=k-5ecret", "ideal", false},
@@ -117,6 +118,9 @@ func TestReplaySecrets(t *testing.T) {
 				t.Errorf("ok %v, %s at %s: %s", then.OK, then.ErrorType, then.ErrorStep, then.ErrorDetail)
 			}
 			lacks(t, b, "5ecret", "1700001234")
+			if want := "refused: token=REDACTED\n"; tt.name == "refused in words" && string(b.Exchanges[0].Body.Data) != want {
+				t.Errorf("the answer was %q, want %q", b.Exchanges[0].Body.Data, want)
+			}
 			same(t, then, replay(t, then, b))
 		})
 	}

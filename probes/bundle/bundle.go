@@ -119,7 +119,8 @@ type Failure struct {
 	Is     []string      `json:"is,omitempty"` // what it is beside its type, by the names that package tape has
 }
 
-// Body is what was taken of an answer: decoded, and within the range asked for.
+// Body is what was taken of an answer: decoded, and within the range asked for;
+// of one that is not 2xx as it was received.
 type Body struct {
 	File   string  `json:"file,omitempty"` // of what is kept; empty: nothing
 	Size   int64   `json:"size"`           // of all of it

@@ -210,7 +210,7 @@ func (x *exchange) answer(resp *http.Response) error {
 	if x.Status/100 == 2 {
 		return x.receive(resp)
 	}
-	_, err = io.Copy(io.Discard, io.LimitReader(arrival{x, resp.Body}, drainBytes))
+	_, err = io.Copy(x.other(), io.LimitReader(arrival{x, resp.Body}, drainBytes))
 	if x.Status/100 >= 4 {
 		return statusError(resp.Status)
 	}

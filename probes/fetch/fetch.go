@@ -241,11 +241,15 @@ type Request struct {
 	// range, and the instant at which it arrived. p is only valid during the
 	// call. An error ends the exchange.
 	Body func(p []byte, at time.Time) error
+
+	// Other is called with each piece of any other body, as it is received, up
+	// to 64 KiB, after which nothing more of it is read.
+	Other func(p []byte, at time.Time)
 }
 
 // Do makes one exchange and returns when it has ended: with the last byte of
 // the body, or with the failure that [Exchange].Err holds. It calls
-// [Request].Head and Body from the caller's goroutine.
+// [Request].Head, Body and Other from the caller's goroutine.
 func (c *Client) Do(ctx context.Context, req Request) *Exchange {
 	x := &exchange{
 		Exchange: Exchange{Start: time.Now()},

@@ -122,6 +122,22 @@ func (x *exchange) receive(resp *http.Response) error {
 	}
 }
 
+// other is where a body goes that is not 2xx.
+func (x *exchange) other() io.Writer {
+	if x.req.Other == nil {
+		return io.Discard
+	}
+	return writerFunc(func(p []byte) (int, error) {
+		x.req.Other(p, x.last)
+		return len(p), nil
+	})
+}
+
+// writerFunc is a function as a writer.
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
 // source keeps the error that ended r, to tell it from one of the decoder.
 type source struct {
 	r   io.Reader

@@ -167,9 +167,7 @@ func (s *showing) run(parent context.Context) {
 	defer func() { stall() }()
 	quiet := func() {
 		stall()
-		if s.x.Status/100 == 2 {
-			stall = limit(s.req.StallTimeout, fetch.ErrStallTimeout)
-		}
+		stall = limit(s.req.StallTimeout, fetch.ErrStallTimeout)
 	}
 	quiet()
 	if !s.body(ctx, quiet) || !s.wait(ctx, s.x.End) {
@@ -188,7 +186,7 @@ func (s *showing) run(parent context.Context) {
 // body hands on the body; false when the exchange has ended with that.
 func (s *showing) body(ctx context.Context, quiet func()) bool {
 	b := s.recorded.Body
-	if b == nil {
+	if b == nil || s.x.Status/100 != 2 { // which no player reads
 		return true
 	}
 	if b.Cut && b.Text {

@@ -54,7 +54,7 @@ func (t *Take) Head() (head []byte, cut bool) {
 // Do makes an exchange and records it.
 func (r *Recorder) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
 	t := &Take{Request: req}
-	t.Request.Body, t.Request.Head = nil, nil
+	t.Request.Head, t.Request.Body, t.Request.Other = nil, nil, nil
 	body := req.Body
 	req.Body = func(p []byte, at time.Time) error {
 		r.keep(t, p, at)
@@ -62,6 +62,13 @@ func (r *Recorder) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
 			return nil
 		}
 		return body(p, at)
+	}
+	other := req.Other
+	req.Other = func(p []byte, at time.Time) {
+		r.keep(t, p, at)
+		if other != nil {
+			other(p, at)
+		}
 	}
 	r.mu.Lock()
 	r.takes = append(r.takes, t)

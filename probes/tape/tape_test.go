@@ -58,13 +58,17 @@ func TestRecorder(t *testing.T) {
 		{"/large", nil, 100_000, large[:10_000-TailBytes], large[100_000-TailBytes:]},
 		{"/small", nil, 3000, small[:2032], small[3000-TailBytes:]}, // what the total leaves is less than is always kept
 		{"/large", &fetch.Range{Offset: 50_000, Length: 8000}, 8000, large[50_000:54_096], large[58_000-TailBytes : 58_000]},
-		{"/none", nil, 0, nil, nil},
+		{"/none", nil, 19, []byte("404 page not found\n"), nil},
 	} {
 		var got bytes.Buffer
 		start := time.Now()
 		x := r.Do(context.Background(), fetch.Request{URL: srv.URL + tt.path, Range: tt.rng, Body: func(p []byte, _ time.Time) error { got.Write(p); return nil }})
-		if int64(got.Len()) != tt.size {
-			t.Errorf("%d: %d bytes passed, want %d", i, got.Len(), tt.size)
+		want := tt.size
+		if x.Status == http.StatusNotFound {
+			want = 0
+		}
+		if int64(got.Len()) != want {
+			t.Errorf("%d: %d bytes passed, want %d", i, got.Len(), want)
 		}
 		take := r.Takes()[i]
 		if take.Exchange != x || take.Size != tt.size {
