@@ -95,6 +95,7 @@ func (b *browsing) lost(t *testing.T) {
 	}
 	until(t, b.ctx, fmt.Sprintf(`document.querySelector('#lost').textContent !== %q`, first)) // it counts on
 	b.start(t)
+	eval[bool](t, b.ctx, `dispatchEvent(new Event('online'))`) // so that it asks at once
 	until(t, b.ctx, `!document.body.classList.contains('lost') && document.querySelector('#lost').hidden`)
 	before["KR cdn-a"], before["KR cdn-b"], before["KR cdn-c"] = cell{"good", "1"}, cell{"none", "0"}, cell{"none", "0"}
 	if diff := cmp.Diff(before, b.cells(t)); diff != "" {

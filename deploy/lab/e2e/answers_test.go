@@ -14,7 +14,8 @@ import (
 // checkAnswers asks the collector of a fleet whose Brazil through cdn-b gets
 // segments 2.4 s late, from a POP that is farther away: once every cell has had a
 // round of all its agents, exactly that one is bad, all runs of every other are
-// good, and the first byte of segments is where it hurts.
+// good and served from the right country, and the first byte of segments is where
+// it hurts.
 func checkAnswers(t *testing.T, f *fleet, start, ordered time.Time) {
 	t.Helper()
 	cells := len(f.countries()) * len(f.Info.CDNs)
@@ -25,7 +26,7 @@ func checkAnswers(t *testing.T, f *fleet, start, ordered time.Time) {
 	var rows []map[string]any
 	seen := false
 	eventually(t, time.Until(ordered.Add(90*time.Second)), "Brazil through cdn-b is bad, and every cell has a round of all its agents", func() bool {
-		rows = f.query(t, map[string]any{"from": ordered, "group_by": []string{"country", "cdn", "country_from"}, "measures": []string{"runs", "sli"}})
+		rows = f.query(t, map[string]any{"from": ordered, "group_by": []string{"country", "cdn", "country_from", "pop_country"}, "measures": []string{"runs", "sli"}})
 		ill := filled(rows, cells, 1) && find(rows, "BR through cdn-b")["sli"].(float64) < 0.9
 		if ill && !seen {
 			t.Logf("answered %.1f s after the order", time.Since(ordered).Seconds())
@@ -34,8 +35,14 @@ func checkAnswers(t *testing.T, f *fleet, start, ordered time.Time) {
 		return ill && filled(rows, cells, round)
 	})
 	for _, row := range rows {
-		if ill := cell(row) == "BR through cdn-b"; row["country_from"] != "geoip" || !ill && row["sli"] != 1.0 {
-			t.Errorf("%s: country from %v, sli %v of %v runs", cell(row), row["country_from"], row["sli"], row["runs"])
+		ill := cell(row) == "BR through cdn-b"
+		pop, wrong := f.World.Serve(f.World.CDN(row["cdn"].(string)), row["country"].(string))
+		if ill {
+			pop = wrong
+		}
+		if row["country_from"] != "geoip" || row["pop_country"] != pop.Country || !ill && row["sli"] != 1.0 {
+			t.Errorf("%s: country from %v, served from %v, want %s, sli %v of %v runs",
+				cell(row), row["country_from"], row["pop_country"], pop.Country, row["sli"], row["runs"])
 		}
 	}
 	// Of the film alone: its segments are in the caches, those of channels not always.
