@@ -20,6 +20,7 @@ const (
 	AggAvailability             // ok / runs
 	AggAgents                   // distinct agents
 	AggCacheHitRatio            // runs in CacheHits / runs in CacheKnown
+	AggStallRatio               // stall_ms / (played_ms + stall_ms), each summed up
 	AggQuantile                 // Quantile of Field
 	AggAvg                      // mean of Field
 	AggMin                      // least of Field
@@ -118,12 +119,14 @@ func makeMeasures() []Measure {
 		{Name: "runs", Doc: "runs", Agg: AggRuns},
 		{Name: "good", Doc: "runs that are good: ok, and ttff_ms below threshold_ms", Agg: AggGood},
 		{Name: "bad", Doc: "runs that are not good, failed ones included", Agg: AggBad},
-		{Name: "failed", Doc: "runs that did not reach the first frame", Agg: AggFailed},
+		{Name: "failed", Doc: "runs that are not ok: without a first frame, or broken off where they were to play on", Agg: AggFailed},
 		{Name: "sli", Unit: "ratio", Doc: "good / runs", Agg: AggSLI},
 		{Name: "availability", Unit: "ratio", Doc: "ok / runs", Agg: AggAvailability},
 		{Name: "agents", Doc: "distinct agents", Agg: AggAgents},
 		{Name: "cache_hit_ratio", Unit: "ratio", Agg: AggCacheHitRatio,
 			Doc: "of the runs whose segment_cache_status is known, those that are hit, hit_remote, stale or revalidated"},
+		{Name: "stall_ratio", Unit: "ratio", Agg: AggStallRatio,
+			Doc: "of the runs that played on after the start, the share of that time in which the picture stood still: sum of stall_ms / sum of played_ms + stall_ms"},
 		{Name: "burn_rate", Agg: AggBurnRate,
 			Doc: "(bad / runs) / (1 - 0.999): how many times faster than the objective allows the error budget is burnt"},
 		{Name: "budget_left", Agg: AggBudgetLeft,

@@ -140,6 +140,8 @@ func inputs(m *query.Measure) []string {
 		return []string{"agent"}
 	case query.AggCacheHitRatio:
 		return []string{"segment_cache_status"}
+	case query.AggStallRatio:
+		return []string{"stall_ms", "played_ms"}
 	case query.AggCoverage:
 		return []string{"interval_ms"}
 	case query.AggQuantile, query.AggAvg, query.AggMin, query.AggMax, query.AggExpiresIn:
@@ -176,6 +178,8 @@ func (s scope) aggregate(m *query.Measure) string {
 		in := "segment_cache_status IN (%s)"
 		return fmt.Sprintf("%s / nullif(%s, 0)",
 			s.count(fmt.Sprintf(in, constants(query.CacheHits))), s.count(fmt.Sprintf(in, constants(query.CacheKnown))))
+	case query.AggStallRatio:
+		return "sum(stall_ms)" + s.only("played_ms + stall_ms > 0") + " / sum(played_ms + stall_ms)" + s.only("played_ms + stall_ms > 0")
 	case query.AggCoverage:
 		received := s.count(planned, fmt.Sprintf("started_at < make_timestamp_ns(%d)", s.st.q.Settled.UnixNano()))
 		return fmt.Sprintf("CASE WHEN %[1]s >= %[2]g THEN least(1, %[3]s / %[1]s) END", s.expected(), query.LeastRuns, received)

@@ -303,11 +303,27 @@ func (b bucket) number(m *query.Measure) any {
 		return query.Covered(received, expected(b.jobs, b.from, b.to))
 	case query.AggSilent, query.AggExpiresIn, query.AggMin, query.AggMax:
 		return b.extreme(m)
+	case query.AggStallRatio:
+		return stallRatio(runs)
 	case query.AggCacheHitRatio:
 		return ratio(n(func(r *run.Run) bool { return slices.Contains(query.CacheHits, r.SegmentCacheStatus) }),
 			n(func(r *run.Run) bool { return slices.Contains(query.CacheKnown, r.SegmentCacheStatus) }))
 	}
 	return spread(m, runs)
+}
+
+// stallRatio is the share of the time after the start in which nothing moved.
+func stallRatio(runs []*run.Run) any {
+	stood, all := 0.0, 0.0
+	for _, r := range runs {
+		if r.PlayedMs != nil && r.StallMs != nil && *r.PlayedMs+*r.StallMs > 0 {
+			stood, all = stood+*r.StallMs, all+*r.PlayedMs+*r.StallMs
+		}
+	}
+	if all == 0 {
+		return nil
+	}
+	return stood / all
 }
 
 func ratio(a, b int64) any {
