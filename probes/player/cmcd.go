@@ -53,7 +53,7 @@ func (s *session) tell(a *ask, target string) *cmcd.Data {
 	if tells.As != nil {
 		return tells.As(s, a, target)
 	}
-	d := &cmcd.Data{SID: s.cfg.CMCD.SID, CID: s.cfg.CMCD.CID, SU: true}
+	d := &cmcd.Data{SID: s.cfg.CMCD.SID, CID: s.cfg.CMCD.CID, SU: s.most == 0}
 	s.mu.Lock()
 	d.ST = s.stream
 	s.mu.Unlock()
@@ -120,11 +120,11 @@ func (s *session) tellMedia(d *cmcd.Data, a *ask, target string) {
 }
 
 // noteStream notes whether what is played is live.
-func (s *session) noteStream(mode string) {
+func (s *session) noteStream(live bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stream = 'l'; mode == "vod" {
-		s.stream = 'v'
+	if s.stream = 'v'; live {
+		s.stream = 'l'
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,6 +44,13 @@ func listen(t *testing.T, preflight func(w http.ResponseWriter, r *http.Request)
 	}))
 	t.Cleanup(l.Close)
 	return l
+}
+
+// heard are all requests so far.
+func (l *listener) heard() []told {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
 }
 
 // find is the first request of a file.
@@ -95,7 +103,7 @@ func TestCMCD(t *testing.T) {
 		if got.query != tt.query || got.session != "" {
 			t.Errorf("%s %s: %q, want %q", tt.model, tt.file, got.query, tt.query)
 		}
-		for _, a := range l.all {
+		for _, a := range l.heard() {
 			if strings.HasSuffix(a.file, ".ts") || strings.HasSuffix(a.file, ".m4s") {
 				for _, key := range []string{"br=", "d=", "nor=", `sid="s1"`, "st=v", ",su", ",tb="} {
 					if audio := strings.Contains(a.query, "ot=a,"); !strings.Contains(a.query, key) && !(audio && (key == "br=" || key == ",tb=")) && tt.model != "shaka" {
@@ -192,7 +200,7 @@ func TestPreflightRefused(t *testing.T) {
 			t.Errorf("%s: %s at %s: %s", name, r.Error, r.Step, r.Detail)
 		}
 		methods := map[string]bool{}
-		for _, a := range l.all {
+		for _, a := range l.heard() {
 			methods[a.method] = true
 		}
 		if diff := cmp.Diff(map[string]bool{"OPTIONS": true}, methods); diff != "" {
@@ -256,7 +264,7 @@ func TestSessionOnEveryRequest(t *testing.T) {
 			if r := playTold(t, l.URL+"/aes/master.m3u8", model, in, nil); r.Frame == nil {
 				t.Errorf("%s: %s", model, r.Detail)
 			}
-			for _, a := range l.all {
+			for _, a := range l.heard() {
 				if !strings.Contains(a.query+a.session, `sid="s1"`) {
 					t.Errorf("%s, %s: %+v has no session", model, in, a)
 				}
@@ -267,11 +275,47 @@ func TestSessionOnEveryRequest(t *testing.T) {
 			if got, want := l.find(t, "GET", "/aes/key.bin"), (told{method: "GET", file: "/aes/key.bin", session: `sid="s1"`}); got != want {
 				t.Errorf("%s: hls.js tells nothing of a key: %+v", in, got)
 			}
-			for _, a := range l.all {
+			for _, a := range l.heard() {
 				if a.method == "OPTIONS" && (in == "query" || a.file == "/aes/key.bin") {
 					t.Errorf("%s: a preflight of %s", in, a.file)
 				}
 			}
+		}
+	}
+}
+
+// While it plays on, a player tells how much it has, and that it is not starting
+// any more.
+func TestCMCDPlayingOn(t *testing.T) {
+	for _, model := range []string{"hlsjs", "exoplayer"} {
+		l := listen(t, allowAll)
+		m, err := Lookup(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := fetch.New(fetch.Config{AllowPrivate: true})
+		r := Play(context.Background(), Config{URL: l.URL + "/ts/master.m3u8", Client: c, Model: m, PlayOn: 300 * time.Millisecond, CMCD: CMCD{In: "query", SID: "s1"}})
+		c.Close()
+		if r.Frame == nil {
+			t.Fatal(r.Detail)
+		}
+		starting, held := 0, 0
+		for _, a := range l.heard() {
+			if !strings.HasSuffix(a.file, ".ts") {
+				continue
+			}
+			if su := strings.Contains(a.query, ",su"); su == strings.HasSuffix(a.file, "/0.ts") && strings.Contains(a.query, "bl=0,") == su {
+				if su {
+					starting++
+				} else {
+					held++
+				}
+			} else {
+				t.Errorf("%s: %s tells %s", model, a.file, a.query)
+			}
+		}
+		if starting != 1 || held == 0 {
+			t.Errorf("%s: %d segments to start with, %d after", model, starting, held)
 		}
 	}
 }

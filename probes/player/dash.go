@@ -47,7 +47,7 @@ func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body 
 			}
 		}
 	}
-	s.noteStream(p.mode)
+	s.noteStream(p.mode != "vod")
 	d := &dashTitle{session: s, p: p, scene: scene{mpd: mpd, period: mpd.PeriodAt(0), at: at}, on: onwards{url: m.url}}
 	p.feed = d
 	stop, err := d.steer(ctx)

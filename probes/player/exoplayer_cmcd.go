@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/firstframe/firstframe/probes/cmcd"
 	"github.com/firstframe/firstframe/probes/run"
@@ -31,7 +30,7 @@ func exoplayerTells(s *session, a *ask, target string) *cmcd.Data {
 	case run.StepSegment, run.StepPart, run.StepKey: // a key like the segment that needs it
 		s.exoplayerTellsChunk(d, a, target)
 		if d.OT = s.exoplayerKind(a); d.OT != 0 {
-			d.BL, d.DL, d.D = new(time.Duration), new(time.Duration), a.length
+			d.BL, d.DL, d.D = &a.ahead, &a.ahead, a.length
 		}
 	default:
 		return nil // clocks and steering

@@ -223,8 +223,8 @@ func (h *hlsTitle) segments(track string, step run.StepName, list answer, media 
 			f.at = list.Moment
 			return found{}, f
 		}
-		h.noteStream(h.p.mode)
 	}
+	h.noteStream(media.Live())
 	seg, what := h.hlsAt(media, start)
 	q, err := h.hlsParts(seg, what, track)
 	if err != nil {
