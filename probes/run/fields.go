@@ -100,7 +100,7 @@ var Fields = []Field{
 	measure("attempts", "", "request attempts, redirects, retries and those of playing on included", func(r *Run) any { return &r.Attempts }),
 	measure("redirects", "", "redirects followed", func(r *Run) any { return &r.Redirects }),
 
-	measure("ttff_ms", "ms", "press play to first frame, as this player would show it; of a stream of sound only, to when it would be heard first, which is startup_ms; null where there was none, and only then: a run that broke off while it played on is not ok and has one", func(r *Run) any { return &r.TTFFMs }),
+	measure("ttff_ms", "ms", "press play to first frame, as this player would show it; of a stream of sound only, to when it would be heard first, which is startup_ms; null where there was none", func(r *Run) any { return &r.TTFFMs }),
 	measure("first_keyframe_ms", "ms", "press play to the last byte of the first video keyframe: no player can be faster; null of sound only", func(r *Run) any { return &r.FirstKeyframeMs }),
 	measure("startup_ms", "ms", "press play to this player starting to play", func(r *Run) any { return &r.StartupMs }),
 	measure("queue_ms", "ms", "waiting for a connection, a retry's delay or a live part", func(r *Run) any { return &r.QueueMs }),
