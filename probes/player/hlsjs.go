@@ -48,9 +48,10 @@ var hlsjs = &Model{
 	// playlistParsingError in loader/m3u8-parser.ts and utils/variable-substitution.ts.
 	Refuses: []hls.FaultKind{hls.FaultLeadingSpace, hls.FaultTargetDuration, hls.FaultRepeated, hls.FaultLate, hls.FaultDefine},
 
-	RangesInTurn:  true,
-	AudioJoins:    true, // onAudioTrackLoaded in controller/audio-stream-controller.ts
-	LiveAudioLast: true,
+	RangesInTurn:     true,
+	InitTakesSegment: true, // loadInitSegmentIfNeeded in controller/base-stream-controller.ts
+	AudioJoins:       true, // onAudioTrackLoaded in controller/audio-stream-controller.ts
+	LiveAudioLast:    true,
 
 	WholeSegment: true,
 	FrameAudio:   AudioSegment, // it holds the audio's init back with its segment
@@ -88,7 +89,7 @@ var hlsjs16 = func() *Model {
 	m.Version = "1.6.19"
 	m.Source = "as 1.7.4, whose order of requests was changed by what src/controller/base-stream-controller.ts of 1.6.19 does otherwise"
 	m.Measured = false
-	m.InitFirst = true
+	m.InitFirst, m.InitTakesSegment = true, false
 	return &m
 }()
 

@@ -140,6 +140,7 @@ type watch struct {
 	mediaThere        chan struct{} // closed when the first segment is there, for keys that come last
 	askKey            func()        // closes mediaThere
 	firstAt           Moment        // of mediaThere
+	fragment          fragment
 
 	mu        sync.Mutex
 	init      *media.Init
@@ -163,7 +164,7 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 	if err != nil {
 		return err
 	}
-	got, err := w.request(ctx, ask{
+	a := ask{
 		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, others: w.parts.init.others, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered, following: w.parts.after, seal: sealOf(w.parts.initKey, w.initKey),
 		reset: func() {
 			reader = new(media.InitReader)
@@ -176,7 +177,11 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 		},
 		body: func(p []byte, at time.Time) error { return mediaFault(sink.Feed(p, at)) },
 		done: func(x *fetch.Exchange) error { return mediaFault(sink.Close(x.End)) },
-	})
+	}
+	if w.model.InitTakesSegment {
+		a.fails, a.retries = w.fragment.fails, w.fragment.retries
+	}
+	got, err := w.request(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -250,17 +255,17 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 	if after, think, err = w.loadLead(ctx, after, think, asked); err != nil {
 		return err
 	}
-	got, err := w.request(ctx, ask{
+	got, err := w.fragment.load(ctx, ask{
 		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered, length: w.length, following: w.parts.after, seal: sealOf(w.parts.key, w.mediaKey),
 		reset: w.reset,
 		body:  func(p []byte, at time.Time) error { return w.feed(ctx, p, at) },
 		done:  func(x *fetch.Exchange) error { return w.close(x.End) },
-	})
+	}, w.request)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mediaStep = got.Step
 	if err == nil {
-		w.mediaAt, w.bytes = got.Moment, got.Bytes
+		w.mediaAt, w.bytes = got.Moment, got.held+got.Bytes
 		if w.firstAt.At.IsZero() {
 			w.firstAt = got.Moment
 		}

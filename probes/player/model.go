@@ -102,6 +102,9 @@ type Model struct {
 	// IndexWithInit: it asks for an index together with the initialization
 	// segment where one follows the other.
 	IndexWithInit bool
+	// InitTakesSegment: when an initialization segment fails, the segment beside it
+	// is given up, and both are asked for again.
+	InitTakesSegment bool
 	// InitFirst: media waits for its initialization segment. Otherwise both
 	// are asked for at once.
 	InitFirst bool

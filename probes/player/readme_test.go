@@ -125,6 +125,7 @@ func behaviours() string {
 		{"first listed playlist first", func(m *Model) string { return yes(m.PrimaryFirst) }},
 		{"audio's media after the video's playlist too", func(m *Model) string { return yes(m.AudioJoins) }},
 		{"media after both playlists or indexes", func(m *Model) string { return yes(m.Join) }},
+		{"an init segment that fails takes the segment along", func(m *Model) string { return yes(m.InitTakesSegment) }},
 		{"media after its init segment", func(m *Model) string { return yes(m.InitFirst) }},
 		{"key", func(m *Model) string { return []string{"beside", "first", "last"}[m.Key] }},
 		{"ranges of one URL in turn", func(m *Model) string { return yes(m.RangesInTurn) }},

@@ -1,7 +1,11 @@
 package player
 
 import (
+	"bytes"
+	"fmt"
 	"math"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +61,116 @@ func TestBeat(t *testing.T) {
 	}
 	if waits != 3 {
 		t.Errorf("%d waits", waits)
+	}
+}
+
+// With hls.js a segment is given up when its initialization segment fails, and both
+// are asked for again; with Shaka only what has failed is.
+func TestInitFails(t *testing.T) {
+	const init, segment = "/cmaf/v360/init.mp4", "/cmaf/v360/0.m4s"
+	for _, tt := range []struct {
+		model *Model
+		want  int
+	}{{hlsjs, 2}, {shaka, 1}} {
+		o := newOrigin(t, nil, map[string]rule{init: func(w http.ResponseWriter, r *http.Request, n int) bool {
+			time.Sleep(50 * time.Millisecond)
+			return status(503, 1)(w, r, n)
+		}, segment: delay(150 * time.Millisecond)})
+		m := quick(tt.model)
+		for step, p := range m.Retry { // on a busy machine
+			p.FirstByte, p.Total = 5*time.Second, 5*time.Second
+			m.Retry[step] = p
+		}
+		r := press(t, o, "/cmaf/master.m3u8", m, run.App{Set: map[string]float64{"start_kbps": 430}})
+		good(t, r)
+		asked, given := 0, 0
+		for _, s := range r.Steps {
+			if strings.HasSuffix(s.URL, segment) {
+				if asked++; s.Status == 0 {
+					given++
+				}
+			}
+		}
+		if asked != tt.want || given != tt.want-1 || r.Height != 360 {
+			t.Errorf("%s: asked %d times for the segment, and gave up %d; %dp", tt.model, asked, given, r.Height)
+		}
+		if tt.want == 2 && o.find(t, segment, 2).begin.Before(o.find(t, init, 1).end.Add(10*time.Millisecond)) {
+			t.Error("the segment does not wait for the further try")
+		}
+	}
+}
+
+// An answer that was cut off is completed where a browser's cache would do so, and
+// begun anew where it would not; the picture is the same.
+func TestRest(t *testing.T) {
+	const segment = "/cmaf/v360/0.m4s"
+	old := time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)
+	body, err := os.ReadFile(lab + segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := len(body) / 2
+	// Twice it ends before the end: at half of it, then at half of what is missing.
+	broken := func(header string, parts bool) rule {
+		return func(w http.ResponseWriter, r *http.Request, n int) bool {
+			name, value, _ := strings.Cut(header, ": ")
+			if w.Header().Set(name, value); parts {
+				w.Header().Set("Accept-Ranges", "bytes")
+			}
+			from := 0
+			if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); err == nil && !parts {
+				t.Errorf("Range %s", r.Header.Get("Range"))
+			}
+			if n != 1 && n != 3 {
+				http.ServeContent(w, r, "x.m4s", time.Time{}, bytes.NewReader(body))
+				return true
+			}
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)-from))
+			if from > 0 {
+				w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(body)-1, len(body)))
+				w.WriteHeader(http.StatusPartialContent)
+			}
+			w.Write(body[from : from+(len(body)-from)/2])
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	}
+	to := fmt.Sprint("-", len(body)-1)
+	next := half + (len(body)-half)/2
+	parts, whole := fmt.Sprintf("  bytes=%d-%d bytes=%d%s bytes=%d-%d bytes=%d%s", half, half, half, to, next, next, next, to), "  "
+	for _, tt := range []struct {
+		name  string
+		model *Model
+		rule  rule
+		want  string
+	}{
+		{"a strong tag", dashjs, broken(`ETag: "1"`, true), parts},
+		{"changed long ago", dashjs, broken("Last-Modified: "+old, true), parts},
+		{"a weak tag", dashjs, broken(`ETag: W/"1"`, true), whole},
+		{"no parts", dashjs, broken(`ETag: "1"`, false), whole},
+		{"not a browser", exoplayer, broken(`ETag: "1"`, true), whole},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			manifest := "/cmaf/manifest-timeline.mpd"
+			o := newOrigin(t, nil, map[string]rule{segment: tt.rule})
+			r := press(t, o, manifest, quick(tt.model), run.App{Set: map[string]float64{"start_kbps": 430}})
+			good(t, r)
+			got := ""
+			o.mu.Lock()
+			for _, s := range o.log {
+				if s.path == segment {
+					got += " " + s.rng
+				}
+			}
+			o.mu.Unlock()
+			if got != tt.want {
+				t.Errorf("asked for %q, want %q", got, tt.want)
+			}
+			if r.Height != 360 {
+				t.Errorf("%dp", r.Height)
+			}
+		})
 	}
 }
 

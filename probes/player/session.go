@@ -32,6 +32,8 @@ type failure struct {
 	// then: a player does not know of name, connection and handshake.
 	timedOut bool
 	status   int64 // of the answer; 0 when there was none
+
+	rest *fetch.Range // what is missing of the answer, where the browser keeps what came
 }
 
 // failed is a failure of the type at the step and moment.
@@ -89,23 +91,28 @@ type ask struct {
 	ahead     time.Duration // of its track, ahead of the playhead
 	following *ref          // what comes after it; nil: not known
 	metered   bool          // the model's meter counts it
+	rest      *fetch.Range  // what is missing of it; the body has had what is before
 	seal      *seal         // what encrypts it as a whole; nil: nothing
 
 	// body is called with each piece of a good answer. reset is called before
 	// each attempt, so that a retry starts with nothing. done is called at the
 	// end of each complete answer, and may find that it is not good. asked is
 	// called when an attempt is about to go out.
-	asked func()
-	body  func(p []byte, at time.Time) error
-	reset func()
-	done  func(x *fetch.Exchange) error
+	// fails is called when another try is to follow, and retries when it does.
+	asked   func()
+	fails   func()
+	retries func(at Moment)
+	body    func(p []byte, at time.Time) error
+	reset   func()
+	done    func(x *fetch.Exchange) error
 }
 
 // answer is what an ask came to.
 type answer struct {
 	Moment
 	*fetch.Exchange
-	url string // after redirects
+	url  string // after redirects
+	held int64  // bytes that were there from an earlier answer
 }
 
 // fault is a failure that a body, reset or done function has found.
@@ -147,7 +154,12 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 		if s.leaves(fail, a.track) {
 			return answer{}, err
 		}
-		if s.model.elsewhere(&a, fail, again) && !again {
+		place := a.url
+		moved := s.model.elsewhere(&a, fail, again)
+		if a.rest = fail.rest; a.url != place {
+			a.rest = nil
+		}
+		if moved && !again {
 			after, failed = fail.at, 0
 			continue
 		}
@@ -160,6 +172,9 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 		if !again {
 			return answer{}, err
 		}
+		if a.fails != nil {
+			a.fails()
+		}
 		after = fail.at
 		if delay > 0 {
 			if after, err = s.wait(ctx, run.WaitRetry, a.track, after, delay); err != nil {
@@ -169,6 +184,9 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 				return answer{}, s.ended(ctx, fail)
 			}
 		}
+		if a.retries != nil {
+			a.retries(after)
+		}
 	}
 }
 
@@ -177,8 +195,14 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, after Moment) (answer, error) {
 	begun := s.instant()
 	seen := []string{a.url}
+	if a.rest != nil {
+		var err error
+		if a, after, err = s.resume(ctx, a, p, number, after); err != nil {
+			return answer{}, err
+		}
+	}
 	for hop := 0; ; hop++ {
-		if a.reset != nil {
+		if a.reset != nil && a.rest == nil {
 			a.reset()
 		}
 		got, err := s.exchange(ctx, a, p.without(s.instant().Sub(begun)), seen[hop], number, after)
@@ -234,7 +258,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	}
 	var measured *reading
 	if a.metered && s.gauge != nil {
-		measured = &reading{gauge: s.gauge, step: index, last: n.start}
+		measured = &reading{gauge: s.gauge, step: index, last: n.start, bytes: a.held()}
 		req.Body = func(p []byte, at time.Time) error {
 			measured.read(len(p), at)
 			return body(a.body, p, at)
@@ -251,9 +275,12 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	s.finish(n, x, fail)
 	if fail != nil {
 		fail.at = at
+		if x.Err != nil && target == a.url {
+			fail.rest = s.rest(a, x)
+		}
 		return answer{}, s.ended(ctx, fail)
 	}
-	return answer{Moment: at, Exchange: x, url: target}, nil
+	return answer{Moment: at, Exchange: x, url: target, held: a.held()}, nil
 }
 
 // body passes a piece of an answer on to whom it is for; nil: to nobody.
