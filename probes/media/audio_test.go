@@ -14,10 +14,7 @@ import (
 // knownSound is real media and where its first frame of sound ends: pos and size
 // of the first packet as ffprobe reports them; in MPEG-TS the end of the packet
 // that holds its last byte.
-var knownSound = []struct {
-	name, segment, init string
-	want                Keyframe
-}{
+var knownSound = []sample{
 	{"ADTS", "testdata/tone.aac", "", Keyframe{Offset: 125, Kind: Frame, Codec: "mp4a.40.2"}},
 	{"LOAS", "testdata/tone.latm", "", Keyframe{Offset: 128, Kind: Frame, Codec: "mp4a.40"}},
 	{"MP3", "testdata/tone.mp3", "", Keyframe{Offset: 144, Kind: Frame, Codec: "mp4a.40.34"}},
@@ -36,18 +33,7 @@ func TestAudioFrame(t *testing.T) {
 		b := file(t, tc.segment)
 		for _, piece := range pieces {
 			t.Run(fmt.Sprintf("%s by %d", tc.name, piece), func(t *testing.T) {
-				f := NewAudioFinder()
-				if tc.init != "" {
-					if err := f.SetInit(initOf(t, tc.init), epoch); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if err := feed(f, b, piece); err != nil {
-					t.Fatal(err)
-				}
-				want := tc.want
-				want.At = arrived(b, want.Offset, piece)
-				expect(t, f, want)
+				finds(t, NewAudioFinder(), tc, b, piece)
 			})
 		}
 	}

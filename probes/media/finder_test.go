@@ -57,6 +57,12 @@ func arrived(b []byte, end int64, piece int) time.Time {
 	return arrival(min((end+p-1)/p*p, int64(len(b))))
 }
 
+// sample is a segment of which it is known what is found.
+type sample struct {
+	name, segment, init string
+	want                Keyframe
+}
+
 // known is real media and where its first keyframe ends.
 //
 // The offsets in MP4 come from
@@ -68,10 +74,7 @@ func arrived(b []byte, end int64, piece int) time.Time {
 // ffprobe reports of the same pictures encoded in the clear. Those
 // in MPEG-TS are the end of the video PID's last packet before the second one
 // with payload_unit_start_indicator; [TestOffsetByAstits] counts them anew.
-var known = []struct {
-	name, segment, init string
-	want                Keyframe
-}{
+var known = []sample{
 	{"ts 360p 0", lab + "ts/360p/0.ts", "", Keyframe{Offset: 5452, Track: 256, Kind: IDR, Codec: "avc1.4d401e", Width: 640, Height: 360}},
 	{"ts 360p 1", lab + "ts/360p/1.ts", "", Keyframe{Offset: 6204, Track: 256, Kind: IDR, Codec: "avc1.4d401e", Width: 640, Height: 360}},
 	{"ts 720p", lab + "ts/720p/0.ts", "", Keyframe{Offset: 10528, Track: 256, Kind: IDR, Codec: "avc1.64001f", Width: 1280, Height: 720}},
@@ -88,23 +91,28 @@ var known = []struct {
 
 var pieces = []int{1, 7, 188, 1000, 65536}
 
+// finds feeds b, the sample's segment, in pieces and expects what is known.
+func finds(t *testing.T, f *Finder, tc sample, b []byte, piece int) {
+	t.Helper()
+	if tc.init != "" {
+		if err := f.SetInit(initOf(t, tc.init), epoch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := feed(f, b, piece); err != nil {
+		t.Fatal(err)
+	}
+	want := tc.want
+	want.At = arrived(b, want.Offset, piece)
+	expect(t, f, want)
+}
+
 func TestKeyframe(t *testing.T) {
 	for _, tc := range known {
 		b := file(t, tc.segment)
 		for _, piece := range pieces {
 			t.Run(fmt.Sprintf("%s by %d", tc.name, piece), func(t *testing.T) {
-				f := NewFinder()
-				if tc.init != "" {
-					if err := f.SetInit(initOf(t, tc.init), epoch); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if err := feed(f, b, piece); err != nil {
-					t.Fatal(err)
-				}
-				want := tc.want
-				want.At = arrived(b, want.Offset, piece)
-				expect(t, f, want)
+				finds(t, NewFinder(), tc, b, piece)
 			})
 		}
 	}

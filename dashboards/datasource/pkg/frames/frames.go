@@ -79,8 +79,9 @@ func column(a *query.Answer, name string) (int, error) {
 	return 0, fmt.Errorf("frames: the collector's answer lacks the column %.40q", name)
 }
 
-// meta describes a frame and says what a person must know about its numbers.
-func meta(q Asked, a *query.Answer, kind data.FrameType, vis data.VisType) (*data.FrameMeta, error) {
+// newFrame is a frame without fields, which says what a person must know about
+// its numbers.
+func newFrame(q Asked, a *query.Answer, kind data.FrameType, vis data.VisType) (*data.Frame, error) {
 	text, err := json.Marshal(q.Request)
 	if err != nil {
 		return nil, fmt.Errorf("frames: encode request: %w", err)
@@ -109,7 +110,7 @@ func meta(q Asked, a *query.Answer, kind data.FrameType, vis data.VisType) (*dat
 			Text: fmt.Sprintf("No runs from %s to %s match: widen the range or loosen the filters. This is no data, not a good value.",
 				q.Request.From.In(now).Format(time.DateTime), q.Request.To.In(now).Format(time.DateTime)+" UTC")})
 	}
-	return m, nil
+	return data.NewFrame("").SetMeta(m), nil
 }
 
 // counted tells whether the answer counts any run.

@@ -13,14 +13,9 @@ import (
 // Series is an answer with a step as one wide frame. The collector gives
 // series after series, each with every bucket in order.
 func Series(q Asked, a *query.Answer) (*data.Frame, error) {
-	m, err := meta(q, a, data.FrameTypeTimeSeriesWide, data.VisTypeGraph)
-	if err != nil {
-		return nil, err
-	}
-	frame := data.NewFrame("")
-	frame.Meta = m
-	if len(a.Rows) == 0 {
-		return frame, nil
+	frame, err := newFrame(q, a, data.FrameTypeTimeSeriesWide, data.VisTypeGraph)
+	if err != nil || len(a.Rows) == 0 {
+		return frame, err
 	}
 	if len(a.Columns) == 0 || a.Columns[0].Name != query.TimeColumn {
 		return nil, fmt.Errorf("frames: the collector's answer does not begin with the column %s", query.TimeColumn)

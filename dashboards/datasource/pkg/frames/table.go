@@ -12,14 +12,9 @@ import (
 // Table is an answer without a step as one frame, a field per column: the
 // dimensions and the measures that were asked for.
 func Table(q Asked, a *query.Answer) (*data.Frame, error) {
-	m, err := meta(q, a, data.FrameTypeNumericLong, data.VisTypeTable)
-	if err != nil {
-		return nil, err
-	}
-	frame := data.NewFrame("")
-	frame.Meta = m
-	if len(a.Rows) == 0 {
-		return frame, nil
+	frame, err := newFrame(q, a, data.FrameTypeNumericLong, data.VisTypeTable)
+	if err != nil || len(a.Rows) == 0 {
+		return frame, err
 	}
 	for i, c := range a.Columns {
 		switch {
@@ -36,7 +31,7 @@ func Table(q Asked, a *query.Answer) (*data.Frame, error) {
 			return nil, err
 		}
 		if c.Kind == query.KindTime {
-			m.Type = data.FrameTypeTable // a time is neither a label nor a number
+			frame.Meta.Type = data.FrameTypeTable // a time is neither a label nor a number
 		}
 		field.Config = display(c)
 		if c.Name == "run_id" {
