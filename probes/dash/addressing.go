@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -28,7 +29,7 @@ func merge(above, own *xmlSegment) *xmlSegment {
 	m := *own
 	for _, f := range []struct{ own, above *number }{
 		{&m.Timescale, &above.Timescale}, {&m.PTO, &above.PTO}, {&m.Duration, &above.Duration},
-		{&m.StartNumber, &above.StartNumber}, {&m.EndNumber, &above.EndNumber},
+		{&m.StartNumber, &above.StartNumber}, {&m.EndNumber, &above.EndNumber}, {&m.Sequence, &above.Sequence},
 	} {
 		if !f.own.set {
 			*f.own = *f.above
@@ -73,11 +74,11 @@ func (b *builder) addressing(a xmlAddressing, p *Period) (*segments, error) {
 		x = a.Base
 	}
 	if x == nil {
-		return &segments{scale: 1, first: 1, end: -1, complete: true}, nil
+		return &segments{scale: 1, first: 1, end: -1, complete: true, parts: 1}, nil
 	}
 	s := &segments{
 		scale: x.Timescale.or(1), pto: x.PTO.or(0), first: x.StartNumber.or(1), end: x.EndNumber.or(-1),
-		offset: x.Offset.d, complete: x.Complete != "false",
+		offset: x.Offset.d, complete: x.Complete != "false", parts: sequence(x.Sequence),
 	}
 	switch {
 	case s.scale < 1 || s.scale > maxScale:
@@ -140,8 +141,18 @@ func (b *builder) template(s *segments, x *xmlSegment) error {
 		b.note("SegmentTemplate@media has neither $Number$ nor $Time$")
 	}
 	s.media = media
+	if !media.uses(subNumberOf) && (s.parts > 1 || slices.ContainsFunc(s.runs, func(r run) bool { return r.parts > 1 })) {
+		b.note("segment sequences without $SubNumber$")
+		s.whole = true
+	}
 	return nil
 }
+
+// maxSequence bounds the segments of a sequence.
+const maxSequence = 1 << 16
+
+// sequence is how many segments a segment sequence has, as @k says; without it one.
+func sequence(k number) int64 { return min(max(k.or(1), 1), maxSequence) }
 
 // parseTemplate cuts a URL template, once for all representations that share it.
 func (b *builder) parseTemplate(s string) (template, error) {
@@ -234,13 +245,14 @@ func (b *builder) segmentBase(s *segments, x *xmlSegment) (err error) {
 type lineKey struct {
 	timeline   *xmlTimeline
 	scale, pto int64
+	first      int64
 	period     time.Duration
 }
 
 // timeline is the runs of a SegmentTimeline, read once for all representations
 // that share it.
 func (b *builder) timeline(x *xmlTimeline, s *segments, p *Period) ([]run, error) {
-	key := lineKey{x, s.scale, s.pto, p.Duration}
+	key := lineKey{x, s.scale, s.pto, s.first, p.Duration}
 	runs, ok := b.lines[key]
 	if ok {
 		return runs, nil
@@ -275,7 +287,10 @@ func (b *builder) runs(list []xmlS, s *segments, p *Period) []run {
 				continue
 			}
 		}
-		r := run{t: t, d: d, n: 1, first: index}
+		if x.N.set && x.N.n != s.first+index {
+			b.note("S n=%d where the count is at %d: players go by the count", x.N.n, s.first+index)
+		}
+		r := run{t: t, d: d, n: 1, first: index, parts: sequence(x.K)}
 		switch n := x.R.or(0); {
 		case n >= 0:
 			r.n = min(n, 1<<40) + 1

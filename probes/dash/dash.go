@@ -179,7 +179,8 @@ type ByteRange struct {
 // IsWhole says whether the range is the whole resource.
 func (r ByteRange) IsWhole() bool { return r.Length == 0 }
 
-// Ref is one thing to request.
+// Ref is one thing to request. Of a segment sequence (5.3.9.6.4) it is a segment of
+// it, not the whole; all have one Number and one Time.
 type Ref struct {
 	URL       string
 	ByteRange ByteRange
@@ -188,7 +189,8 @@ type Ref struct {
 	Number    int64  // $Number$
 	Time      uint64 // $Time$
 
-	index int64 // from 0 within the representation
+	index int64 // from 0 within the representation, of a sequence its own
+	sub   int64 // from 0 within the sequence
 }
 
 // Inf is an unbounded availabilityTimeOffset.

@@ -20,7 +20,7 @@ func TestTemplateExpand(t *testing.T) {
 		{"$RepresentationID$/$Bandwidth$/$$/$Number$", "v 1/800000/$/42", ""},
 		{"$$$Number$$$", "$42$", ""},
 		{"$RepresentationID%05d$", "v 1", ""},
-		{"$Number$.$SubNumber%02d$", "42.01", ""},
+		{"$Number$.$SubNumber%02d$", "42.03", ""},
 		{"plain", "plain", ""},
 		{"$Foo$-$Number$", "$Foo$-42", "$Foo$ is not known"},
 		{"$number$", "$number$", "$number$ is not known"},
@@ -33,7 +33,7 @@ func TestTemplateExpand(t *testing.T) {
 			t.Errorf("%s: %v", tt.in, err)
 			continue
 		}
-		if got := tpl.expand("v 1", 800000, 42, 123456789); got != tt.want || complaint != tt.complaint {
+		if got := tpl.expand("v 1", 800000, 42, 123456789, 3); got != tt.want || complaint != tt.complaint {
 			t.Errorf("%s: %q, %q; want %q, %q", tt.in, got, complaint, tt.want, tt.complaint)
 		}
 	}

@@ -21,6 +21,8 @@ type segments struct {
 	first int64 // startNumber
 	end   int64 // endNumber; -1 when absent
 	ticks int64 // of a segment, where all are as long
+	parts int64 // of a segment sequence, where all have as many; 1: there are none
+	whole bool  // sequences are asked for as one segment: their segments have no addresses
 	runs  []run // SegmentTimeline
 
 	media     template
@@ -46,6 +48,7 @@ const (
 // first in the representation. n is open when its end is not known.
 type run struct {
 	t, d, n, first int64
+	parts          int64 // each segment is a sequence of so many
 }
 
 // open is the number of segments in a run without an end.
@@ -129,7 +132,7 @@ func (r *Representation) Init() (ref Ref, ok bool) {
 	}
 	ref = s.init
 	if s.initMedia != nil {
-		ref.URL = s.initMedia.expand(r.ID, r.Bandwidth, s.first, 0)
+		ref.URL = s.initMedia.expand(r.ID, r.Bandwidth, s.first, 0, 0)
 	}
 	abs, err := resolve(r.BaseURLs[0].URL, ref.URL)
 	if err != nil {
@@ -170,16 +173,22 @@ func (r *Representation) Last() (Ref, error) {
 
 // Next is the segment after ref, which came from the same representation. It
 // fails with ErrNoSegment.
-func (r *Representation) Next(ref Ref) (Ref, error) { return r.segment(ref.index + 1) }
+func (r *Representation) Next(ref Ref) (Ref, error) {
+	if ref.sub+1 < r.seg.sequence(ref.index) {
+		return r.part(ref.index, ref.sub+1)
+	}
+	return r.segment(ref.index + 1)
+}
 
 // Again is the segment that ref is, of this representation or of one that is it
 // [Representation.On] another base URL, as this one has it. It fails with
 // ErrNoSegment and ErrIndexed.
-func (r *Representation) Again(ref Ref) (Ref, error) { return r.segment(ref.index) }
+func (r *Representation) Again(ref Ref) (Ref, error) { return r.part(ref.index, ref.sub) }
 
 // At is the segment that plays at t on the MPD timeline; where a timeline has a
-// gap, the one after it. It fails with ErrNoSegment before the period and after
-// the last segment, and with ErrIndexed.
+// gap, the one after it; of a segment sequence its first, with which playback can
+// start. It fails with ErrNoSegment before the period and after the last segment,
+// and with ErrIndexed.
 func (r *Representation) At(t time.Duration) (Ref, error) {
 	rel := t - r.at().Start
 	if rel < 0 {
@@ -240,17 +249,48 @@ func (r *Representation) LiveEdge(now time.Time) (Ref, error) {
 		return Ref{}, r.none("its period has not begun at %s", now.UTC().Format(time.RFC3339Nano))
 	}
 	s := r.seg
-	k := int64(0)
-	switch s.kind {
+	k, sub := int64(0), int64(0)
+	switch ticks := toTicks(rel, s.scale); s.kind {
 	case uniform:
-		k = toTicks(rel, s.scale)/s.ticks - 1
+		k = ticks / s.ticks
+		sub = s.made(k, ticks-k*s.ticks, s.ticks)
+		k--
 	case timeline:
-		k = s.ended(toTicks(rel, s.scale))
+		k, sub = s.ended(ticks)
+	}
+	if sub > 0 && k+1 < r.count() {
+		return r.part(k+1, sub-1)
 	}
 	if k = min(k, r.count()-1); k < 0 {
 		return Ref{}, r.none("none is available at %s", now.UTC().Format(time.RFC3339Nano))
 	}
-	return r.segment(k)
+	return r.part(k, s.sequence(k)-1)
+}
+
+// sequence is the number of segments of the segment sequence k; 1: it is none.
+func (s *segments) sequence(k int64) int64 {
+	switch {
+	case s.whole:
+		return 1
+	case s.kind == uniform:
+		return s.parts
+	case s.kind == timeline && s.sized == nil:
+		if i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].first > k }) - 1; i >= 0 {
+			return s.runs[i].parts
+		}
+	}
+	return 1
+}
+
+// made is how many segments of the sequence k, of d ticks, have ended when it is
+// so many ticks old.
+func (s *segments) made(k, age, d int64) int64 {
+	hi, lo := bits.Mul64(uint64(max(age, 0)), uint64(s.sequence(k)))
+	if hi >= uint64(d) {
+		return 0
+	}
+	n, _ := bits.Div64(hi, lo, uint64(d))
+	return min(int64(n), s.sequence(k)-1)
 }
 
 // early is the availabilityTimeOffset, of the base URL and the segments together.
@@ -259,19 +299,31 @@ func (r *Representation) early() time.Duration {
 }
 
 // ended is the index of the last segment that has ended at rel ticks of the
-// period; -1 when there is none.
-func (s *segments) ended(rel int64) int64 {
+// period, -1 when there is none, and how many segments of the sequence after it.
+func (s *segments) ended(rel int64) (k, sub int64) {
 	m := addTicks(rel, s.pto)
 	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].t > m-s.runs[i].d }) - 1
-	if i < 0 {
-		return -1
+	k = -1
+	if i >= 0 {
+		r := &s.runs[i]
+		k = r.first + min((m-r.t)/r.d, r.n) - 1
 	}
-	r := &s.runs[i]
-	return r.first + min((m-r.t)/r.d, r.n) - 1
+	j := sort.Search(len(s.runs), func(j int) bool { return s.runs[j].t > m }) - 1
+	if j < 0 {
+		return k, 0
+	}
+	r := &s.runs[j]
+	if n := (m - r.t) / r.d; n < r.n && r.first+n == k+1 {
+		return k, s.made(k+1, m-r.t-n*r.d, r.d)
+	}
+	return k, 0
 }
 
-// segment computes the segment of an index.
-func (r *Representation) segment(k int64) (Ref, error) {
+// segment computes the segment of an index, of a sequence its first.
+func (r *Representation) segment(k int64) (Ref, error) { return r.part(k, 0) }
+
+// part computes the segment sub of the sequence k.
+func (r *Representation) part(k, sub int64) (Ref, error) {
 	s := r.seg
 	if s.kind == indexed {
 		return Ref{}, r.fail(ErrIndexed, "asked for a segment")
@@ -304,6 +356,13 @@ func (r *Representation) segment(k int64) (Ref, error) {
 		ref.Duration = toDuration(t-s.pto+s.runs[i].d, s.scale) - begin
 		ref.Time = uint64(max(t, 0))
 	}
+	if n := s.sequence(k); n > 1 {
+		if sub >= n {
+			return Ref{}, r.none("index %d, %d", k, sub)
+		}
+		from, to := share(ref.Duration, sub, n), share(ref.Duration, sub+1, n)
+		ref.Start, ref.Duration, ref.sub = ref.Start+from, to-from, sub
+	}
 	r.locate(&ref)
 	abs, err := resolve(r.BaseURLs[0].URL, ref.URL)
 	if err != nil {
@@ -323,8 +382,15 @@ func (r *Representation) locate(ref *Ref) {
 	case s.list != nil:
 		ref.URL, ref.ByteRange = s.list[ref.index].URL, s.list[ref.index].ByteRange
 	case s.media != nil:
-		ref.URL = s.media.expand(r.ID, r.Bandwidth, ref.Number, ref.Time)
+		ref.URL = s.media.expand(r.ID, r.Bandwidth, ref.Number, ref.Time, ref.sub)
 	}
+}
+
+// share is i of n equal parts of d.
+func share(d time.Duration, i, n int64) time.Duration {
+	hi, lo := bits.Mul64(uint64(d), uint64(i))
+	q, _ := bits.Div64(hi, lo, uint64(n))
+	return time.Duration(q)
 }
 
 // Chunked says whether segments can be asked for while they are still being made

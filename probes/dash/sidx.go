@@ -92,7 +92,7 @@ func (s *segments) readSidx(b []byte, end int64) error {
 		if size == 0 || d == 0 {
 			return fmt.Errorf("sidx reference %d of %d bytes and %d ticks", i, size, d)
 		}
-		s.runs = append(s.runs, run{t: t, d: d, n: 1, first: int64(i)})
+		s.runs = append(s.runs, run{t: t, d: d, n: 1, first: int64(i), parts: 1})
 		s.sized = append(s.sized, from)
 		t, from = t+d, from+size
 	}

@@ -107,7 +107,7 @@ func parseIdentifier(name string) (p piece, ok bool, err error) {
 }
 
 // expand fills in the identifiers.
-func (t template) expand(id string, bandwidth, number int64, time uint64) string {
+func (t template) expand(id string, bandwidth, number int64, time uint64, sub int64) string {
 	var b strings.Builder
 	for i := range t {
 		switch p := &t[i]; p.what {
@@ -122,7 +122,7 @@ func (t template) expand(id string, bandwidth, number int64, time uint64) string
 		case bandwidthOf:
 			p.pad(&b, uint64(max(bandwidth, 0)))
 		case subNumberOf:
-			p.pad(&b, 1) // a segment sequence is begun with its first
+			p.pad(&b, uint64(sub)) // from 0, as dash.js and Shaka count
 		}
 	}
 	return b.String()

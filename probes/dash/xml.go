@@ -114,6 +114,7 @@ type (
 		Duration    number       `xml:"duration,attr"`
 		StartNumber number       `xml:"startNumber,attr"`
 		EndNumber   number       `xml:"endNumber,attr"`
+		Sequence    number       `xml:"k,attr"`
 		Offset      offset       `xml:"availabilityTimeOffset,attr"`
 		Complete    string       `xml:"availabilityTimeComplete,attr"`
 		IndexRange  string       `xml:"indexRange,attr"`
@@ -141,6 +142,7 @@ type (
 		D number `xml:"d,attr"`
 		R number `xml:"r,attr"`
 		N number `xml:"n,attr"`
+		K number `xml:"k,attr"`
 	}
 )
 

@@ -168,8 +168,15 @@ func (d *dashTitle) lead(r *dash.Representation, seg dash.Ref) (lead []ref) {
 // of the position, within what is available.
 func (c *scene) segment(r *dash.Representation) (dash.Ref, error) {
 	edge, err := r.LiveEdge(c.now)
-	if err != nil || c.position >= edge.Start {
+	if err != nil {
 		return edge, err
+	}
+	if c.position >= edge.Start {
+		// Of a segment sequence its first, with which playback can start.
+		if first, err := r.At(edge.Start); err == nil && first.Start <= edge.Start {
+			return first, nil
+		}
+		return edge, nil
 	}
 	seg, err := r.At(max(c.position, c.period.Start))
 	if errors.Is(err, dash.ErrNoSegment) || err == nil && seg.Start > edge.Start {
