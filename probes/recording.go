@@ -76,20 +76,28 @@ func (rec *Recording) Bundle() (*bundle.Bundle, error) {
 	}
 	rec.learn()
 	keys := &tape.Keyring{}
+	for _, sealed := range rec.result.Sealed {
+		if sealed != nil {
+			keys.For(sealed.Key)
+		}
+	}
 	for i, take := range rec.tape.Takes() {
 		if i == bundle.MaxExchanges {
 			break
 		}
 		e := take.Bundled(rec.result.Start)
-		var sealed *player.Sealed
-		if n, ok := about[take.Exchange]; ok {
+		n, known := about[take.Exchange]
+		if known {
 			step := &rec.result.Steps[n]
 			e.Step, e.Track, e.Attempt = step.Name, step.Track, step.Attempt
-			sealed = rec.result.Sealed[n]
 		}
 		rec.cleanExchange(&e)
-		if take.Size > 0 {
-			body, err := rec.body(take, e.Step, sealed, keys)
+		switch {
+		case take.Size == 0:
+		case !known: // of what is no step it is not known what it holds
+			e.Body = &bundle.Body{Size: take.Size, Cut: true, Pieces: take.Pieces()}
+		default:
+			body, err := rec.body(take, e.Step, rec.result.Sealed[n], keys)
 			if err != nil {
 				return nil, fmt.Errorf("bundle: exchange %d: %w", i+1, err)
 			}
@@ -133,7 +141,7 @@ func (rec *Recording) body(take *tape.Take, step run.StepName, sealed *player.Se
 	b := &bundle.Body{Size: take.Size, Pieces: take.Pieces()}
 	head, cut := take.Head()
 	switch {
-	case step == run.StepKey:
+	case step == run.StepKey && take.Exchange.Status/100 == 2:
 		b.SHA256 = fmt.Sprintf("%x", sha256.Sum256(head))
 		b.Data, b.Cut, b.Rekeyed = keys.For(head), cut, true
 	case isText(head):

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,7 +127,8 @@ func TestReplayCut(t *testing.T) {
 			if then.ErrorType != tt.fails {
 				t.Fatalf("%s at %s: %s", then.ErrorType, then.ErrorStep, then.ErrorDetail)
 			}
-			body := b.Exchanges[len(b.Exchanges)-1].Body
+			of := slices.IndexFunc(b.Exchanges, func(x bundle.Exchange) bool { return x.Step == run.StepSegment })
+			body := b.Exchanges[of].Body
 			if !body.Cut || body.Tail != 32 || len(body.Data) > bundle.MaxBody || int64(len(body.Data)) >= body.Size {
 				t.Errorf("cut %v, a tail of %d, %d bytes kept of %d", body.Cut, body.Tail, len(body.Data), body.Size)
 			}

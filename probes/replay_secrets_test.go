@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +171,7 @@ func TestReplayKeys(t *testing.T) {
 	forged := bytes.Clone(gcm)
 	forged[1000]++
 	inline := strings.Replace(encrypted, "URI=\"key\"", "URI=\"data:text/plain;base64,"+base64.StdEncoding.EncodeToString(key)+"\"", 1)
+	escapes := "data:,%" + strings.Join(regexp.MustCompile("..").FindAllString(hex.EncodeToString(key), -1), "%")
 	for _, tt := range []struct {
 		name, manifest string
 		key            []byte
@@ -178,6 +180,9 @@ func TestReplayKeys(t *testing.T) {
 	}{
 		{"AES-128", encrypted, key, cbc, ""},
 		{"in the playlist", inline, key, cbc, ""},
+		{"in the playlist, the segment gone", inline, key, nil, run.ErrHTTP4xx},
+		{"in the playlist, escaped", strings.Replace(inline, "data:text/plain;base64,"+base64.StdEncoding.EncodeToString(key), escapes, 1), key, cbc, ""},
+		{"in the playlist, of no segment asked for", strings.Replace(inline, "#EXTINF", "#EXT-X-KEY:METHOD=NONE\n#EXTINF", 1), key, clear, ""},
 		{"AES-128, not whole blocks", encrypted, key, cbc[:len(cbc)-3], run.ErrSegmentTruncated},
 		{"AES-128, no padding", encrypted, key, cbc[:len(cbc)-16], run.ErrDecrypt},
 		{"AES-256-GCM", strings.Replace(encrypted, "AES-128", "AES-256-GCM", 1), long, gcm, ""},
@@ -189,6 +194,9 @@ func TestReplayKeys(t *testing.T) {
 			mux.Handle("/key", text(string(tt.key)))
 			mux.HandleFunc("/segment", func(w http.ResponseWriter, _ *http.Request) {
 				time.Sleep(50 * time.Millisecond) // the key is there first
+				if tt.segment == nil {
+					w.WriteHeader(http.StatusNotFound)
+				}
 				w.Write(tt.segment)
 			})
 			s := spec(server(t, mux).URL+"/m", "hlsjs", "")
@@ -199,8 +207,8 @@ func TestReplayKeys(t *testing.T) {
 			}
 			same(t, then, replay(t, then, b))
 			k := string(tt.key)
-			lacks(t, b, k, hex.EncodeToString(tt.key), base64.RawStdEncoding.EncodeToString(tt.key))
-			if tt.name != "AES-256-GCM, forged" { // which nothing opens
+			lacks(t, b, k, hex.EncodeToString(tt.key), base64.RawStdEncoding.EncodeToString(tt.key), escapes)
+			if s := tt.segment; s != nil && &s[0] != &clear[0] && tt.name != "AES-256-GCM, forged" { // which nothing opens
 				lacks(t, b, string(tt.segment[32:64]))
 			}
 		})

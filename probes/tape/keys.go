@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/firstframe/firstframe/probes/bundle"
@@ -34,23 +36,51 @@ func (k *Keyring) For(key []byte) []byte {
 	return other
 }
 
+// inline is a key that stands in an HLS playlist (RFC 8216bis, 4.4.4.4, with a
+// URI as RFC 2397 has it).
+var inline = regexp.MustCompile(`(?i)(#EXT-X-(?:SESSION-)?KEY:[^\r\n]*URI=")(data:[^"\r\n]*)`)
+
 // Replace puts the others in place of keys that stand in a text: in hexadecimal
-// digits or base64, as data: URIs hold them.
+// digits, base64 or escapes, as data: URIs hold them. A key that a playlist
+// holds and that is none of the ring's is replaced by one that fits nothing.
 func (k *Keyring) Replace(text []byte) []byte {
 	s := string(text)
+	var others []string
 	for _, p := range k.pairs {
-		if len(p.key) < aes.BlockSize {
-			continue
-		}
-		for _, write := range []func([]byte) string{
-			hex.EncodeToString,
-			func(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) },
-			base64.RawStdEncoding.EncodeToString, base64.RawURLEncoding.EncodeToString,
-		} {
-			s = strings.ReplaceAll(s, write(p.key), write(p.other))
+		for _, write := range spellings {
+			others = append(others, write(p.other))
+			if len(p.key) >= aes.BlockSize { // a shorter one stands in words that have nothing to do with it
+				s = strings.ReplaceAll(s, write(p.key), write(p.other))
+			}
 		}
 	}
-	return []byte(s)
+	return inline.ReplaceAllFunc([]byte(s), func(tag []byte) []byte {
+		if slices.ContainsFunc(others, func(o string) bool { return bytes.Contains(tag, []byte(o)) }) || !bytes.Contains(tag, []byte("METHOD=AES-")) {
+			return tag
+		}
+		none := make([]byte, aes.BlockSize)
+		rand.Read(none) // never fails
+		return append(inline.FindSubmatch(tag)[1], "data:;base64,"+base64.StdEncoding.EncodeToString(none)...)
+	})
+}
+
+// spellings are the ways in which texts hold keys.
+var spellings = []func([]byte) string{
+	hex.EncodeToString,
+	func(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) },
+	base64.RawStdEncoding.EncodeToString,
+	base64.RawURLEncoding.EncodeToString,
+	func(b []byte) string { return escaped("%%%02x", b) },
+	func(b []byte) string { return escaped("%%%02X", b) },
+}
+
+// escaped is b with each byte in a format.
+func escaped(format string, b []byte) string {
+	var s strings.Builder
+	for _, c := range b {
+		fmt.Fprintf(&s, format, c)
+	}
+	return s.String()
 }
 
 // Reseal encrypts a body anew that was encrypted with a key: AES-128-CBC from
