@@ -72,12 +72,15 @@ var faults = []fault{
 	{name: allFaults + "503", hits: segments, always: true, effect: effect{status: 503}, of: common},
 }
 
-// allFaults begins the names of those after which nothing is shown: they take
-// long, and are played once.
+// allFaults begins the names of those after which nothing is shown, which takes
+// long.
 const allFaults = "all "
 
 // quickFaults are some of the faults, of each player one or two kinds.
 var quickFaults = []string{"one 404", "one 503", "each pause", "manifest 503"}
+
+// once says whether one play by each side tells all.
+func (f fault) once(p player) bool { return strings.HasPrefix(f.name, allFaults) && !p.draws }
 
 // faultNamed is the fault of that name; nil: none.
 func faultNamed(name string) *fault {

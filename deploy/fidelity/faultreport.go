@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 )
 
 // agreement says what the two sides of a fault have in common.
@@ -34,12 +33,8 @@ func (c comparison) overlap() bool {
 // draws says whether the player waits for times that it draws at random, so that
 // the medians of a few plays are not to be compared.
 func (c comparison) draws() bool {
-	for _, p := range players {
-		if p.name == c.Player {
-			return p.draws
-		}
-	}
-	return false
+	p := playerNamed(c.Player)
+	return p != nil && p.draws
 }
 
 // faultHead says of each player in how many faults its model agrees.
@@ -50,14 +45,14 @@ func faultHead(w io.Writer, cells []comparison, wanted int) {
 	complete := 0
 	for _, c := range cells {
 		n := wanted
-		if strings.HasPrefix(c.Fault, allFaults) {
+		if f, p := faultNamed(c.Fault), playerNamed(c.Player); f != nil && p != nil && f.once(*p) {
 			n = 1
 		}
 		if c.real.n >= n && c.probe.n >= n {
 			complete++
 		}
 	}
-	fmt.Fprintf(w, "## Faults\n\nOver %d ms and %d Mbit/s; %d of %d have %d runs of each side, or one where nothing is ever shown.\n\n", faultWay.RTT, faultWay.Mbps, complete, len(cells), wanted)
+	fmt.Fprintf(w, "## Faults\n\nOver %d ms and %d Mbit/s; %d of %d have %d runs of each side, or one where nothing is ever shown and no delay is drawn.\n\n", faultWay.RTT, faultWay.Mbps, complete, len(cells), wanted)
 	fmt.Fprint(w, "| player | faults | same requests | same verdict | same time |\n|---|---|---|---|---|\n")
 	for _, p := range players {
 		var n, requests, verdict, time int

@@ -39,6 +39,16 @@ var (
 	}
 )
 
+// playerNamed is the player of that name; nil: none.
+func playerNamed(name string) *player {
+	for i := range players {
+		if players[i].name == name {
+			return &players[i]
+		}
+	}
+	return nil
+}
+
 // installed is the version that npm has installed, which must be the model's.
 func (p player) installed(modules string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(modules, p.module, "package.json"))
@@ -140,17 +150,21 @@ func plan(quick bool, rounds int, only string) []batch {
 	return all
 }
 
-// faultPlan is every fault, as often as asked, those of which nothing is shown once.
+// faultPlan is every fault, as often as asked; those after which nothing is shown
+// once, but by players whose delays are drawn.
 func faultPlan(quick bool, rounds int, only string) []batch {
 	random := rand.New(rand.NewPCG(3, 4))
 	var all []batch
 	for round := range rounds {
 		b := batch{way: faultWay}
 		for _, f := range faults {
-			if round > 0 && strings.HasPrefix(f.name, allFaults) || quick && !slices.Contains(quickFaults, f.name) {
+			if quick && !slices.Contains(quickFaults, f.name) {
 				continue
 			}
 			for _, p := range players {
+				if round > 0 && f.once(p) {
+					continue
+				}
 				for _, s := range p.streams {
 					c := cell{p.name, s.name, faultWay, f.name}
 					if slices.Contains(strings.Fields(f.of[p.name]), s.name) && strings.Contains(c.String(), only) {
