@@ -98,7 +98,7 @@ func nameNodes(nodes []*node) []string {
 func TestGraph(t *testing.T) {
 	const ms = time.Millisecond
 	late := map[string]rule{
-		"/cmaf/v360/index.m3u8": delay(30 * ms), "/cmaf/v720/index.m3u8": delay(30 * ms), "/range/v360/index.m3u8": delay(30 * ms), "/aes/key.bin": delay(60 * ms),
+		"/cmaf/v360/index.m3u8": delay(30 * ms), "/cmaf/v720/index.m3u8": delay(30 * ms), "/range/v360/index.m3u8": delay(30 * ms), "/range/v360/media.mp4": delay(40 * ms), "/aes/key.bin": delay(60 * ms),
 		"/cmaf/v360/0.m4s": delay(250 * ms), "/cmaf/v720/0.m4s": delay(250 * ms), "/cmaf/a48/init.mp4": delay(20 * ms), "/cmaf/a48/0.m4s": delay(40 * ms),
 	}
 	const (

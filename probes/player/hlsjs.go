@@ -33,6 +33,7 @@ var hlsjs = &Model{
 		AudioInit:        5 * time.Millisecond,
 		AudioSegment:     6 * time.Millisecond,
 		AudioAfterInit:   2 * time.Millisecond,
+		AudioJoined:      12 * time.Millisecond,
 		LiveAudio:        42 * time.Millisecond,
 		SwitchPlaylist:   8 * time.Millisecond,
 		SwitchSegment:    7 * time.Millisecond,
@@ -70,7 +71,8 @@ var hlsjs = &Model{
 	// (onFragmentOrKeyLoadError, noAlternate). The failures of keys, init
 	// segments and segments of all tracks count together
 	// (getFragRetryOrSwitchAction), and what is tried again is so at the next beat
-	// (checkRetryDate in controller/base-stream-controller.ts).
+	// (checkRetryDate in controller/base-stream-controller.ts), audio at the one
+	// after it (doTick in controller/audio-stream-controller.ts).
 	Retry: map[run.StepName]Policy{
 		run.StepManifest: {Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 1, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
 		run.StepPlaylist: {FirstByte: 10 * time.Second, Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 2, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},

@@ -168,6 +168,7 @@ type Think struct {
 	AudioSegment     time.Duration
 	AudioAfterInit   time.Duration // the audio segment, where it waits for its init
 	NextAudio        time.Duration // segment, after the one before
+	AudioJoined      time.Duration // after the video's playlist, see AudioJoins
 	LiveAudio        time.Duration // after the first video segment, see LiveAudioLast
 	AfterCaptions    time.Duration // audio, see Captions
 	SwitchPlaylist   time.Duration // of another rendition, from the decision

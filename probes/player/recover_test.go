@@ -62,6 +62,12 @@ func TestBeat(t *testing.T) {
 	if waits != 3 {
 		t.Errorf("%d waits", waits)
 	}
+	s := &session{model: m, tickFrom: time.Unix(1, 0)}
+	for track, want := range map[string]time.Duration{run.TrackVideo: 80 * time.Millisecond, run.TrackAudio: 150 * time.Millisecond} {
+		if got := s.toBeat(track, time.Unix(1, 60e6), 30*time.Millisecond); got != want {
+			t.Errorf("%s after %v, want %v", track, got, want)
+		}
+	}
 }
 
 // With hls.js a segment is given up when its initialization segment fails, and both

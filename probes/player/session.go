@@ -167,7 +167,7 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 			delay, again = p.delay(before), true
 		}
 		if p.Beat && delay > 0 {
-			delay = s.toBeat(fail.at.At, delay)
+			delay = s.toBeat(a.track, fail.at.At, delay)
 		}
 		if !again {
 			return answer{}, err

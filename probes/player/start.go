@@ -247,6 +247,9 @@ func (s *session) findAudio(ctx context.Context, t *title, both *pair) (found, e
 	if err != nil {
 		return f, err
 	}
+	if s.model.AudioJoins && video.at.At.After(f.at.At) {
+		f.thinkInit, f.thinkMedia = s.think.AudioJoined, s.think.AudioJoined
+	}
 	f.at = f.at.Later(video.at)
 	f.ahead.Longest = max(f.ahead.Longest, video.ahead.Longest)
 	if video.unmetered {

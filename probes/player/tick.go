@@ -1,6 +1,10 @@
 package player
 
-import "time"
+import (
+	"time"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
 
 // next is the beat at which a frame shows whose last byte came at at.
 func (t *Tick) next(from, at time.Time) time.Time { return t.beat(from, at.Add(t.After)) }
@@ -20,13 +24,18 @@ func (s *session) startTick() {
 	}
 }
 
-// toBeat is how long after from the model's timer beats, when at least d is to
-// pass before; d where it does not run.
-func (s *session) toBeat(from time.Time, d time.Duration) time.Duration {
+// toBeat is how long after from a track is asked for again, when at least d is to
+// pass before: at the beat of the model's timer that follows, of audio at the next
+// one, as it goes on only from there; d where the timer does not run.
+func (s *session) toBeat(track string, from time.Time, d time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.model.Tick == nil || s.tickFrom.IsZero() {
 		return d
 	}
-	return s.model.Tick.beat(s.tickFrom, from.Add(d)).Sub(from)
+	at := s.model.Tick.beat(s.tickFrom, from.Add(d))
+	if track == run.TrackAudio {
+		at = at.Add(s.model.Tick.Period)
+	}
+	return at.Sub(from)
 }
