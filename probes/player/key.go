@@ -142,5 +142,8 @@ func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func())
 	if err == nil && w.ended {
 		err = w.search(got.At)
 	}
-	return w.failure(w.step(), err, got.Moment)
+	if err = w.failure(w.step(), err, got.Moment); err != nil {
+		w.mediaAt = Moment{} // what does not decrypt is not there
+	}
+	return err
 }
