@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -337,81 +336,6 @@ func TestRoundIsSkippedWhileThePreviousRuns(t *testing.T) {
 	})
 }
 
-func TestUpdate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const interval = 20 * time.Second
-		rec := &recorder{}
-		s := New(Config{Probe: rec.probe, Agent: "x"})
-		stop := background(t, s)
-		time.Sleep(time.Minute)
-		if n := len(rec.attempts()); n != 0 {
-			t.Fatalf("%d runs without a plan", n)
-		}
-		s.Update(Plan{Revision: "1", Jobs: slices.Concat(jobs("kept", interval, "a"), jobs("gone", interval, "a"), jobs("changed", interval, "a"))})
-		time.Sleep(100*interval + time.Second/2)
-		at := time.Now()
-		for i := range 30 { // a plan that comes again and again must not start a round twice, or starve one
-			s.Update(Plan{Revision: fmt.Sprint(i + 2), Jobs: slices.Concat(jobs("kept", interval, "a", "b"), jobs("changed", interval/2, "a"), jobs("new", interval, "a"))})
-			time.Sleep(interval / 3)
-		}
-		time.Sleep(90 * interval)
-		stop()
-
-		kept := rec.of("kept")
-		for i, m := range kept {
-			slot := m.at.Sub(kept[0].at).Round(interval)
-			if off := m.at.Sub(kept[0].at.Add(slot)).Abs(); off > interval/50 {
-				t.Fatalf("kept: run %d is %v off its phase", i, off)
-			}
-		}
-		rounds := map[string]int{}
-		for _, m := range kept {
-			rounds[m.Round]++
-			if want := m.at.After(at); want != (m.PlanRevision != "1") {
-				t.Fatalf("run at %v has revision %s, the plan changed at %v", m.at, m.PlanRevision, at)
-			}
-		}
-		if len(rounds) != 200 || slices.Max(slices.Collect(maps.Values(rounds))) != 2 {
-			t.Errorf("kept: %d rounds of at most %d runs, want 200 of 2", len(rounds), slices.Max(slices.Collect(maps.Values(rounds))))
-		}
-		for _, m := range rec.of("gone") {
-			if m.at.After(at) {
-				t.Fatalf("gone: played at %v, dropped at %v", m.at, at)
-			}
-		}
-		for target, want := range map[string]int{"gone": 100, "new": 100, "changed": 300} {
-			if n := len(rec.of(target)); n < want-1 || n > want+1 {
-				t.Errorf("%s: %d rounds, want %d", target, n, want)
-			}
-		}
-		if st := s.Stats(); st.Targets != 3 || st.Skipped != 0 {
-			t.Errorf("stats %+v", st)
-		}
-	})
-}
-
-// A target that is dropped while it runs and comes back does not overlap itself.
-func TestUpdateDuringARound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rec := &recorder{takes: always(45 * time.Second)}
-		s := New(Config{Probe: rec.probe})
-		s.Update(Plan{Jobs: jobs("slow", 10*time.Second, "a")})
-		stop := background(t, s)
-		time.Sleep(15 * time.Second)
-		s.Update(Plan{})
-		time.Sleep(time.Second)
-		if st := s.Stats(); st.Running != 1 || st.Targets != 0 {
-			t.Errorf("a dropped target's run was not left alone: %+v", st)
-		}
-		s.Update(Plan{Jobs: jobs("slow", 10*time.Second, "a")})
-		time.Sleep(10 * time.Minute)
-		stop()
-		if rec.max != 1 {
-			t.Errorf("%d runs of one target at once", rec.max)
-		}
-	})
-}
-
 func TestStopWaitsForRunsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended int
@@ -468,92 +392,6 @@ func TestPanicEndsOneRunOnly(t *testing.T) {
 	})
 }
 
-func TestControl(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		fail []string // control targets that fail
-		want bool
-	}{
-		{"all play", nil, true},
-		{"one plays", []string{"control-1"}, true},
-		{"none plays", []string{"control-1", "control-2"}, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				rec := &recorder{takes: always(time.Second), fails: func(a Attempt) bool { return slices.Contains(tt.fail, a.Target.Name) }}
-				s := New(Config{Probe: rec.probe, ControlEvery: time.Minute})
-				s.Update(Plan{
-					Revision: "r", Control: slices.Concat(jobs("control-1", 0, ""), jobs("control-2", 0, "")),
-					Jobs: slices.Concat(jobs("news", 10*time.Second, "a"), jobs("sport", 10*time.Second, "a")),
-				})
-				during(t, s, time.Hour)
-				var control time.Time
-				n := 0
-				for _, m := range rec.attempts() {
-					switch {
-					case m.Target.Name == "control-1":
-						if since := m.at.Sub(control); since < time.Minute {
-							t.Fatalf("control targets again after %v", since)
-						}
-						control = m.at
-						n++
-						fallthrough
-					case m.Target.Name == "control-2":
-						if !m.Control || m.ControlOK != nil || m.PlanRevision != "r" || !strings.HasPrefix(m.Round, "control@") {
-							t.Fatalf("control attempt %+v", m)
-						}
-					case m.ControlOK == nil || *m.ControlOK != tt.want || m.Control:
-						t.Fatalf("attempt %+v, want control_ok %t", m, tt.want)
-					case m.at.Sub(control) > 65*time.Second || m.at.Before(control.Add(2*time.Second)):
-						t.Fatalf("run at %v, control targets began at %v", m.at, control)
-					}
-				}
-				if n < 50 || n > 60 {
-					t.Errorf("control targets were played %d times in an hour, want once a minute or a little less", n)
-				}
-			})
-		})
-	}
-}
-
-// Control targets are played at the shortest of the intervals that the plan
-// gives them.
-func TestControlInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rec := &recorder{takes: always(100 * time.Millisecond)}
-		s := New(Config{Probe: rec.probe})
-		s.Update(Plan{
-			Control: slices.Concat(jobs("control-1", 5*time.Minute, ""), jobs("control-2", 20*time.Second, "")),
-			Jobs:    jobs("news", time.Second, "a"),
-		})
-		during(t, s, time.Hour)
-		var before time.Time
-		all := rec.of("control-1")
-		for _, m := range all {
-			if since := m.at.Sub(before); since < 20*time.Second {
-				t.Fatalf("control targets again after %v", since)
-			}
-			before = m.at
-		}
-		if n := len(all); n < 170 || n > 180 || len(rec.of("control-2")) != n {
-			t.Errorf("control targets were played %d and %d times in an hour, want every 20 s or a little less often", n, len(rec.of("control-2")))
-		}
-	})
-}
-
-// What a stop cut short does not call the agent ill.
-func TestControlCutShort(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rec := &recorder{takes: always(time.Hour), fails: func(Attempt) bool { return true }}
-		s := New(Config{Probe: rec.probe})
-		s.Update(Plan{Control: jobs("control", 0, ""), Jobs: jobs("news", 10*time.Second, "a")})
-		during(t, s, time.Minute)
-		if n := len(rec.of("news")); n != 0 || len(rec.of("control")) != 1 {
-			t.Errorf("%d runs after control was cut short", n)
-		}
-	})
-}
-
 // When the clock is set, rounds go on at once: an hour back does not silence
 // the agent for an hour, an hour forward does not count as rounds skipped.
 func TestClockIsSet(t *testing.T) {
@@ -590,18 +428,5 @@ func TestClockIsSet(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// A plan of 1000 targets, twice 1000 jobs, put in force.
-func BenchmarkUpdate(b *testing.B) {
-	s := New(Config{Probe: func(context.Context, Attempt) bool { return true }})
-	var all []Job
-	for i := range 1000 {
-		all = append(all, jobs(fmt.Sprintf("t%d", i), time.Hour, "a", "b")...)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		s.Update(Plan{Jobs: all})
 	}
 }
