@@ -17,6 +17,9 @@ type feed interface {
 	// starts is where the playhead starts, and what the tracks' first segments
 	// hold, once they are there.
 	starts() (from time.Duration, video, audio stretch)
+	// made is how far the presentation had been made at an instant; false where
+	// segments are not sent while they are made.
+	made(at time.Time) (time.Duration, bool)
 	// length is how long the presentation is; 0: live, or not known.
 	length() time.Duration
 }

@@ -177,7 +177,7 @@ func (g *goingOn) media(ctx context.Context, p piece) error {
 	g.mu.Unlock()
 	got, err := g.request(ctx, ask{
 		name: p.name, track: g.track, url: p.media.url, rng: p.media.rng, others: p.media.others, after: g.after, think: think,
-		maxBytes: maxSegment, metered: true, length: p.to - p.from, ahead: ahead,
+		maxBytes: maxSegment, metered: true, length: p.to - p.from, ahead: ahead, body: g.pieces(p),
 	})
 	if err != nil || g.bandwidth == nil || g.track == run.TrackAudio {
 		return err
@@ -186,6 +186,34 @@ func (g *goingOn) media(ctx context.Context, p piece) error {
 	defer g.mu.Unlock()
 	g.bandwidth.Sample(got.FirstByte.Sub(got.Start), got.End.Sub(got.FirstByte), got.Bytes)
 	return nil
+}
+
+// pieces holds what has come of a segment that is sent while it is made: no more
+// than had been made, nor, of video, than its bytes hold at the rendition's
+// bandwidth.
+func (g *goingOn) pieces(p piece) func([]byte, time.Time) error {
+	if _, chunked := g.feed.made(g.instant()); !chunked {
+		return nil
+	}
+	kbps, rendition := 0.0, 0
+	if g.track == run.TrackVideo {
+		l := g.ladder
+		l.mu.Lock()
+		kbps, rendition = l.renditions[l.at].Kbps, l.at
+		l.mu.Unlock()
+	}
+	bytes := 0
+	return func(b []byte, at time.Time) error {
+		bytes += len(b)
+		to, _ := g.feed.made(at)
+		if to = min(to, p.to); kbps > 0 {
+			to = min(to, p.from+time.Duration(float64(bytes)*8/kbps*float64(time.Millisecond)))
+		}
+		if to > p.from {
+			g.change(func(now time.Time) { g.head.hold(g.track, p.from, to, rendition, now) })
+		}
+		return nil
+	}
 }
 
 func (g *goingOn) init(ctx context.Context, r *ref) error {

@@ -36,6 +36,11 @@ func (d *dashTitle) starts() (from time.Duration, video, audio stretch) {
 	return from, video, audio
 }
 
+// made is [feed.made].
+func (d *dashTitle) made(at time.Time) (time.Duration, bool) {
+	return at.Add(d.now.Sub(d.scene.at.At)).Sub(d.mpd.AvailabilityStart), d.p.chunked
+}
+
 // length is [feed.length].
 func (d *dashTitle) length() time.Duration {
 	if d.mpd.Dynamic || d.mpd.Duration == nil {
@@ -84,14 +89,18 @@ func (d *dashTitle) next(ctx context.Context, track string, rendition int, from 
 		case err != nil:
 			return piece{}, err
 		}
-		if wait > 0 && d.sleepUntil(ctx, d.instant().Add(max(wait, minReload))) != nil {
+		if wait > 0 && d.sleepUntil(ctx, d.instant().Add(wait)) != nil {
 			return piece{}, errGivenUp
 		}
 	}
 }
 
+// untilMade is the time between two looks at whether a segment is available: that
+// needs no request, and an offset may make it so before it is complete.
+const untilMade = 50 * time.Millisecond
+
 // look is what an MPD has for a track at from, or next after that. wait says
-// that it is not available for so long. The error wraps [dash.ErrNoSegment]
+// that it is not available yet, and when to look again. The error wraps [dash.ErrNoSegment]
 // where there is nothing yet, or a *failure.
 func (d *dashTitle) look(ctx context.Context, mpd *dash.MPD, track string, rendition int, from time.Duration, after Moment) (p piece, wait time.Duration, err error) {
 	now := d.presentationTime()
@@ -109,8 +118,7 @@ func (d *dashTitle) look(ctx context.Context, mpd *dash.MPD, track string, rendi
 			return piece{}, 0, d.segmentFailure(err, after)
 		}
 		if err != nil || seg.Start > edge.Start {
-			due := mpd.AvailabilityStart.Add(seg.Start + seg.Duration).Sub(now)
-			return piece{}, min(max(due, minReload), max(seg.Duration/4, minReload)), nil
+			return piece{}, untilMade, nil
 		}
 	}
 	p = piece{name: run.StepSegment, stretch: stretch{seg.Start, seg.Start + seg.Duration}}

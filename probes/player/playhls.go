@@ -52,6 +52,9 @@ func (h *hlsTitle) starts() (from time.Duration, video, audio stretch) {
 	return v.first.from, v.first, audio
 }
 
+// made is [feed.made]: what is sent while it is made are parts.
+func (h *hlsTitle) made(time.Time) (time.Duration, bool) { return 0, false }
+
 // length is [feed.length].
 func (h *hlsTitle) length() time.Duration {
 	if h.videoList.media.Live() {

@@ -123,6 +123,36 @@ func TestPlayOnLiveDASH(t *testing.T) {
 	}
 }
 
+// Segments that are sent while they are made are played as they come: 0.8 s
+// behind the edge there is never a whole one of 1 s ahead.
+func TestPlayOnChunked(t *testing.T) {
+	t.Parallel()
+	begun := time.Now().Add(-10 * time.Second).Truncate(time.Millisecond)
+	second := strings.NewReplacer(`duration="24576"`, `duration="12800"`, `duration="92160"`, `duration="48000"`,
+		"<SegmentTemplate", `<SegmentTemplate availabilityTimeOffset="0.75" availabilityTimeComplete="false"`).Replace(fmt.Sprintf(sets, "p"))
+	o := dashOrigin(t, fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q suggestedPresentationDelay="PT0.8S"><Period id="p" start="PT0S">%s</Period></MPD>`,
+		begun.UTC().Format(time.RFC3339Nano), second), nil)
+	whole := o.Config.Handler
+	o.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var n int
+		dir := map[string]string{"/v": "v360", "/a": "a48"}[r.URL.Path[:2]]
+		if _, err := fmt.Sscanf(r.URL.Path[2:], "/p/%d", &n); err != nil {
+			whole.ServeHTTP(w, r)
+			return
+		}
+		body := labFile(t, "/cmaf/"+dir+"/0.m4s")
+		for i := range 4 {
+			time.Sleep(time.Until(begun.Add(time.Duration(4*n+i+1) * 250 * time.Millisecond)))
+			w.Write(body[len(body)*i/4 : len(body)*(i+1)/4])
+			http.NewResponseController(w).Flush()
+		}
+	})
+	r := played(t, playOn(t, o, "/m.mpd", quick(dashjs), 2*time.Second), 2*time.Second)
+	if r.Mode != "low_latency" || r.Played.Stalled > 3*tenth {
+		t.Errorf("%s, %d stalls of %v, want hardly any: %s", r.Mode, r.Played.Stalls, r.Played.Stalled, names(r))
+	}
+}
+
 // Several periods, with other representations.
 func TestPlayOnPeriods(t *testing.T) {
 	t.Parallel()
