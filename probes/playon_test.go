@@ -10,6 +10,7 @@ import (
 
 	"github.com/firstframe/firstframe/probes"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/tape"
 	"github.com/firstframe/firstframe/probes/trace"
 	"github.com/google/go-cmp/cmp"
 )
@@ -98,5 +99,35 @@ func TestPlayOn(t *testing.T) {
 				t.Errorf("after the way there and back %v, %v, %v", *back.PlayedMs, *back.TTFFMs, back.OK)
 			}
 		})
+	}
+}
+
+// TestPlayOnReplay: a run that broke off while it played on does so again when
+// its bundle is played, in no time.
+func TestPlayOnReplay(t *testing.T) {
+	srv := server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/1.ts") {
+			http.NotFound(w, r)
+			return
+		}
+		http.FileServer(http.Dir(media)).ServeHTTP(w, r)
+	}))
+	s := spec(srv.URL+"/ts/360p/index.m3u8", "ideal", "1.1")
+	s.Target.Play = 10 * time.Second
+	r, rec := probes.Record(t.Context(), s, tape.Limits{})
+	if r.OK || r.PlayedMs == nil || *r.PlayedMs != 1920 {
+		t.Fatalf("ok %v, played %v: %s", r.OK, r.PlayedMs, r.ErrorDetail)
+	}
+	b, err := rec.Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	again := probes.Replay(t.Context(), b)
+	if len(again.Changed) > 0 || len(again.Missing) > 0 || again.Run.PlayedMs == nil || *again.Run.PlayedMs != 1920 {
+		t.Errorf("changed %v, missing %v, played %v", again.Changed, again.Missing, again.Run.PlayedMs)
+	}
+	if took := time.Since(begun); took > 30*time.Second {
+		t.Errorf("playing it again took %v", took)
 	}
 }
