@@ -13,7 +13,9 @@
 // its Connect lasts until the server's first packet, its TLS from there until
 // the handshake is complete. Addresses of both families race as RFC 8305 says,
 // or as Chromium does ([Config.Eyeballs]); each attempt is told
-// ([Exchange.Attempts]).
+// ([Exchange.Attempts]). As Chromium a client also dials the first address again
+// when a host's first connection, its handshake too, takes more than 250 ms, as
+// it does where a SYN was lost.
 //
 // Everything that comes from outside is bounded: the head
 // ([Config.MaxHeaderBytes]), the body before and after content decoding
@@ -32,11 +34,6 @@
 //     saves bytes, not a round trip, unless data goes with it (0-RTT: Chromium's
 //     QUIC on later visits); with TLS 1.2 it saves one on each connection after a
 //     host's first.
-//   - Second connections to the same address. Chromium opens one when the first
-//     is not there after 250 ms (ClientSocketPool, its backup job), and takes
-//     whichever is ready first. It matters where a SYN was lost: the kernel sends
-//     another after a second only. Over a round trip of more than 250 ms it does
-//     no more than leave a connection idle.
 //   - Connections made for a page before they are needed, and those that pages of
 //     other sites share or keep open.
 //

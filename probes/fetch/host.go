@@ -53,6 +53,9 @@ type dial struct {
 
 	beside bool        // of an alternative: for whoever comes, beside the dials of TCP
 	delay  *time.Timer // until TCP is dialled too; nil where it does not wait
+
+	second bool        // beside another to the same address, see [pool.secondBeside]
+	backup *time.Timer // until there is such a one beside this; nil where there is none to be
 }
 
 // unanswered says that the server was asked for longer than that and has said
@@ -76,7 +79,7 @@ func (h *host) count() (n int) {
 // dialling is the number of dials that exchanges have of their own.
 func (h *host) dialling() (n int) {
 	for _, d := range h.dials {
-		if !d.beside {
+		if !d.beside && !d.second {
 			n++
 		}
 	}

@@ -166,7 +166,11 @@ func (p *pool) pump(h *host) {
 			return
 		}
 		if w.own == nil {
+			first := h.count() == 0 && h.dialling() == 0
 			w.own = p.startDial(h, p.cfg.HTTP == "3", h.address)
+			if first && p.cfg.Eyeballs == EyeballsChromium && p.cfg.HTTP != "3" {
+				p.secondBeside(h, w.own)
+			}
 		}
 	}
 }
@@ -200,12 +204,41 @@ func (p *pool) alternate(h *host) {
 	})
 }
 
+// secondDelay is ClientSocketPool::kMaxConnectRetryIntervalMs.
+const secondDelay = 250 * time.Millisecond
+
+// secondBeside begins another dial beside h's first, d, when that has not come to
+// a connection after a while, not counting what the name took: whichever is
+// there first serves. So a browser gets over a SYN that was lost, which the
+// kernel repeats after a second only. This is Chromium's backup job
+// (TransportClientSocketPool::Group::OnBackupJobTimerFired); the net log of
+// Chromium 156 shows it 252 ms after the first.
+func (p *pool) secondBeside(h *host, d *dial) {
+	d.backup = time.AfterFunc(secondDelay, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		switch is, _ := d.rec.load(); {
+		case p.closed || !slices.Contains(h.dials, d) || len(h.waiters) == 0:
+		case is == phaseDNS || h.count()+len(h.dials) >= p.cfg.MaxConnsPerHost:
+			d.backup.Reset(secondDelay)
+		default:
+			p.dial(h, d.rec.second(), false, h.address).second = true
+		}
+	})
+}
+
 // startDial begins a dial of address that ends with the pool or the limit.
 func (p *pool) startDial(h *host, quic bool, address string) *dial {
+	rec := &record{}
+	rec.enter(phaseDNS)
+	return p.dial(h, rec, quic, address)
+}
+
+// dial is startDial with a record that has begun.
+func (p *pool) dial(h *host, rec *record, quic bool, address string) *dial {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	d := &dial{rec: &record{}, cancel: cancel}
+	d := &dial{rec: rec, cancel: cancel}
 	h.dials = append(h.dials, d)
-	d.rec.enter(phaseDNS)
 	p.wg.Go(func() {
 		defer cancel(nil)
 		limit := time.AfterFunc(p.cfg.ConnectTimeout, func() { cancel(ErrConnectTimeout) })
@@ -254,6 +287,12 @@ func (p *pool) dialed(h *host, d *dial, c *conn, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h.dials = slices.DeleteFunc(h.dials, func(o *dial) bool { return o == d })
+	if d.backup != nil {
+		d.backup.Stop()
+	}
+	if d.second && err == nil {
+		d.rec.overtake()
+	}
 	if d.beside {
 		h.hold = false
 		if d.delay != nil {

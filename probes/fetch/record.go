@@ -65,6 +65,27 @@ func (r *record) enter(p phase) {
 	r.is = max(r.is, p)
 }
 
+// second is the record of a dial begun beside this one, which is connecting: it
+// begins where this began, and has this one's attempts before its own.
+func (r *record) second() *record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &record{is: phaseConnect, attempts: slices.Clone(r.attempts)}
+	s.at[phaseDNS], s.at[phaseConnect] = r.at[phaseDNS], r.at[phaseConnect]
+	return s
+}
+
+// overtake ends the attempts that are pending: another dial was first.
+func (r *record) overtake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.attempts {
+		if a := &r.attempts[i]; a.End.IsZero() && a.Err == nil {
+			a.End, a.Err = time.Now(), ErrOvertaken
+		}
+	}
+}
+
 // load returns the phase that the dial is at, and the begins of those so far.
 func (r *record) load() (phase, [phaseReady + 1]time.Time) {
 	r.mu.Lock()
