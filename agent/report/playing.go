@@ -145,3 +145,21 @@ func playBlocks(r *run.Run) (blocks []block) {
 	}
 	return blocks
 }
+
+// stalled is the share of the time after the start in which the runs of a group
+// stood still; empty where none played on.
+func (c *cell) stalled() string {
+	stood, all := 0.0, 0.0
+	for _, r := range c.runs {
+		if r.PlayedMs != nil {
+			stood, all = stood+value(r.StallMs), all+*r.PlayedMs+value(r.StallMs)
+		}
+	}
+	switch {
+	case all == 0:
+		return ""
+	case stood == 0:
+		return "0"
+	}
+	return fmt.Sprintf("%.1f %%", 100*stood/all)
+}

@@ -48,6 +48,15 @@ func TestPlaying(t *testing.T) {
 	}
 }
 
+// Side by side, the share of the time in which each stood still.
+func TestPlayedOnTable(t *testing.T) {
+	a, b, c := playedOn(), playedOn(), playedOn()
+	a.CDN, b.CDN, c.CDN = "a", "b", "c"
+	*a.StallMs, *b.StallMs, *c.PlayedMs, *c.StallMs = 0, 600, 10_000, 10_000
+	golden(t, "table-played", func(p *Printer) error { return p.Table([]run.Run{a, b, c}) }, 160)
+	golden(t, "table-played-60", func(p *Printer) error { return p.Table([]run.Run{a, b, c}) }, 60)
+}
+
 // The page shows when it played and when it stood still, and the start alone
 // request by request.
 func TestPlayedOnPage(t *testing.T) {

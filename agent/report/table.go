@@ -82,7 +82,7 @@ func (s *styles) verdict(text string) lipgloss.Style {
 // fitted draws the table with as much as fits.
 func (p *Printer) fitted(groups []*cell) string {
 	shown := shownColumns(groups)
-	spare := []string{"cache", "pop", "p95"}
+	spare := []string{"cache", "pop", "p95", "stalled"}
 	if oneApp(groups) {
 		spare = append([]string{"app"}, spare...)
 	}
@@ -110,7 +110,7 @@ func (p *Printer) table(groups []*cell, shown []column, dropped []string, troubl
 	for _, c := range shown {
 		headers = append(headers, c.name)
 	}
-	headers = append(headers, "pop", "cache", "trouble")
+	headers = append(headers, "stalled", "pop", "cache", "trouble")
 	rows := make([][]string, 0, len(groups))
 	for _, g := range groups {
 		row := g.row(shown)
@@ -290,7 +290,7 @@ func (c *cell) row(shown []column) []string {
 	} else {
 		row = append(row, slices.Repeat([]string{"–"}, len(shown))...)
 	}
-	return append(row, pop, cache, c.trouble())
+	return append(row, c.stalled(), pop, cache, c.trouble())
 }
 
 // trouble names the failures, the most frequent first.
