@@ -20,10 +20,12 @@ const (
 
 	// EyeballsChromium tries one address after another, IPv6 first, each only
 	// when the one before failed; after 300 ms one such row beside the first
-	// that prefers IPv4. Over QUIC it tries the first address alone. (Chromium
-	// 154: net/socket/tcp_connect_job.cc,
-	// net/quic/quic_session_pool_direct_job.cc; the net log of Chromium 156
-	// shows the second row 300 to 301 ms after the first.)
+	// that prefers IPv4. Over QUIC it tries the first address alone. Of a host's
+	// first connection over TCP, until it is ready, another such race begins after
+	// 250 ms. (Chromium 154: net/socket/tcp_connect_job.cc,
+	// net/socket/transport_client_socket_pool.cc,
+	// net/quic/quic_session_pool_direct_job.cc; the net log of Chromium 156 shows
+	// the second row 300 to 301 ms after the first.)
 	EyeballsChromium Eyeballs = "chromium"
 )
 
