@@ -69,7 +69,7 @@ func (c *runCmd) Validate() error {
 		return fmt.Errorf("--concurrency %d: want 1 to 10000", c.Concurrency)
 	case c.SpoolSize < 1:
 		return fmt.Errorf("--spool-size %d: want at least 1", c.SpoolSize)
-	case c.BundlesCount < 1 || c.BundlesSize < 1:
+	case c.Bundles != "" && (c.BundlesCount < 1 || c.BundlesSize < 1):
 		return fmt.Errorf("--bundles-count %d, --bundles-size %d: want at least 1", c.BundlesCount, c.BundlesSize)
 	case c.Country != "" && !isCountry(c.Country):
 		return fmt.Errorf("--country %q: want two letters, such as BR", c.Country)
