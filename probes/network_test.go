@@ -3,6 +3,7 @@ package probes_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
@@ -148,5 +149,23 @@ func TestConnectsAndSubnet(t *testing.T) {
 	}
 	if len(r.Labels) != 3 || r.Labels["ecs"] != "200.147.0.0/16" || r.Labels["ecs_scope"] != "20" || len(s.Target.Labels) != 1 {
 		t.Errorf("labels %v, the target's %v", r.Labels, s.Target.Labels)
+	}
+}
+
+// A run that a certificate ends says until when it would have been good, and who
+// signed it.
+func TestCertificate(t *testing.T) {
+	for _, version := range []string{"", "1.1"} {
+		srv := server(t, http.NotFoundHandler())
+		s := spec(srv.URL+"/ts/master.m3u8", "ideal", version)
+		s.Network.Insecure, s.Network.RootCAs = false, x509.NewCertPool()
+		r := probes.Probe(context.Background(), s)
+		if r.OK || r.ErrorType != run.ErrTLS || r.ErrorStep != run.StepManifest || r.EdgeIP != "127.0.0.1" || r.TLSVersion != "" ||
+			r.TLSExpiresAt == nil || !r.TLSExpiresAt.Equal(srv.Certificate().NotAfter) {
+			t.Errorf("%s at %s of %s until %v: %s", r.ErrorType, r.ErrorStep, r.EdgeIP, r.TLSExpiresAt, r.ErrorDetail)
+		}
+		if want := "O=Acme Co"; !strings.Contains(r.ErrorDetail, want) {
+			t.Errorf("%q does not say %q", r.ErrorDetail, want)
+		}
 	}
 }
