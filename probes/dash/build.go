@@ -29,7 +29,7 @@ func Parse(u string, body []byte) (*MPD, error) {
 	if b.m.Dynamic && b.m.AvailabilityStart.IsZero() {
 		return nil, errorf(u, ErrInvalid, "dynamic without availabilityStartTime")
 	}
-	top := b.bases([]BaseURL{{URL: base.String(), AvailabilityTimeComplete: true}}, doc.BaseURL)
+	top := b.bases([]BaseURL{{URL: base.String(), Priority: 1, AvailabilityTimeComplete: true}}, doc.BaseURL)
 	b.m.BaseURL = top[0].URL
 	for _, l := range doc.Location {
 		if abs, err := resolve(u, strings.TrimSpace(l)); err == nil {
@@ -343,7 +343,7 @@ func (b *builder) bases(above []BaseURL, own []xmlBaseURL) []BaseURL {
 				return out
 			}
 			out = append(out, BaseURL{
-				URL: abs, ServiceLocation: either(x.Service, up.ServiceLocation),
+				URL: abs, ServiceLocation: either(x.Service, up.ServiceLocation), Priority: x.Priority.or(max(up.Priority, 1)),
 				AvailabilityTimeOffset:   addOffsets(up.AvailabilityTimeOffset, x.Offset.d),
 				AvailabilityTimeComplete: up.AvailabilityTimeComplete && x.Complete != "false",
 			})

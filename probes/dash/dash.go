@@ -164,6 +164,7 @@ type Representation struct {
 type BaseURL struct {
 	URL             string // absolute
 	ServiceLocation string
+	Priority        int64 // dvb:priority, lower is better; 1 when absent (ETSI TS 103 285, 10.8.2.1)
 
 	// AvailabilityTimeOffset is how much earlier segments are available here;
 	// math.MaxInt64 is INF.

@@ -1,6 +1,10 @@
 package dash
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // ServiceLocations are the serviceLocations of the base URLs, in the order met.
 func (m *MPD) ServiceLocations() []string {
@@ -29,6 +33,21 @@ func (m *MPD) Prefer(location string) {
 		slices.SortStableFunc(bases, func(a, b BaseURL) int { return away(a) - away(b) })
 		return bases
 	})
+}
+
+// dvbProfile is what an MPD declares in which priorities count.
+const dvbProfile = "urn:dvb:dash:profile:dvb-dash:"
+
+// Prioritise puts the base URLs in the order of their priorities, where the MPD
+// declares DVB's profile (ETSI TS 103 285, 10.8.2.1); of equals the order stays.
+// Weights are not gone by.
+func (m *MPD) Prioritise() {
+	if strings.Contains(m.Profiles, dvbProfile) {
+		m.replaceBases(func(bases []BaseURL) []BaseURL {
+			slices.SortStableFunc(bases, func(a, b BaseURL) int { return cmp.Compare(a.Priority, b.Priority) })
+			return bases
+		})
+	}
 }
 
 // Clone adds to the base URLs of the service location base others of the

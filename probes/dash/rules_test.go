@@ -123,8 +123,8 @@ func TestBaseURL(t *testing.T) {
 	</AdaptationSet></Period></MPD>`)
 	set := m.Periods[0].AdaptationSets[0]
 	want := []BaseURL{
-		{URL: "https://a.example/x/q/a%20b.mp4", ServiceLocation: "a", AvailabilityTimeOffset: 3 * time.Second},
-		{URL: "https://b.example/y/q/a%20b.mp4", ServiceLocation: "b", AvailabilityTimeOffset: 2 * time.Second},
+		{URL: "https://a.example/x/q/a%20b.mp4", ServiceLocation: "a", Priority: 1, AvailabilityTimeOffset: 3 * time.Second},
+		{URL: "https://b.example/y/q/a%20b.mp4", ServiceLocation: "b", Priority: 1, AvailabilityTimeOffset: 2 * time.Second},
 	}
 	if d := cmp.Diff(want, set.Representations[0].BaseURLs); d != "" {
 		t.Error(d)

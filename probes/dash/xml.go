@@ -98,6 +98,7 @@ type (
 	xmlBaseURL struct {
 		URL      string `xml:",chardata"`
 		Service  string `xml:"serviceLocation,attr"`
+		Priority number `xml:"priority,attr"` // dvb:
 		Offset   offset `xml:"availabilityTimeOffset,attr"`
 		Complete string `xml:"availabilityTimeComplete,attr"`
 	}

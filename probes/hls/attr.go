@@ -109,12 +109,17 @@ func (p *parser) spend(n int) error {
 	return nil
 }
 
-// integer reads a decimal integer; what cannot be read is 0 and a fault.
+// integer reads a decimal integer; what cannot be read is 0 and a fault, and a
+// fraction, which players pass over, a fault alone.
 func (p *parser) integer(what, s string) int64 {
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	whole, fraction, has := strings.Cut(strings.TrimSpace(s), ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || n < 0 {
 		p.fault(FaultValue, "%s is not a number: %s", what, clip(s))
 		return 0
+	}
+	if has {
+		p.fault(FaultValue, "%s is not an integer: %s", what, clip(whole+"."+fraction))
 	}
 	return n
 }

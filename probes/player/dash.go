@@ -37,6 +37,9 @@ func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body 
 	if err != nil {
 		return manifestFailure(run.StepManifest, err, m.Moment)
 	}
+	if s.model.Priorities {
+		mpd.Prioritise()
+	}
 	at, clock := m.Moment, clock{}
 	p.mode = "vod"
 	if mpd.Dynamic {

@@ -40,7 +40,8 @@ var dashjs = &Model{
 	SoundAmong:   dashjsAmong,
 	SoundStart:   func(r []Rendition) int { return highestWithin(r, 100) }, // DEFAULT_BITRATE
 
-	Locations: LocationLast, // onFragmentLoadingCompleted in Stream, BlacklistController
+	Priorities: true,         // DVBSelector
+	Locations:  LocationLast, // onFragmentLoadingCompleted in Stream, BlacklistController
 
 	LiveDelay: func(l Live) time.Duration { // computeAndSetLiveDelay in PlaybackController
 		if l.Asked > 0 {

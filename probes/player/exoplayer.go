@@ -30,6 +30,8 @@ var exoplayer = &Model{
 	// upstream/DefaultLoadErrorHandlingPolicy.
 	Failover: &Failover{Next: otherWithin(0.7), Playlists: true, Statuses: []int64{403, 404, 410, 416, 500, 503}},
 
+	Priorities: true, // selectBaseUrl in BaseUrlExclusionList
+
 	LiveDelay: func(l Live) time.Duration {
 		if l.DASH && l.Asked == 0 {
 			return 30 * time.Second // DEFAULT_FALLBACK_TARGET_LIVE_OFFSET_MS in DashMediaSource

@@ -12,6 +12,7 @@ var ideal = &Model{
 
 	EstimateKbps: always(0),
 	Start:        highestWithin,
+	Priorities:   true,
 	LiveDelay:    holdBack,
 	Clocks:       Clocks{FromDate: true},
 	LowLatency:   true,

@@ -10,6 +10,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// By DVB's priorities, in a profile of DVB's, and by models that go by them.
+func TestPriorities(t *testing.T) {
+	const mpd = `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" xmlns:dvb="urn:dvb:dash:dash-extensions:2014-1" type="static" mediaPresentationDuration="PT60S" profiles="urn:mpeg:dash:profile:isoff-live:2011,PROFILE">
+		<BaseURL dvb:priority="3">/v/a/</BaseURL><BaseURL dvb:priority="2" dvb:weight="5">/v/b/</BaseURL><BaseURL>/v/c/</BaseURL><Period><AdaptationSet contentType="video" mimeType="video/mp4">
+		<SegmentTemplate timescale="12800" initialization="/cmaf/v360/init.mp4" media="$Number$" duration="24576"/><Representation id="v" codecs="avc1.4d401e" bandwidth="203175"/></AdaptationSet></Period></MPD>`
+	for _, tt := range []struct {
+		model         *Model
+		profile, want string
+	}{
+		{dashjs, "urn:dvb:dash:profile:dvb-dash:2014", "v/c/1"},
+		{exoplayer, "urn:dvb:dash:profile:dvb-dash:isoff-ext-live:2014", "v/c/1"},
+		{shaka, "urn:dvb:dash:profile:dvb-dash:2014", "v/a/1"},
+		{dashjs, "urn:example:profile", "v/a/1"},
+	} {
+		r := good(t, press(t, dashOrigin(t, strings.Replace(mpd, "PROFILE", tt.profile, 1), nil), "/m.mpd", calm(tt.model), run.App{}))
+		if video, _ := asked(r); video != tt.want {
+			t.Errorf("%s, %s: %s, want %s", tt.model, tt.profile, video, tt.want)
+		}
+	}
+}
+
 // Of a segment at several base URLs a player asks the others too: with each try
 // the next, when one has failed for good, or never.
 func TestLocations(t *testing.T) {

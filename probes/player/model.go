@@ -56,6 +56,9 @@ type Model struct {
 	// is asked.
 	Locations LocationOrder
 
+	// Priorities: it goes by DVB's priorities of such places.
+	Priorities bool
+
 	// LiveDelay is how far behind the live edge playback starts.
 	LiveDelay func(Live) time.Duration
 	// Earlier is by how much earlier it starts to load than to play: of a live

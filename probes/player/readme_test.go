@@ -145,6 +145,7 @@ func behaviours() string {
 		{"loads earlier than it plays, by", func(m *Model) string { return duration(m.Earlier) }},
 		{"live: audio after the first video segment", func(m *Model) string { return yes(m.LiveAudioLast) }},
 		{"no clock for a SegmentTimeline", func(m *Model) string { return yes(m.ListedNeedsNoClock) }},
+		{"DASH: goes by DVB's priorities of base URLs", func(m *Model) string { return yes(m.Priorities) }},
 		{"live DASH: clocks it does not know, beside NTP", func(m *Model) string { return strings.Join(m.Clocks.Not, ", ") }},
 		{"live DASH: of several clocks only the last", func(m *Model) string { return yes(m.Clocks.LastOnly) }},
 		{"live DASH: one that answers nonsense is the last it asks", func(m *Model) string { return yes(m.DASH != nil && m.Clocks.Once) }},
