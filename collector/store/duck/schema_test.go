@@ -9,6 +9,7 @@ import (
 	"time"
 
 	_ "github.com/duckdb/duckdb-go/v2" // to change a file behind the store's back
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/firstframe/firstframe/collector/query"
 	"github.com/firstframe/firstframe/collector/store"
@@ -22,7 +23,7 @@ func TestSchemaGrows(t *testing.T) {
 	cfg := duck.Config{Dir: t.TempDir()}
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	runs := storetest.Runs(1, 2, noon, time.Hour)
-	runs[1].City = "Rio"
+	runs[0].POPCity, runs[1].City, runs[1].POPCity = "Lost", "Rio", "Rio"
 	s := open(t, cfg)
 	if _, err := s.Append(t.Context(), []store.Row{{Run: runs[0]}}, nil, store.Location{}); err != nil {
 		t.Fatal(err)
@@ -30,7 +31,7 @@ func TestSchemaGrows(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	change(t, cfg, "ALTER TABLE runs DROP COLUMN city; ALTER TABLE runs DROP COLUMN good; ALTER TABLE runs ADD COLUMN future VARCHAR")
+	change(t, cfg, "ALTER TABLE runs DROP COLUMN city; ALTER TABLE runs DROP COLUMN pop_city; ALTER TABLE runs DROP COLUMN good; ALTER TABLE runs ADD COLUMN future VARCHAR")
 
 	s = open(t, cfg)
 	if _, err := s.Append(t.Context(), []store.Row{{Run: runs[1]}}, nil, store.Location{}); err != nil {
@@ -38,9 +39,16 @@ func TestSchemaGrows(t *testing.T) {
 	}
 	for i, want := range []string{"", "Rio"} {
 		r, _, err := s.Run(t.Context(), runs[i].RunID)
-		if err != nil || r.City != want || r.Agent != runs[i].Agent || r.DurationMs != runs[i].DurationMs {
-			t.Errorf("run %d: city %q (%v), want %q and the other fields as they were", i, r.City, err, want)
+		if err != nil || r.City != want || r.POPCity != want || r.Agent != runs[i].Agent || r.DurationMs != runs[i].DurationMs {
+			t.Errorf("run %d: city %q, of the POP %q (%v), want %q and the other fields as they were", i, r.City, r.POPCity, err, want)
 		}
+	}
+	got, err := s.Query(t.Context(), &query.Request{From: query.Ago(48 * time.Hour), GroupBy: []string{"pop_city"}, OrderBy: &query.Order{Measure: "pop_city"}}, noon.Add(24*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]any{{"Rio", int64(1)}, {nil, int64(1)}}, got.Rows); diff != "" {
+		t.Errorf("runs by the city of the POP (-want +got):\n%s", diff)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
