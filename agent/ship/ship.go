@@ -34,7 +34,7 @@ import (
 	"github.com/firstframe/firstframe/agent/spool"
 )
 
-// ErrRefused: the collector will not have what it was sent.
+// ErrRefused says that the collector will not have what it was sent.
 var ErrRefused = errors.New("collector refuses")
 
 // Config is where and how to ship. Its zero value, with URL, works.

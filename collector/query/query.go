@@ -79,9 +79,10 @@ type Request struct {
 	Where    []Cond   `json:"where,omitempty"`    // all must hold
 
 	// OrderBy orders rows, or with a step series, by their measures over the
-	// whole range, or by a dimension, which goes before a measure of its name. Nil means most runs first, as does time, which orders the
-	// buckets of each series. Ties are broken by the dimensions, ascending;
-	// null comes last either way.
+	// whole range, or by a dimension, which goes before a measure of its name.
+	// Nil means most runs first, as does time, which orders the buckets of each
+	// series. Ties are broken by the dimensions, ascending; null comes last
+	// either way.
 	OrderBy *Order `json:"order_by,omitempty"`
 
 	// Limit is the highest number of rows, or with a step of series; zero
