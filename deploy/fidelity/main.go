@@ -87,6 +87,11 @@ func (c *command) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		if err != nil {
 			return err
 		}
+		free, err := alone(filepath.Join(os.TempDir(), "firstframe-fidelity.lock"))
+		if err != nil {
+			return err
+		}
+		defer free()
 		s.hurry = hurry
 		broken = s.play(ctx, c.plan(), j, stderr)
 	}

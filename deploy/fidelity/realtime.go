@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"strconv"
 
@@ -41,4 +43,23 @@ func hurry() bool {
 		}
 	}
 	return true
+}
+
+var errNotAlone = errors.New("another one plays on this machine, and the two would disturb one another")
+
+// alone makes sure that no other one plays, by a lock on a file, until free is
+// called or the process ends.
+func alone(path string) (free func(), err error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("%s: %w", path, errNotAlone)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() { _ = file.Close() }, nil // the lock ends with it
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -187,6 +189,20 @@ func TestUnlike(t *testing.T) {
 	}
 	if (play{Needed: 5}).asked() != nil || (play{Requests: []request{{}}}).asked() != nil {
 		t.Error("what is not known")
+	}
+}
+
+func TestAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	for range 2 {
+		free, err := alone(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := alone(path); !errors.Is(err, errNotAlone) {
+			t.Error(err)
+		}
+		free()
 	}
 }
 
