@@ -23,6 +23,8 @@ var knownSound = []sample{
 	{"AAC in ts", "testdata/tone-aac.ts", "", Keyframe{Offset: 752, Track: 256, Kind: Frame, Codec: "mp4a.40.2"}},
 	{"AC-3 in ts", "testdata/tone-ac3.ts", "", Keyframe{Offset: 940, Track: 256, Kind: Frame, Codec: "ac-3"}},
 	{"E-AC-3 in ts", "testdata/tone-eac3.ts", "", Keyframe{Offset: 940, Track: 256, Kind: Frame, Codec: "ec-3"}},
+	{"AAC in ts under SAMPLE-AES, by Shaka Packager", "testdata/shaka-sample-aes-aac.ts", "", Keyframe{Offset: 564, Track: 80, Kind: Frame, Codec: "mp4a.40.2"}},
+	{"ADTS under SAMPLE-AES, by Shaka Packager", "testdata/shaka-sample-aes.aac", "", Keyframe{Offset: 282, Kind: Frame, Codec: "mp4a.40.2"}},
 	{"AAC beside pictures in ts", lab + "ts/360p/0.ts", "", Keyframe{Offset: 14288, Track: 257, Kind: Frame, Codec: "mp4a.40.2"}},
 	{"AAC in fmp4", lab + "cmaf/a48/0.m4s", lab + "cmaf/a48/init.mp4", Keyframe{Offset: 643, Track: 1, Kind: Frame, Codec: "mp4a.40.2"}},
 }
@@ -67,7 +69,7 @@ func TestAnyFinder(t *testing.T) {
 					t.Fatal(err)
 				}
 				expect(t, f, want)
-				if fragmented := !strings.HasSuffix(tc.segment, ".ts") && !strings.Contains(tc.segment, "tone."); f.Fragmented() != fragmented {
+				if fragmented := strings.HasSuffix(tc.segment, ".mp4") || strings.HasSuffix(tc.segment, ".m4s"); f.Fragmented() != fragmented {
 					t.Errorf("fragmented %v", f.Fragmented())
 				}
 			})

@@ -71,7 +71,10 @@ type sample struct {
 //
 // as pos + size of the first packet, less the size of the init segment; that of
 // cenc.mp4 is where its mdat's content begins, 1207, and the 2028 bytes that
-// ffprobe reports of the same pictures encoded in the clear. Those
+// ffprobe reports of the same pictures encoded in the clear. Those of Shaka
+// Packager are pos + size as ffprobe reports them of the encrypted file; that the
+// key undoes what it says was looked at with ffmpeg (cenc, cens, cbc1, cbcs by
+// -decryption_key, SAMPLE-AES by its HLS reader). Those
 // in MPEG-TS are the end of the video PID's last packet before the second one
 // with payload_unit_start_indicator; [TestOffsetByAstits] counts them anew.
 var known = []sample{
@@ -86,6 +89,11 @@ var known = []sample{
 	{"fmp4 720p 1", lab + "cmaf/v720/1.m4s", lab + "cmaf/v720/init.mp4", Keyframe{Offset: 11948, Track: 1, Kind: Sync, Codec: "avc1.64001f", Width: 1280, Height: 720}},
 	{"fmp4 hevc", lab + "hevc/0.m4s", lab + "hevc/init.mp4", Keyframe{Offset: 5689, Track: 1, Kind: Sync, Codec: "hvc1.1.6.L63.90", Width: 640, Height: 360}},
 	{"fmp4 self-initialising", lab + "range/v360/media.mp4", "", Keyframe{Offset: 5724, Track: 1, Kind: Sync, Codec: "avc1.4d401e", Width: 640, Height: 360}},
+	{"fmp4 cenc by Shaka Packager", "testdata/shaka-cenc.mp4", "", Keyframe{Offset: 3974, Track: 1, Kind: Sync, Codec: "avc1.64000c", Width: 320, Height: 180}},
+	{"fmp4 cens by Shaka Packager", "testdata/shaka-cens.mp4", "", Keyframe{Offset: 3974, Track: 1, Kind: Sync, Codec: "avc1.64000c", Width: 320, Height: 180}},
+	{"fmp4 cbc1 by Shaka Packager", "testdata/shaka-cbc1.mp4", "", Keyframe{Offset: 3974, Track: 1, Kind: Sync, Codec: "avc1.64000c", Width: 320, Height: 180}},
+	{"fmp4 cbcs by Shaka Packager", "testdata/shaka-cbcs.mp4", "", Keyframe{Offset: 3783, Track: 1, Kind: Sync, Codec: "avc1.64000c", Width: 320, Height: 180}},
+	{"ts SAMPLE-AES by Shaka Packager", "testdata/shaka-sample-aes.ts", "", Keyframe{Offset: 2632, Track: 80, Kind: IDR, Codec: "avc1.64000c", Width: 320, Height: 180}},
 	{"fmp4 cenc", "testdata/cenc.mp4", "", Keyframe{Offset: 3235, Track: 1, Kind: Sync, Codec: "avc1.64000c", Width: 320, Height: 180}},
 }
 

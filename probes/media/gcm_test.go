@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"testing"
@@ -22,6 +23,27 @@ func seal(t testing.TB, key, iv, b []byte) []byte {
 		t.Fatal(err)
 	}
 	return aead.Seal(bytes.Clone(iv), iv, b, nil)
+}
+
+// TestGCMByOpenSSL: what another implementation has sealed: tone.aac, by Node's
+// crypto over OpenSSL (createCipheriv "aes-256-gcm" with an IV of 16 bytes; IV,
+// ciphertext and tag one after another).
+func TestGCMByOpenSSL(t *testing.T) {
+	key, err := hex.DecodeString("00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, b := NewAudioFinder(), file(t, "testdata/openssl-gcm.aac")
+	d := NewGCMDecrypter(f)
+	if err := d.SetKey(key, nil, epoch); err != nil {
+		t.Fatal(err)
+	}
+	if err := feed(d, b, 100); err != nil {
+		t.Fatal(err)
+	}
+	want := knownSound[0].want
+	want.At = arrival(int64(len(b)))
+	expect(t, f, want)
 }
 
 // TestGCM: the keyframe of a sealed segment is there when the segment's last

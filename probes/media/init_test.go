@@ -18,6 +18,7 @@ func TestParseInit(t *testing.T) {
 		{lab + "cmaf/v720/init.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "avc1.64001f", Width: 1280, Height: 720}},
 		{lab + "cmaf/a48/init.mp4", Track{ID: 1, Handler: "soun", Timescale: 48000, Codec: "mp4a.40.2"}},
 		{lab + "hevc/init.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "hvc1.1.6.L63.90", Width: 640, Height: 360}},
+		{"testdata/shaka-cbcs.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "avc1.64000c", Width: 320, Height: 180, Encrypted: true, DefaultDuration: 512}},
 		{"testdata/cenc.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "avc1.64000c", Width: 320, Height: 180, Encrypted: true}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -123,6 +123,23 @@ func TestGCM(t *testing.T) {
 	}
 }
 
+// What Shaka Packager encrypts plays without its key, beside the playlist that it
+// writes.
+func TestPackaged(t *testing.T) {
+	const key = `#EXT-X-KEY:METHOD=SAMPLE-AES,URI="data:text/plain;base64,ASNFZ4mrze8BI0VniavN7w==",IV=0x0123456789abcdef,KEYFORMAT="identity"`
+	for file, codec := range map[string]string{
+		"shaka-cenc.mp4": "avc1.64000c", "shaka-cens.mp4": "avc1.64000c", "shaka-cbc1.mp4": "avc1.64000c", "shaka-cbcs.mp4": "avc1.64000c",
+		"shaka-sample-aes.ts": "avc1.64000c", "shaka-sample-aes-aac.ts": "mp4a.40.2", "shaka-sample-aes.aac": "mp4a.40.2",
+	} {
+		o := newOrigin(t, map[string]string{"/l.m3u8": "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n" + key + "\n#EXTINF:1.000,\n/s\n#EXT-X-ENDLIST\n"},
+			map[string]rule{"/s": answer200(mediaFile(t, file))})
+		r := good(t, press(t, o, "/l.m3u8", calm(ideal), run.App{}))
+		if r.Codec != codec || strings.Contains(names(r), "key") {
+			t.Errorf("%s: %s, %s", file, r.Codec, names(r))
+		}
+	}
+}
+
 // Sample encryption needs no key to be timed: none is asked for, whatever its
 // format.
 func TestSampleEncryption(t *testing.T) {
