@@ -53,17 +53,25 @@ func faultHead(w io.Writer, cells []comparison, wanted int) {
 		}
 	}
 	fmt.Fprintf(w, "## Faults\n\nOver %d ms and %d Mbit/s; %d of %d have %d runs of each side, or one where nothing is ever shown and no delay is drawn.\n\n", faultWay.RTT, faultWay.Mbps, complete, len(cells), wanted)
-	fmt.Fprint(w, "| player | faults | same requests | same verdict | same time |\n|---|---|---|---|---|\n")
+	fmt.Fprint(w, "| player | faults | same requests | same verdict | same time | median probe/player |\n|---|---|---|---|---|---|\n")
 	for _, p := range players {
 		var n, requests, verdict, time int
+		var ratios []float64
 		for _, c := range cells {
 			if c.Player != p.name {
 				continue
 			}
 			a := c.agree()
 			n, requests, verdict, time = n+1, requests+count(a.requests), verdict+count(a.verdict), time+count(a.time)
+			if a.verdict {
+				ratios = append(ratios, c.ratio())
+			}
 		}
-		fmt.Fprintf(w, "| %s@%s | %d | %d | %d | %d |\n", p.name, p.version, n, requests, verdict, time)
+		middle := ""
+		if len(ratios) > 0 {
+			middle = fmt.Sprintf("%.3f", median(ratios))
+		}
+		fmt.Fprintf(w, "| %s@%s | %d | %d | %d | %d | %s |\n", p.name, p.version, n, requests, verdict, time, middle)
 	}
 	fmt.Fprintf(w, "\nThe time is that to the picture or to the error, and the same when the medians are within %.0f %%; of Shaka, which draws its delays at random (half to one and a half of them), also when the ranges overlap.\n\n", 100*near)
 }

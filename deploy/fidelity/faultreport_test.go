@@ -51,7 +51,7 @@ func TestFaultReport(t *testing.T) {
 		"20 plays, 0 of them failed; 0 of 0 cells",
 		"at real-time priority, before the machine's other work: 20 of the plays",
 		"3 of 5 have 3 runs of each side",
-		"| hlsjs@1.7.4 | 2 | 1 | 2 | 1 |\n", "| shaka@5.2.12 | 2 | 2 | 2 | 1 |\n", "| dashjs@5.2.1 | 1 | 1 | 0 | 0 |\n",
+		"| hlsjs@1.7.4 | 2 | 1 | 2 | 1 | 1.086 |\n", "| shaka@5.2.12 | 2 | 2 | 2 | 1 | 1.392 |\n", "| dashjs@5.2.1 | 1 | 1 | 0 | 0 |  |\n",
 		"| one 404 | hlsjs/ts | 2200 (2200 to 2200), 1 ×, 360p | 2600 (2600 to 2600), 1 ×, 360p | 1.18 | same | v 1 ×, probe 2 × |\n" +
 			"| one 404 | hlsjs/cmaf | 2210 (2200 to 2220), 3 ×, 360p | 2190 (2180 to 2200), 3 ×, 360p | 0.99 | same | same |\n",
 		"| 1.38, ranges overlap | same | same |", "| 1.40 | same | same |",
