@@ -275,7 +275,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	s.finish(n, x, fail)
 	if fail != nil {
 		fail.at = at
-		if x.Err != nil && target == a.url {
+		if x.Err != nil && req.URL == a.url { // neither after a redirect nor with CMCD in the query
 			fail.rest = s.rest(a, x)
 		}
 		return answer{}, s.ended(ctx, fail)
