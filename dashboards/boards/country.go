@@ -58,7 +58,7 @@ func countryOverTime() []board.Panel {
 }
 
 func countryServed() []board.Panel {
-	edges := table([]string{"cdn", "pop", "pop_country", "edge_asn"}, "runs", true, 100, "runs", "sli", "connect_ms_p50", "segment_ttfb_ms_p50")
+	edges := table([]string{"cdn", "pop", "pop_city", "pop_country", "edge_asn"}, "runs", true, 100, "runs", "sli", "connect_ms_p50", "segment_ttfb_ms_p50")
 	places := table([]string{"pop_country"}, "runs", true, 100, "runs", "sli", "connect_ms_p50")
 	places.Where = slice(query.Cond{Dim: "pop_country", Op: query.Exists})
 	connect := board.Field{Name: "connect_ms_p50", Title: "Connect", Width: 80}
@@ -66,7 +66,7 @@ func countryServed() []board.Panel {
 		hitsOver(7),
 		{Title: "Where the edges are", Unit: "short", Width: 9, View: board.Table{}, Query: edges, Scale: neutral,
 			Description: "The points of presence that serve this country, and their country. One far away has long times (medians here): a wrong mapping is the commonest cause of a bad country.",
-			Fields: []board.Field{fieldCDN, {Name: "pop", Title: "POP"}, {Name: "pop_country", Title: "In", Width: 45},
+			Fields: []board.Field{fieldCDN, {Name: "pop", Title: "POP"}, {Name: "pop_city", Title: "City"}, {Name: "pop_country", Title: "In", Width: 45},
 				{Name: "edge_asn", Title: "ASN", Width: 65}, fieldRuns, fieldSLI, connect, {Name: "segment_ttfb_ms_p50", Title: "First byte", Width: 85}}},
 		{Title: "Served from", Unit: "percentunit", Width: 8, View: board.Map{Key: "pop_country", Color: "sli", Size: "runs"}, Query: places, Scale: ratios, Decimals: 2,
 			Description: "The countries of the points of presence that served: coloured by the share of good runs, larger with more runs. Those whose place is not known have no mark.",

@@ -29,9 +29,9 @@ func run() board.Dashboard {
 			{Height: 4, Panels: []board.Panel{
 				runPart("Who played what", []string{"started_at", "country", "asn", "agent", "cdn", "target", "app", "app_version"}, "runs")}},
 			{Height: 4, Panels: []board.Panel{
-				runPart("Served by", []string{"cdn_seen", "pop", "pop_country", "edge_ip", "http_version", "tls_version", "manifest_cache_status", "segment_cache_status"}, "throughput_kbps_avg")}},
+				runPart("Served by", []string{"cdn_seen", "pop", "pop_city", "pop_country", "edge_ip", "http_version", "manifest_cache_status", "segment_cache_status"}, "throughput_kbps_avg")}},
 			{Height: 4, Panels: []board.Panel{
-				runPart("How it ended", []string{"ok", "good", "error_type", "error_step"}, "ttff_ms_avg", "duration_ms_avg", "threshold_ms_avg", "attempts_avg", "bytes_avg")}},
+				runPart("How it ended", []string{"ok", "good", "error_type", "error_step", "tls_version"}, "ttff_ms_avg", "duration_ms_avg", "threshold_ms_avg", "attempts_avg", "bytes_avg")}},
 			{Height: 16, Panels: []board.Panel{
 				{Title: "Waterfall", Unit: "ms", Width: 17, View: board.Trace{}, Query: model.Query{QueryType: model.Trace, RunID: "${run_id}"}, Scale: neutral,
 					Description: "The run and its steps: each request attempt and each wait. A step's details show DNS, connect, TLS, wait and receive times, status, edge address and the headers that identify it."},
@@ -44,7 +44,7 @@ func run() board.Dashboard {
 // runTitles are the columns of the tables about a run that are not named like
 // the field.
 var runTitles = map[string]string{
-	"started_at": "Started (UTC)", "asn": "ASN", "cdn": "CDN", "cdn_seen": "CDN seen", "pop": "POP", "pop_country": "POP's country", "edge_ip": "Edge",
+	"started_at": "Started (UTC)", "asn": "ASN", "cdn": "CDN", "cdn_seen": "CDN seen", "pop": "POP", "pop_city": "POP's city", "pop_country": "POP's country", "edge_ip": "Edge",
 	"http_version": "HTTP", "tls_version": "TLS", "manifest_cache_status": "Manifest's cache", "segment_cache_status": "Segment's cache",
 	"ok": "Started", "good": "Good", "error_type": "Error", "error_step": "Step", "ttff_ms_avg": "First frame", "duration_ms_avg": "Verdict",
 	"threshold_ms_avg": "Threshold", "attempts_avg": "Requests", "bytes_avg": "Received", "throughput_kbps_avg": "Throughput", "app_version": "App version",
