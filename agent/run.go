@@ -52,8 +52,8 @@ type runCmd struct {
 	SpoolSize   int64  `help:"Size of the spool at most, MiB." default:"256" placeholder:"N"`
 
 	Bundles      string `help:"Directory in which to keep bundles of runs that failed, without secrets, for agent replay: of those that failed alike one in ten minutes; the oldest go." placeholder:"DIR" type:"path"`
-	BundlesCount int    `help:"So many bundles at most." default:"200" placeholder:"N"`
-	BundlesSize  int64  `help:"So much of bundles at most, MiB." default:"256" placeholder:"N"`
+	BundlesCount int    `help:"So many bundles at most; left out, 200." default:"200" placeholder:"N"`
+	BundlesSize  int64  `help:"So much of bundles at most, MiB; left out, 256." default:"256" placeholder:"N"`
 
 	networkFlags `embed:""`
 }

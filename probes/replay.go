@@ -13,6 +13,7 @@ import (
 	"github.com/firstframe/firstframe/probes/bundle"
 	"github.com/firstframe/firstframe/probes/clocks"
 	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/player"
 	"github.com/firstframe/firstframe/probes/redact"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/firstframe/firstframe/probes/tape"
@@ -76,6 +77,9 @@ func specOf(b *bundle.Bundle) Spec {
 	var spec Spec
 	spec.Target, spec.CDN, spec.App = b.Probe.Spec()
 	r := &b.Run
+	if _, err := player.Lookup(r.Player); err == nil {
+		spec.App.Player = r.Player // the very one, also where it was the default of then
+	}
 	spec.Identity = Identity{
 		Agent: r.Agent, AgentVersion: r.AgentVersion, Region: r.Region, Country: r.Country,
 		Source: r.Source, Round: r.Round, PlanRevision: r.PlanRevision, ControlOK: r.ControlOK,

@@ -91,6 +91,7 @@ func TestReplayGood(t *testing.T) {
 		{"CMAF", "/cmaf/master.m3u8", "hlsjs"},
 		{"CMAF in Shaka", "/cmaf/master.m3u8", "shaka"},
 		{"DASH", "/cmaf/manifest-number.mpd", "dashjs"},
+		{"the default for DASH", "/cmaf/manifest-number.mpd", ""},
 		{"DASH in Shaka", "/cmaf/manifest-timeline.mpd", "shaka"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
