@@ -21,10 +21,10 @@ import (
 // count as stalled, as in package fetch.
 const silence = time.Second
 
-// What the machine may have taken for itself of a recording's times, at most: a
-// request that would go out by lag earlier waits until the time at which it did;
-// a limit that ends an exchange by slack earlier than it did is the same failure
-// still.
+// What the machine may have taken for itself of a recording's times, at most. A
+// request that would go out by lag earlier waits until the time at which it did,
+// and one that did not go out may have been about to for so long. A limit that
+// ends an exchange by slack earlier than it did is the same failure still.
 const (
 	lag   = time.Second
 	slack = 250 * time.Millisecond
@@ -45,6 +45,14 @@ type Player struct {
 type request struct {
 	method, url    string
 	offset, length int64
+}
+
+// String is the request in words.
+func (r request) String() string {
+	if r.offset == 0 && r.length == 0 {
+		return r.method + " " + r.url
+	}
+	return fmt.Sprintf("%s %s, %d bytes at %d", r.method, r.url, r.length, r.offset)
 }
 
 // NewPlayer plays exchanges by a clock, which shows the time at which play is
@@ -96,7 +104,7 @@ func (p *Player) miss(what string) *fetch.Error {
 }
 
 // Do plays one exchange, as it was recorded. Of a request that is not in the
-// recording the failure is of type internal, and [ErrMissing].
+// recording the failure is of type internal, and [ErrMissing], a second later.
 func (p *Player) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
 	r := request{method: req.Method, url: p.plain(req.URL)}
 	if r.method == "" {
@@ -114,15 +122,26 @@ func (p *Player) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
 		}
 	}
 	if e == nil {
-		what := r.method + " " + r.url
-		if r.offset != 0 || r.length != 0 {
-			what += fmt.Sprintf(", %d bytes at %d", r.length, r.offset)
-		}
-		return &fetch.Exchange{Start: start, End: start, Err: p.miss(what)}
+		return p.unknown(ctx, r, start)
 	}
 	s := &showing{player: p, recorded: e, req: req, x: exchangeOf(e, start)}
 	s.run(ctx)
 	return s.x
+}
+
+// unknown is what comes of a request that the recording does not hold. It may be
+// one that a machine with much to do was about to make when the run ended: for a
+// while it is left without an answer.
+func (p *Player) unknown(ctx context.Context, r request, start time.Time) *fetch.Exchange {
+	err := clocks.Sleep(ctx, p.clock, start.Add(lag))
+	x := &fetch.Exchange{Start: start, End: p.clock.Now()}
+	x.Timing.Queue = x.End.Sub(start)
+	if errors.Is(err, context.Canceled) {
+		x.Err = &fetch.Error{Detail: r.String() + ": " + context.Cause(ctx).Error(), Err: context.Cause(ctx)}
+	} else {
+		x.Err = p.miss(r.String())
+	}
+	return x
 }
 
 // showing is one exchange as it is played.

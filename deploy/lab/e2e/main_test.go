@@ -94,6 +94,12 @@ func addr(l *lab.Lab, country string) netip.Addr {
 
 func (v viewer) play(t testing.TB, stream string) run.Run {
 	t.Helper()
+	return probes.Probe(t.Context(), v.spec(t, stream))
+}
+
+// spec is a stream as the viewer plays it.
+func (v viewer) spec(t testing.TB, stream string) probes.Spec {
+	t.Helper()
 	text, err := os.ReadFile(v.lab.Info.CA)
 	if err != nil {
 		t.Fatal(err)
@@ -103,14 +109,14 @@ func (v viewer) play(t testing.TB, stream string) run.Run {
 	if v.version == "" {
 		v.version = "2.0.0"
 	}
-	return probes.Probe(t.Context(), probes.Spec{
+	return probes.Spec{
 		Target: run.Target{Name: stream, URL: v.lab.Info.Streams[stream], Timeout: v.timeout},
 		CDN:    run.CDN{Name: v.cdn, Host: v.lab.Info.CDNs[v.cdn]},
 		App: run.App{Name: "web", Version: v.version, Player: v.player, UserAgent: "web/" + v.version,
 			Codecs: []string{"avc1", "mp4a"}},
 		Network: probes.Network{Resolver: v.lab.Info.DNS.String(), Bind: addr(v.lab, v.country), RootCAs: roots,
 			AllowAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-	})
+	}
 }
 
 // within says whether got lies between low and high.

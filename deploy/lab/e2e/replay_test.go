@@ -1,0 +1,107 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/firstframe/firstframe/deploy/lab/fault"
+	"github.com/firstframe/firstframe/deploy/lab/lab"
+	"github.com/firstframe/firstframe/probes"
+	"github.com/firstframe/firstframe/probes/bundle"
+	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/tape"
+)
+
+// kept is a run that was hit, and its bundle as a file has it.
+type kept struct {
+	name string
+	run  run.Run
+	file []byte
+}
+
+// TestReplayEveryFault orders every kind of fault at the first and the last
+// stream that it fits, keeps the runs that it hits, and plays them again when
+// the lab is gone: each to the same verdict.
+func TestReplayEveryFault(t *testing.T) {
+	var runs []kept
+	t.Run("record", func(t *testing.T) { runs = recordFaults(t) }) // at whose end the lab closes
+	for _, k := range runs {
+		t.Run(k.name, func(t *testing.T) {
+			b, err := bundle.Read(bytes.NewReader(k.file), int64(len(k.file)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			again := probes.Replay(t.Context(), b)
+			for _, note := range append(again.Changed, again.Missing...) {
+				t.Error(note)
+			}
+			// How far another track has come when the run fails is also a matter of
+			// the machine.
+			if more := again.Run.Attempts - k.run.Attempts; more < -2 || more > 2 {
+				t.Errorf("%d attempts, were %d", again.Run.Attempts, k.run.Attempts)
+			}
+		})
+	}
+}
+
+// recordFaults are runs that the faults of the table hit.
+func recordFaults(t *testing.T) (runs []kept) {
+	l := startLab(t, lab.Config{Fast: true})
+	cells := make(chan viewer, 100)
+	for _, country := range []string{"BR", "DE", "IN", "JP", "GB", "ZA"} {
+		for _, c := range l.World.CDNs[1:] {
+			cells <- viewer{lab: l, country: country, cdn: c.Name}
+		}
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for row, b := range table {
+		streams := strings.Fields(b.streams)
+		for i, stream := range slices.Compact([]string{streams[0], streams[len(streams)-1]}) {
+			v := <-cells
+			wg.Go(func() {
+				defer func() { cells <- v }()
+				v := v
+				v.timeout, v.player = b.limit(), players[0]
+				if i == 0 && plays(players[1], stream) {
+					v.player = players[1]
+				}
+				name := fmt.Sprintf("%d-%s-%s-%s", row, b.kind, stream, v.player)
+				k, err := b.record(t, v, stream, name)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				runs = append(runs, k)
+			})
+		}
+	}
+	wg.Wait()
+	return runs
+}
+
+// record orders the fault for the viewer's country and CDN, plays, and keeps
+// that.
+func (b broken) record(t *testing.T, v viewer, stream, name string) (kept, error) {
+	b.effect.Kind = b.kind
+	if _, err := v.lab.Faults.Add(fault.Fault{ID: name, Match: fault.Match{Country: v.country, CDN: v.cdn, Path: b.path}, Effect: b.effect}); err != nil {
+		return kept{}, err
+	}
+	defer v.lab.Faults.Delete(name)
+	r, recording := probes.Record(t.Context(), v.spec(t, stream), tape.Limits{})
+	made, err := recording.Bundle()
+	if err != nil {
+		return kept{}, err
+	}
+	var file bytes.Buffer
+	if err := made.Write(&file); err != nil {
+		return kept{}, err
+	}
+	return kept{name, r, file.Bytes()}, nil
+}
