@@ -55,6 +55,38 @@ func TestPlayOnLiveHLS(t *testing.T) {
 	}
 }
 
+// Live, with audio of its own whose window is elsewhere and whose playlist has
+// another media sequence: the dates tell.
+func TestPlayOnLiveAudio(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
+	window := func(dir string, ahead, sequence int) rule {
+		return func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+			n := 8 + ahead + int(time.Since(begun)/(5*tenth))
+			fmt.Fprintf(w, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:%d\n#EXT-X-MAP:URI=\"/cmaf/%s/init.mp4\"\n", sequence+n-8, dir)
+			fmt.Fprintf(w, "#EXT-X-PROGRAM-DATE-TIME:%s\n", begun.Add(time.Duration(n-16)*5*tenth).UTC().Format(time.RFC3339Nano))
+			for i := n - 8; i < n; i++ {
+				fmt.Fprintf(w, "#EXTINF:0.5,\n/cmaf/%s/0.m4s?/%d\n", dir, i)
+			}
+			return true
+		}
+	}
+	o := newOrigin(t, map[string]string{"/m.m3u8": "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"a\",DEFAULT=YES,URI=\"a.m3u8\"\n" +
+		"#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=640x360,CODECS=\"avc1.4d401e,mp4a.40.2\",AUDIO=\"a\",CLOSED-CAPTIONS=NONE\nv.m3u8\n"},
+		map[string]rule{"/v.m3u8": window("v360", 0, 100), "/a.m3u8": window("a48", 1, 7000)})
+	r := played(t, playOn(t, o, "/m.m3u8", quick(hlsjs), 25*tenth), 25*tenth)
+	if r.Played.Stalls != 0 {
+		t.Errorf("%d stalls of %v, want none: %s", r.Played.Stalls, r.Played.Stalled, names(r))
+	}
+	video, audio := strings.Fields(got(r, run.StepSegment, run.TrackVideo)), strings.Fields(got(r, run.StepSegment, run.TrackAudio))
+	var firstVideo, firstAudio int
+	fmt.Sscan(video[0], &firstVideo)
+	fmt.Sscan(audio[0], &firstAudio)
+	if firstAudio != firstVideo+1 || len(video) < 6 || len(audio) < 6 {
+		t.Errorf("video %s, audio %s", video, audio)
+	}
+}
+
 // A live playlist in which nothing new comes any more: it breaks off when what
 // has come is played.
 func TestPlayOnStandstill(t *testing.T) {

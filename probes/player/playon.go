@@ -16,7 +16,7 @@ import (
 // Played is what came of playing on after the start.
 type Played struct {
 	Media    time.Duration // shown
-	Stalls   int           // how often the picture stood still; not for want of what is missing in the stream
+	Stalls   int           // how often the picture stood still; holes in the stream are leapt over, and are none
 	Stalled  time.Duration // for how long, all together
 	Switches int           // changes of rendition, as shown
 
@@ -35,10 +35,11 @@ const (
 // have in common. The mutex guards all below it.
 type playing struct {
 	*session
-	p     *presentation
-	feed  feed
-	model *Buffering
-	next  func(Playing) int // nil: it does not choose
+	p         *presentation
+	feed      feed
+	length    time.Duration // of the presentation; 0: live, or not known
+	buffering *Buffering
+	next      func(Playing) int // nil: it does not choose
 
 	mu        sync.Mutex
 	changed   chan struct{} // closed when anything of what follows changes
@@ -80,8 +81,10 @@ func (s *session) play(ctx context.Context, p *presentation, start time.Time) (*
 	defer giveUp()
 	var wg sync.WaitGroup
 	var tracks []*goingOn
-	for track := range o.head.tracks {
-		tracks = append(tracks, o.goOn(track))
+	for _, track := range []string{run.TrackVideo, run.TrackAudio} {
+		if o.head.tracks[track] != nil {
+			tracks = append(tracks, o.goOn(track))
+		}
 	}
 	for _, g := range tracks {
 		wg.Go(func() { o.finish(g.track, g.run(ctx)) })
@@ -104,7 +107,7 @@ func (s *session) playing(p *presentation, start time.Time) *playing {
 	}
 	from, video, audio := p.feed.starts()
 	m := &s.model.Buffering
-	o := &playing{session: s, p: p, feed: p.feed, model: m, changed: make(chan struct{})}
+	o := &playing{session: s, p: p, feed: p.feed, length: p.feed.length(), buffering: m, changed: make(chan struct{})}
 	o.head = playhead{
 		empty: m.Empty, resume: m.Resume, want: s.cfg.PlayOn,
 		at: start, head: from, moving: true, tracks: map[string]*holding{run.TrackVideo: {end: video.from}},
@@ -201,12 +204,17 @@ func (o *playing) outcome(ctx context.Context) (*Played, *failure) {
 	return &Played{Media: h.played, Stalls: len(h.stalls), Stalled: h.stalled(), Switches: h.switches(run.TrackVideo), end: h.at}, h.broke
 }
 
-// cutOff is the failure of what was not over when its time was.
+// cutOff is the failure of what was not over when its time was: of the track
+// that held least.
 func (o *playing) cutOff(ctx context.Context) *failure {
+	var least *holding
 	for _, t := range o.head.tracks {
-		if t.fail != nil {
-			return t.fail
+		if t.fail != nil && (least == nil || t.end < least.end) {
+			least = t
 		}
+	}
+	if least != nil {
+		return least.fail
 	}
 	at := Moment{o.instant(), PressPlay}
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -226,7 +234,7 @@ func (o *playing) seen() Playing {
 	defer o.mu.Unlock()
 	p.Ahead = o.head.ahead(run.TrackVideo, o.instant())
 	p.Segment, p.Segments = o.segment, o.segments
-	p.Length, p.Live = o.feed.length(), o.p.mode != "vod"
+	p.Length, p.Live = o.length, o.p.mode != "vod"
 	if o.bandwidth != nil {
 		if kbps := o.bandwidth.Kbps(); kbps > 0 {
 			p.Kbps = kbps
@@ -270,7 +278,7 @@ func (o *playing) choose() {
 // room waits until a track holds less than the model wants.
 func (o *playing) room(ctx context.Context, track string) error {
 	for {
-		goal := o.model.goal(o.seen(), track == run.TrackAudio)
+		goal := o.buffering.goal(o.seen(), track == run.TrackAudio)
 		o.mu.Lock()
 		now := o.instant()
 		over := o.head.ahead(track, now) - goal
