@@ -3,10 +3,12 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/firstframe/firstframe/deploy/lab/fault"
 	"github.com/firstframe/firstframe/deploy/lab/lab"
@@ -14,6 +16,7 @@ import (
 	"github.com/firstframe/firstframe/probes/bundle"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/firstframe/firstframe/probes/tape"
+	"golang.org/x/sync/errgroup"
 )
 
 // kept is a run that was hit, and its bundle as a file has it.
@@ -21,6 +24,20 @@ type kept struct {
 	name string
 	run  run.Run
 	file []byte
+}
+
+// again plays it again, to the same verdict.
+func (k *kept) again(t *testing.T) probes.Replayed {
+	t.Helper()
+	b, err := bundle.Read(bytes.NewReader(k.file), int64(len(k.file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := probes.Replay(t.Context(), b)
+	for _, note := range append(again.Changed, again.Missing...) {
+		t.Error(note)
+	}
+	return again
 }
 
 // TestReplayEveryFault orders every kind of fault at the first and the last
@@ -31,14 +48,7 @@ func TestReplayEveryFault(t *testing.T) {
 	t.Run("record", func(t *testing.T) { runs = recordFaults(t) }) // at whose end the lab closes
 	for _, k := range runs {
 		t.Run(k.name, func(t *testing.T) {
-			b, err := bundle.Read(bytes.NewReader(k.file), int64(len(k.file)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			again := probes.Replay(t.Context(), b)
-			for _, note := range append(again.Changed, again.Missing...) {
-				t.Error(note)
-			}
+			again := k.again(t)
 			// How far another track has come when the run fails is also a matter of
 			// the machine.
 			if more := again.Run.Attempts - k.run.Attempts; more < -2 || more > 2 {
@@ -46,6 +56,61 @@ func TestReplayEveryFault(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReplayEveryModel plays every stream as every model, and again when the lab
+// is gone: the same rendition, the first frame at the same time.
+func TestReplayEveryModel(t *testing.T) {
+	var runs []kept
+	t.Run("record", func(t *testing.T) { runs = recordModels(t) })
+	for _, k := range runs {
+		t.Run(k.name, func(t *testing.T) {
+			again, then := k.again(t), k.run
+			if !then.OK || !again.Run.OK {
+				t.Fatalf("ok %v, was %v: %s at %s", again.Run.OK, then.OK, then.ErrorType, then.ErrorStep)
+			}
+			for _, v := range []struct {
+				name      string
+				then, now *float64
+			}{
+				{"ttff_ms", then.TTFFMs, again.Run.TTFFMs}, {"first_keyframe_ms", then.FirstKeyframeMs, again.Run.FirstKeyframeMs},
+				{"startup_ms", then.StartupMs, again.Run.StartupMs}, {"live_latency_ms", then.LiveLatencyMs, again.Run.LiveLatencyMs},
+				{"playlist_age_ms", then.PlaylistAgeMs, again.Run.PlaylistAgeMs},
+			} {
+				if (v.then == nil) != (v.now == nil) || math.Abs(deref(v.then)-deref(v.now)) > 20 {
+					t.Errorf("%s %v, was %v", v.name, deref(v.now), deref(v.then))
+				}
+			}
+		})
+	}
+}
+
+// recordModels are runs of every stream as every model.
+func recordModels(t *testing.T) (runs []kept) {
+	l := startLab(t, lab.Config{Fast: true})
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(4) // a machine with much to do measures itself
+	for stream := range lab.Streams {
+		for _, player := range []string{"ideal", "hlsjs", "hlsjs@1.6", "shaka", "dashjs", "exoplayer", "avplayer"} {
+			hls := strings.Contains(stream, "hls")
+			if player == "dashjs" && hls || !hls && (player == "avplayer" || strings.HasPrefix(player, "hlsjs")) {
+				continue
+			}
+			group.Go(func() error {
+				v := viewer{lab: l, country: "DE", cdn: "cdn-a", player: player, timeout: 10 * time.Second}
+				k, err := record(t, v, stream, stream+"/"+player)
+				mu.Lock()
+				defer mu.Unlock()
+				runs = append(runs, k)
+				return err
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return runs
 }
 
 // recordFaults are runs that the faults of the table hit.
@@ -94,6 +159,11 @@ func (b broken) record(t *testing.T, v viewer, stream, name string) (kept, error
 		return kept{}, err
 	}
 	defer v.lab.Faults.Delete(name)
+	return record(t, v, stream, name)
+}
+
+// record plays a stream and keeps that.
+func record(t *testing.T, v viewer, stream, name string) (kept, error) {
 	r, recording := probes.Record(t.Context(), v.spec(t, stream), tape.Limits{})
 	made, err := recording.Bundle()
 	if err != nil {
