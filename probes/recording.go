@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -133,6 +134,35 @@ func (rec *Recording) learn() {
 			}
 		}
 		keepSecrets(rec.secrets, take.Request.Header)
+		if head, _ := take.Head(); bytes.HasPrefix(head, []byte("#EXTM3U")) {
+			rec.learnVariables(string(head))
+		}
+	}
+}
+
+// Variables of HLS playlists, and their use as a parameter's value (RFC 8216bis,
+// 4.3 and 4.4.2.3).
+var (
+	defined = regexp.MustCompile(`(?m)^#EXT-X-DEFINE:.*$`)
+	quoted  = regexp.MustCompile(`(NAME|VALUE)="([^"]*)"`)
+	used    = regexp.MustCompile(`([A-Za-z0-9_.-]+)=\{\$([A-Za-z0-9_-]+)\}`)
+)
+
+// learnVariables makes the values of variables known that a playlist puts where
+// a parameter is secret, or that are secret by their own names.
+func (rec *Recording) learnVariables(playlist string) {
+	secret := map[string]bool{}
+	for _, use := range used.FindAllStringSubmatch(playlist, -1) {
+		secret[use[2]] = secret[use[2]] || redact.Secret(use[1])
+	}
+	for _, tag := range defined.FindAllString(playlist, -1) {
+		is := map[string]string{}
+		for _, attr := range quoted.FindAllStringSubmatch(tag, -1) {
+			is[attr[1]] = attr[2]
+		}
+		if name := is["NAME"]; secret[name] || redact.Secret(name) {
+			rec.secrets.Know(is["VALUE"])
+		}
 	}
 }
 

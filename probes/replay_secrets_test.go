@@ -104,6 +104,7 @@ func TestReplaySecrets(t *testing.T) {
 		{"HLS", other.URL + "/master.m3u8?hdnts=exp=1700001234~hmac=master-5ecret", "hlsjs", true},
 		{"DASH", other.URL + "/m.mpd?token=master-5ecret", "shaka", true},
 		{"CMCD in the query", other.URL + "/master.m3u8?token=master-5ecret", "hlsjs", true},
+		{"CMCD in the header", other.URL + "/master.m3u8?token=master-5ecret", "hlsjs", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := spec(tt.url, tt.player, "")
@@ -111,8 +112,8 @@ func TestReplaySecrets(t *testing.T) {
 			s.App.Headers = map[string]string{"Authorization": "Bearer head-5ecret"}
 			s.App.Query = map[string]string{"access_token": "query-5ecret"}
 			s.Network.Header = http.Header{"X-Api-Key": {"network-5ecret"}}
-			if strings.HasPrefix(tt.name, "CMCD") {
-				s.App.CMCD = "query"
+			if _, in, ok := strings.Cut(tt.name, "CMCD in the "); ok {
+				s.App.CMCD = in
 			}
 			then, b := record(t, s)
 			if then.OK != tt.ok {

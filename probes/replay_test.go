@@ -6,6 +6,8 @@ import (
 	"math"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,9 +73,8 @@ func same(t *testing.T, then run.Run, now probes.Replayed) {
 	if !then.OK || !r.OK {
 		return
 	}
-	diff := math.Abs(*then.TTFFMs - *r.TTFFMs)
-	t.Logf("a first frame %.3f ms off", diff)
-	if diff > 10 {
+	// A beat of the player's timer, where this machine was late with a request.
+	if diff := math.Abs(*then.TTFFMs - *r.TTFFMs); diff > 150 {
 		t.Errorf("a first frame after %.1f ms, was %.1f", *r.TTFFMs, *then.TTFFMs)
 	}
 	if sum := r.Phases.Sum(); math.Abs(sum-*r.TTFFMs) > 0.1 {
@@ -84,6 +85,7 @@ func same(t *testing.T, then run.Run, now probes.Replayed) {
 // A run that went well goes well again, at the same times, whatever the stream.
 func TestReplayGood(t *testing.T) {
 	srv := server(t, http.FileServer(http.Dir(media)))
+	var off []float64
 	for _, tt := range []struct{ name, manifest, player string }{
 		{"TS", "/ts/master.m3u8", "hlsjs"},
 		{"AES", "/aes/master.m3u8", "hlsjs"},
@@ -92,12 +94,26 @@ func TestReplayGood(t *testing.T) {
 		{"CMAF in Shaka", "/cmaf/master.m3u8", "shaka"},
 		{"DASH", "/cmaf/manifest-number.mpd", "dashjs"},
 		{"the default for DASH", "/cmaf/manifest-number.mpd", ""},
+		{"CMAF, warm", "/cmaf/master.m3u8", "exoplayer"},
 		{"DASH in Shaka", "/cmaf/manifest-timeline.mpd", "shaka"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			then, b := record(t, spec(srv.URL+tt.manifest, tt.player, ""))
+			s := spec(srv.URL+tt.manifest, tt.player, "")
+			if strings.HasSuffix(tt.name, "warm") {
+				s.Target.Connection = "warm"
+			}
+			then, b := record(t, s)
 			must(t, then)
-			same(t, then, replay(t, then, b))
+			now := replay(t, then, b)
+			same(t, then, now)
+			if then.OK && now.Run.OK {
+				off = append(off, math.Abs(*then.TTFFMs-*now.Run.TTFFMs))
+			}
 		})
+	}
+	slices.Sort(off)
+	t.Logf("first frames are off by %.3f ms", off)
+	if m := off[len(off)/2]; m > 5 {
+		t.Errorf("first frames are off by %.1f ms (median)", m)
 	}
 }
