@@ -263,6 +263,23 @@ func (m *MPD) LowLatency() bool {
 	return false
 }
 
+// Early is the least availabilityTimeOffset of the representations of video and
+// sound: by how much earlier all of them can be asked for.
+func (m *MPD) Early() time.Duration {
+	least := Inf
+	for i := range m.Periods {
+		for _, set := range append(m.Periods[i].Sets("video"), m.Periods[i].Sets("audio")...) {
+			for j := range set.Representations {
+				least = min(least, set.Representations[j].early())
+			}
+		}
+	}
+	if least == Inf {
+		return 0
+	}
+	return least
+}
+
 // Window is what a dynamic presentation offers at now: from the start of the
 // time shift buffer to the live edge, on the MPD timeline (5.3.9.5.3). It does
 // not know of segment lengths: the newest complete segment ends at or before

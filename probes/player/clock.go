@@ -29,6 +29,9 @@ func (s *session) sleepUntil(ctx context.Context, t time.Time) error {
 // policy is the model's, with the run's own chance.
 func (s *session) policy(step run.StepName) Policy {
 	p := s.model.policy(step)
+	if s.hurried && (step == run.StepInit || step == run.StepSegment) {
+		p = p.hurried(s.model.HurriedTries, s.model.HurriedShare)
+	}
 	p.chance = s.chance
 	return p
 }

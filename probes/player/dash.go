@@ -61,6 +61,7 @@ func (s *session) playDASH(ctx context.Context, p *presentation, m answer, body 
 	if at = d.at; mpd.Dynamic {
 		if mpd.LowLatency() {
 			p.mode, p.chunked = "low_latency", s.model.LowLatency
+			s.hurried = p.chunked && s.model.HurriedTries > 0
 		}
 		if err := d.joinLive(clock.at(at.At)); err != nil {
 			return d.segmentFailure(err, at)
@@ -207,14 +208,17 @@ func (d *dashTitle) joinLive(now time.Time) error {
 		}
 	}
 	l := Live{
-		DASH: true, Target: edge.Duration, Longest: max(d.mpd.MaxSegmentDuration, edge.Duration),
+		DASH: true, Target: edge.Duration, Longest: max(d.mpd.MaxSegmentDuration, edge.Duration), Declared: d.mpd.MaxSegmentDuration,
 		Buffer: d.mpd.MinBufferTime, Listed: listed(d.mpd), SinceEnd: age,
 	}
-	switch {
-	case d.mpd.LatencyTarget != nil:
+	if d.mpd.SuggestedPresentationDelay != nil {
+		l.Asked, l.Delay = *d.mpd.SuggestedPresentationDelay, *d.mpd.SuggestedPresentationDelay
+	}
+	if d.mpd.LatencyTarget != nil {
 		l.Asked = *d.mpd.LatencyTarget
-	case d.mpd.SuggestedPresentationDelay != nil:
-		l.Asked = *d.mpd.SuggestedPresentationDelay
+	}
+	if d.p.chunked {
+		l.Early = d.mpd.Early()
 	}
 	live := now.Sub(d.mpd.AvailabilityStart)
 	d.position = min(max(live-d.model.LiveDelay(l), start), edge.Start+edge.Duration-1)

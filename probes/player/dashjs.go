@@ -44,11 +44,18 @@ var dashjs = &Model{
 	Locations:  LocationLast, // onFragmentLoadingCompleted in Stream, BlacklistController
 
 	LiveDelay: func(l Live) time.Duration { // computeAndSetLiveDelay in PlaybackController
-		if l.Asked > 0 {
+		switch {
+		case l.Asked > 0:
 			return l.Asked
+		case l.Declared > 0:
+			return 4 * l.Declared
+		case l.Buffer > 0:
+			return 4 * l.Buffer
 		}
 		return 4 * l.Target
 	},
+	HurriedTries: 5,  // lowLatencyMultiplyFactor
+	HurriedShare: 10, // lowLatencyReductionFactor
 
 	// TimeSyncController; defaultTimingSource and useManifestDateHeaderTimeSource
 	// in Settings.

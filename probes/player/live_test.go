@@ -129,3 +129,65 @@ func TestLead(t *testing.T) {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }
+
+// Where dash.js and Shaka start a live presentation whose segments of two seconds
+// are counted by number, 1000.9 s after its start: as the real ones did in
+// Chromium at that instant, give or take 0.1 s.
+func TestLiveNumber(t *testing.T) {
+	const chunked = ` availabilityTimeOffset="1.5" availabilityTimeComplete="false"`
+	latency := func(ms string) string {
+		return `<ServiceDescription id="0"><Latency target="` + ms + `"/></ServiceDescription>`
+	}
+	for _, tt := range []struct {
+		name, attributes, template, inner string
+		shaka, dashjs                     string // the first segment of video
+	}{
+		{"minBufferTime", "", "", "", "496", "496"},
+		{"maxSegmentDuration", ` maxSegmentDuration="PT3S"`, "", "", "496", "494"},
+		{"suggestedPresentationDelay", ` suggestedPresentationDelay="PT6S"`, "", "", "495", "497"},
+		{"a latency target", "", "", latency("7000"), "496", "496"},
+		{"low latency", "", chunked, "", "500", "496"},
+		{"low latency, suggestedPresentationDelay", ` suggestedPresentationDelay="PT3S"`, chunked, "", "498", "498"},
+		{"low latency, a latency target", "", chunked, latency("3500"), "500", "498"},
+	} {
+		for m, want := range map[*Model]string{shaka: tt.shaka, dashjs: tt.dashjs} {
+			t.Run(tt.name+", "+m.Name, func(t *testing.T) {
+				mpd := fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q timeShiftBufferDepth="PT60S" minBufferTime="PT2S"%s>%s<Period id="1" start="PT0S"><AdaptationSet contentType="video" mimeType="video/mp4">`+
+					`<SegmentTemplate timescale="1000" duration="2000" startNumber="0"%s initialization="/cmaf/v360/init.mp4" media="/v/p/$Number$"/><Representation id="v" bandwidth="100000" width="640" height="360" codecs="avc1.4d401e"/></AdaptationSet></Period></MPD>`,
+					stamp(1000_900*time.Millisecond), tt.attributes, tt.inner, tt.template)
+				r := good(t, press(t, dashOrigin(t, mpd, nil), "/m.mpd", calm(m), run.App{}))
+				first := slices.IndexFunc(r.Steps, func(s run.Step) bool { return s.Name == run.StepSegment })
+				if got := r.Steps[first].URL; !strings.HasSuffix(got, "/v/p/"+want) {
+					t.Errorf("%s, want %s", got, want)
+				}
+			})
+		}
+	}
+}
+
+// In low latency dash.js tries five times as often, ten times as fast.
+func TestHurried(t *testing.T) {
+	mpd := func(more string) string {
+		return fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q minBufferTime="PT2S"><Period id="p" start="PT0S">%s</Period></MPD>`, stamp(100*time.Second),
+			strings.ReplaceAll(fmt.Sprintf(sets, "p"), `startNumber="0"`, `startNumber="0"`+more))
+	}
+	for more, want := range map[string]struct {
+		tries int
+		delay float64 // ms, a hundredth of the real one
+	}{"": {4, 10}, ` availabilityTimeOffset="1" availabilityTimeComplete="false"`: {16, 1}} {
+		o := dashOrigin(t, mpd(more), map[string]rule{"/cmaf/v360/init.mp4": status(503, 99)})
+		r := bad(t, press(t, o, "/m.mpd", quick(dashjs), run.App{}), run.ErrHTTP5xx, run.StepInit)
+		tries := 0
+		for _, s := range r.Steps {
+			if s.Name == run.StepInit && s.Track == run.TrackVideo {
+				tries++
+			}
+			if d := s.EndMs - s.StartMs; s.Name == run.WaitRetry && (d < want.delay-0.01 || d > want.delay+0.01) {
+				t.Errorf("a delay of %v ms, want %v", d, want.delay)
+			}
+		}
+		if tries != want.tries {
+			t.Errorf("%q: %d tries, want %d", more, tries, want.tries)
+		}
+	}
+}

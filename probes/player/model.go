@@ -83,6 +83,12 @@ type Model struct {
 	// it plays in spite of them.
 	Refuses []hls.FaultKind
 
+	// HurriedTries and HurriedShare: of chunked DASH there are so many times more
+	// further tries at initialization and media segments, after delays that are the
+	// share of the usual; 0: as usual.
+	HurriedTries int
+	HurriedShare time.Duration
+
 	// Clocks is how it gets the time of a live DASH presentation.
 	Clocks Clocks
 
@@ -232,7 +238,10 @@ type Live struct {
 	Asked    time.Duration // HOLD-BACK; of DASH the latency target or suggestedPresentationDelay; 0: not said
 	Target   time.Duration // target duration; of DASH the newest segment's
 	Newest   time.Duration // HLS: the three newest segments together
-	Longest  time.Duration // DASH: maxSegmentDuration, else as Target
+	Longest  time.Duration // DASH: maxSegmentDuration, at least as Target
+	Declared time.Duration // DASH: maxSegmentDuration; 0: not said
+	Delay    time.Duration // DASH: suggestedPresentationDelay; 0: not said
+	Early    time.Duration // DASH, of low latency: availabilityTimeOffset, by which segments are there before they are complete
 	Buffer   time.Duration // DASH: minBufferTime
 	Listed   bool          // DASH: the segments are listed in a SegmentTimeline
 	SinceEnd time.Duration // DASH: how long ago the newest segment ended
@@ -289,6 +298,13 @@ type Failover struct {
 	// Playlists: a rendition whose playlist fails is left too, not only one
 	// whose media does. Timeouts: also one that passed a limit.
 	Playlists, Timeouts bool
+}
+
+// hurried is the policy in low latency: more tries, in less time.
+func (p Policy) hurried(tries int, share time.Duration) Policy {
+	p.TimeoutRetries, p.ErrorRetries = p.TimeoutRetries*tries, p.ErrorRetries*tries
+	p.TimeoutDelay, p.ErrorDelay, p.MaxDelay = p.TimeoutDelay/share, p.ErrorDelay/share, p.MaxDelay/share
+	return p
 }
 
 // Plays tells whether the model plays the format, hls or dash.

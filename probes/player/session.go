@@ -68,6 +68,7 @@ type session struct {
 	dice       *rand.Rand           // nil before the first throw
 	muxed      bool                 // sound and picture come in one
 	content    content
+	hurried    bool // tries follow one another faster, as the model does in low latency
 }
 
 // pressed is the moment of press play.

@@ -120,7 +120,9 @@ var shakaRetry = Policy{
 // shakaLiveDelay is HOLD-BACK or liveSegmentsDelay, 3, of HLS
 // (changePresentationTimelineToLive_ in hls/hls_parser.js); of DASH the presentation delay
 // or 1.5 minBufferTime, counted from the end of the list or from the newest
-// segment that is sure to be there (dash_parser.js, presentation_timeline.js).
+// segment that is sure to be there (dash_parser.js, presentation_timeline.js). In
+// low latency it is there earlier, and without a presentation delay there is none.
+// Latency targets (ServiceDescription) do not count.
 func shakaLiveDelay(l Live) time.Duration {
 	switch {
 	case !l.DASH && l.Asked > 0:
@@ -128,8 +130,8 @@ func shakaLiveDelay(l Live) time.Duration {
 	case !l.DASH:
 		return l.Newest
 	}
-	delay := l.Asked
-	if delay == 0 {
+	delay := l.Delay - l.Early
+	if l.Delay == 0 && l.Early == 0 {
 		delay = l.Buffer * 3 / 2
 	}
 	if l.Listed {
