@@ -2,6 +2,7 @@ package player
 
 import (
 	"context"
+	"flag"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs more tests beside one another than there are processors: those
+// of playing on take time, and hardly anything else.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // lab is where the lab's media lie: real streams, made with ffmpeg.
 const lab = "../../deploy/lab/media"

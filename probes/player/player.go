@@ -264,6 +264,9 @@ func (s *session) succeed(r *Result, p *presentation, frame Moment) {
 		latency := *p.behind + frame.At.Sub(p.edgeAt)
 		r.LiveLatency = &latency
 	}
+	if r.Played != nil {
+		return // what was given up at its end holds nothing up
+	}
 	for _, n := range s.nodes {
 		r.End = later(r.End, n.end)
 	}

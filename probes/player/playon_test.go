@@ -76,6 +76,10 @@ func segmented(n int, length time.Duration, uri func(i int) string, tags map[int
 
 const tenth = 100 * time.Millisecond
 
+// moment is how long a stall may be where there is to be none: the machine may
+// have other things to do.
+const moment = 5 * tenth
+
 // same is always the same file, under names that differ in their query.
 func same(path string) func(int) string {
 	return func(i int) string { return fmt.Sprintf("%s?%d", path, i) }
@@ -163,7 +167,7 @@ func TestPlayOnSlow(t *testing.T) {
 	if diff := (stood - r.Played.Stalled).Abs(); diff > time.Millisecond {
 		t.Errorf("steps tell of %v, the result of %v", stood, r.Played.Stalled)
 	}
-	if took, want := r.End.Sub(*r.Startup), r.Played.Media+r.Played.Stalled; (took - want).Abs() > 30*time.Millisecond {
+	if took, want := r.End.Sub(*r.Startup), r.Played.Media+r.Played.Stalled; (took - want).Abs() > 2*tenth {
 		t.Errorf("it took %v, played and stood still for %v", took, want)
 	}
 }
@@ -184,7 +188,7 @@ func TestPlayOnToTheEnd(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t, map[string]string{"/l.m3u8": segmented(3, 3*tenth, same("/ts/360p/0.ts"), nil)}, nil)
 	r := played(t, playOn(t, o, "/l.m3u8", quick(hlsjs), time.Minute), 9*tenth)
-	if r.Played.Stalls != 0 || r.End.Sub(*r.Startup) > 2*time.Second {
+	if r.Played.Stalled > moment || r.End.Sub(*r.Startup) > 3*time.Second {
 		t.Errorf("%+v after %v", *r.Played, r.End.Sub(*r.Startup))
 	}
 }
