@@ -204,3 +204,23 @@ func TestSoundRung(t *testing.T) {
 		}
 	}
 }
+
+// Sound alone is played on with, as pictures are, over a period's end too.
+func TestSoundPlaysOn(t *testing.T) {
+	list := "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"/cmaf/a48/init.mp4\"\n"
+	for i := range 4 {
+		list += fmt.Sprintf("#EXTINF:0.3,\n/cmaf/a48/%d.m4s\n", i)
+	}
+	set := "<AdaptationSet" + strings.SplitN(fmt.Sprintf(sets, "p"), "<AdaptationSet", 3)[2]
+	set = strings.ReplaceAll(set, `duration="92160"`, `duration="14400"`) // as if of 0.3 s
+	mpd := `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1.2S"><Period duration="PT0.6S">` + set + `</Period><Period>` + set + `</Period></MPD>`
+	for path, m := range map[string]*Model{"/l.m3u8": hlsjs, "/m.mpd": dashjs} {
+		o := dashOrigin(t, mpd, nil)
+		o.manifests["/l.m3u8"] = list + "#EXT-X-ENDLIST\n"
+		r := playOn(t, o, path, calm(m), time.Minute)
+		only(t, r, "mp4a.40.2")
+		if r.Played == nil || r.Played.Media < 1100*time.Millisecond || r.Played.Media > 1300*time.Millisecond || r.Error != "" {
+			t.Errorf("%s: %+v, %s %s", path, r.Played, r.Error, r.Detail)
+		}
+	}
+}
