@@ -148,6 +148,8 @@ func TestPlayOnLiveDASH(t *testing.T) {
 			if n := strings.Count(names(r), "manifest"); n < 3 || n > 9 {
 				t.Errorf("%d MPDs, want one each half second: %s", n, names(r))
 			}
+			o.mu.Lock()
+			defer o.mu.Unlock()
 			if n := len(seen); n < 6 || n > 12 {
 				t.Errorf("%d video segments for 3 s of 0.5 s each: %s", n, names(r))
 			}

@@ -293,8 +293,9 @@ func TestPlayOnSwitches(t *testing.T) {
 	if r.Played.Switches != 2 {
 		t.Errorf("%d changes of rendition, want one up and one down: %v", r.Played.Switches, o.paths())
 	}
-	if r.Played.Stalls == 0 || r.Played.Stalled < time.Second {
-		t.Errorf("%+v, want a stall of more than a second for 120 kB at 500 kbit/s", *r.Played)
+	// 120 kB at 500 kbit/s take 1.92 s, of which up to 0.8 s were ahead.
+	if r.Played.Stalls == 0 || r.Played.Stalled < moment {
+		t.Errorf("%+v, want a stall of more than %v", *r.Played, moment)
 	}
 	if r.BitrateKbps != 300 {
 		t.Errorf("bitrate of %v kbit/s, want that of the first frame, 300", r.BitrateKbps)
