@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/firstframe/firstframe/agent/report"
 	"github.com/firstframe/firstframe/probes"
 	"github.com/firstframe/firstframe/probes/bundle"
 	"github.com/firstframe/firstframe/probes/run"
@@ -81,7 +82,7 @@ func compare(w io.Writer, then *run.Run, again *probes.Replayed) error {
 		lines = append(lines, "  the bundle does not hold "+m)
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(w, line); err != nil {
+		if _, err := fmt.Fprintln(w, report.Line(line)); err != nil {
 			return err
 		}
 	}

@@ -57,6 +57,14 @@ func broken(name string, n int, reset bool) http.HandlerFunc {
 	}
 }
 
+// later answers when what is asked for at once has gone out.
+func later(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(100 * time.Millisecond)
+		h(w, r)
+	}
+}
+
 // silent answers nothing.
 func silent(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
@@ -129,7 +137,7 @@ var failing = []struct {
 	{name: "a page in place of a segment", routes: map[string]http.HandlerFunc{"/m": text(playlist), "/segment": text("<html>")}, want: run.ErrMediaInvalid, step: run.StepSegment, attempts: 2},
 	{name: "no keyframe", routes: map[string]http.HandlerFunc{"/m": text(playlist), "/segment": endless("\x47\x1f\xff\x10"+strings.Repeat("\xff", 184), 6<<20)}, want: run.ErrNoKeyframe, step: run.StepSegment, attempts: 2},
 	{name: "a key that does not fit", routes: map[string]http.HandlerFunc{"/m": text(encrypted), "/key": text("0123456789abcdef"), "/segment": fromFile("aes/360p/0.ts", 0)}, want: run.ErrDecrypt, step: run.StepSegment, attempts: 3},
-	{name: "a key of 17 bytes", routes: map[string]http.HandlerFunc{"/m": text(encrypted), "/key": text("0123456789abcdef\n"), "/segment": fromFile("aes/360p/0.ts", 0)}, want: run.ErrDecrypt, step: run.StepKey, attempts: 3},
+	{name: "a key of 17 bytes", routes: map[string]http.HandlerFunc{"/m": text(encrypted), "/key": later(text("0123456789abcdef\n")), "/segment": fromFile("aes/360p/0.ts", 0)}, want: run.ErrDecrypt, step: run.StepKey, attempts: 3},
 	{name: "WebM", routes: map[string]http.HandlerFunc{"/m": text(playlist), "/segment": text("\x1a\x45\xdf\xa3\x00\x00\x00\x00webm")}, want: run.ErrUnsupported, step: run.StepSegment, attempts: 2},
 	{name: "an interface that promises nothing", routes: map[string]http.HandlerFunc{"/api": text(`{"token": "t0ken-5ecret", "expires": 1234567890}`)}, want: run.ErrPlaybackAPI, step: run.StepPlaybackAPI, attempts: 1, change: withAPI},
 	{name: "an interface that is sick", routes: map[string]http.HandlerFunc{"/api": status(500)}, want: run.ErrHTTP5xx, step: run.StepPlaybackAPI, attempts: 1, change: withAPI},

@@ -65,6 +65,10 @@ func cleanHeaders(h map[string][]string) map[string][]string {
 	return out
 }
 
+// Line is a text of a run as reports show it: in one line, and without what
+// could lead a terminal astray.
+func Line(s string) string { return clean(s) }
+
 // clean replaces each character that is not to be seen, and cuts what is longer
 // than maxText.
 func clean(s string) string {

@@ -3,22 +3,32 @@ package bundle
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
+
+	"github.com/firstframe/firstframe/probes/run"
 )
 
-// maxMs bounds times: no run takes a day.
-const maxMs = 24 * 60 * 60 * 1000
+const (
+	maxMs       = 24 * 60 * 60 * 1000 // no run takes a day
+	maxBody     = 1 << 30             // bytes of an answer, of which most are not kept
+	maxReceived = 16 << 30            // bytes of all answers
+)
 
-// check says what must not be in a bundle: the error is of class [ErrInvalid].
-func (b *Bundle) check() error {
+// Check says what must not be in a bundle, as reading and writing do: the error
+// is of class [ErrInvalid].
+func (b *Bundle) Check() error {
 	if len(b.Exchanges) > MaxExchanges {
 		return fmt.Errorf("%w: %d exchanges, more than %d", ErrInvalid, len(b.Exchanges), MaxExchanges)
 	}
 	if t := &b.Probe.Target; !isTime(t.ThresholdMs) || !isTime(t.TimeoutMs) || !isTime(t.PlayMs) || t.IntervalMs < 0 || t.IntervalMs > 400*maxMs {
 		return fmt.Errorf("%w: a target's times of %v, %v, %v and %v ms", ErrInvalid, t.ThresholdMs, t.TimeoutMs, t.PlayMs, t.IntervalMs)
 	}
+	if r := &b.Run; !isErrorType(r.ErrorType) || r.ErrorStep != "" && !slices.Contains(run.StepNames, r.ErrorStep) {
+		return fmt.Errorf("%w: a run that failed of %q at %q", ErrInvalid, r.ErrorType, r.ErrorStep)
+	}
 	seen := map[string]bool{}
-	content := int64(0)
+	content, received := int64(0), int64(0)
 	for i := range b.Exchanges {
 		x := &b.Exchanges[i]
 		if err := x.check(); err != nil {
@@ -32,9 +42,10 @@ func (b *Bundle) check() error {
 		}
 		seen[x.Body.File] = true
 		content += int64(len(x.Body.Data))
+		received += x.Body.Size
 	}
-	if content > MaxContent {
-		return fmt.Errorf("%w: bodies of %d bytes, more than %d", ErrInvalid, content, MaxContent)
+	if content > MaxContent || received > maxReceived {
+		return fmt.Errorf("%w: bodies of %d bytes, of which %d are kept; more than %d or %d", ErrInvalid, received, content, maxReceived, MaxContent)
 	}
 	return nil
 }
@@ -50,6 +61,10 @@ func (x *Exchange) check() error {
 		return fmt.Errorf("a first byte at %v ms", *x.FirstByteMs)
 	case x.Request.Method == "" || x.Request.URL == "":
 		return fmt.Errorf("no method, or no URL")
+	case x.Error != nil && !isErrorType(x.Error.Type):
+		return fmt.Errorf("a failure of type %q", x.Error.Type)
+	case x.Step != "" && !slices.Contains(run.StepNames, x.Step):
+		return fmt.Errorf("step %q", x.Step)
 	case x.Status < 0 || x.Status > 999 || x.Bytes < 0:
 		return fmt.Errorf("status %d, %d bytes", x.Status, x.Bytes)
 	}
@@ -88,6 +103,8 @@ func (b *Body) check() error {
 		return fmt.Errorf("body: %d bytes kept, more than %d", kept, MaxBody)
 	case len(b.Pieces) > MaxPieces:
 		return fmt.Errorf("body: %d pieces, more than %d", len(b.Pieces), MaxPieces)
+	case b.Size < 0 || b.Size > maxBody:
+		return fmt.Errorf("body: %d bytes", b.Size)
 	case b.Tail < 0 || b.Tail > kept || b.Tail > 0 && (!b.Cut || b.Text):
 		return fmt.Errorf("body: a tail of %d bytes", b.Tail)
 	case !b.Text && !b.Cut && kept != b.Size, !b.Text && b.Cut && kept >= b.Size:
@@ -104,6 +121,10 @@ func (b *Body) check() error {
 		return fmt.Errorf("body: pieces of %d bytes, want %d", size, b.Size)
 	}
 	return nil
+}
+
+func isErrorType(t run.ErrorType) bool {
+	return t == "" || slices.Contains(run.ErrorTypes, t)
 }
 
 func isTime(ms float64) bool { return ms >= 0 && ms <= maxMs }

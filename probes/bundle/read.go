@@ -77,7 +77,7 @@ func Read(r io.ReaderAt, size int64) (*Bundle, error) {
 	if len(files) > 0 {
 		return nil, fmt.Errorf("%w: %d bodies of no exchange", ErrInvalid, len(files))
 	}
-	if err := b.check(); err != nil {
+	if err := b.Check(); err != nil {
 		return nil, err
 	}
 	return b, nil

@@ -23,7 +23,7 @@ const (
 // Write writes the bundle. What reading would refuse is an error of class
 // [ErrInvalid].
 func (b *Bundle) Write(w io.Writer) error {
-	if err := b.check(); err != nil {
+	if err := b.Check(); err != nil {
 		return err
 	}
 	z := &writer{zip.NewWriter(&bounded{w: w}), b.Run.StartedAt}

@@ -2,6 +2,7 @@ package tape
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -219,6 +220,10 @@ func (s *showing) body(ctx context.Context, quiet func()) bool {
 			return false
 		}
 		s.got, s.last = s.got+piece.Bytes, at
+		if s.got > s.most() {
+			s.refuse(nil)
+			return false
+		}
 		quiet()
 		err := r.next(piece.Bytes, i == len(b.Pieces)-1, func(p []byte) error {
 			if s.req.Body == nil {
@@ -234,11 +239,19 @@ func (s *showing) body(ctx context.Context, quiet func()) bool {
 	return true
 }
 
-// refuse ends the exchange with a callback's error.
+// most bounds the body, in bytes.
+func (s *showing) most() int64 {
+	return cmp.Or(max(s.req.MaxBytes, 0), fetch.DefaultMaxBytes)
+}
+
+// refuse ends the exchange with a callback's error, or nil: it is too large.
 func (s *showing) refuse(err error) {
 	s.x.End, s.x.Bytes = s.player.clock.Now(), s.got
 	s.x.Timing = upTo(s.x.Timing, s.x.End.Sub(s.x.Start))
-	s.x.Err = &fetch.Error{Detail: err.Error(), Err: err}
+	if s.x.Err = (&fetch.Error{Err: err}); err == nil {
+		s.x.Err.Type, s.x.Err.Err = run.ErrTooLarge, fmt.Errorf("%w: body of more than %d bytes", fetch.ErrTooLarge, s.most())
+	}
+	s.x.Err.Detail = s.x.Err.Err.Error()
 }
 
 // wait waits until t; false when the exchange has ended before.
