@@ -30,8 +30,9 @@ func (f *fragment) fails() {
 func (f *fragment) retries(at Moment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.again != nil {
-		f.again <- at
+	select {
+	case f.again <- at:
+	default: // it was not dropped, or had come when it was: nobody waits
 	}
 }
 
