@@ -3,7 +3,6 @@ package player
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/fetch"
@@ -226,15 +225,7 @@ func (g *goingOn) init(ctx context.Context, r *ref) error {
 func (g *goingOn) key(ctx context.Context, k *keyRef) error {
 	_, err := g.request(ctx, ask{
 		name: run.StepKey, track: g.track, url: k.url, after: g.after, maxBytes: maxKey,
-		done: func(x *fetch.Exchange) error { return k.fits(int(x.Bytes)) },
+		done: func(x *fetch.Exchange) error { return keyFits(int(x.Bytes), k.size()) },
 	})
 	return err
-}
-
-// fits tells whether a key has the size that it must have. The error is a fault.
-func (k *keyRef) fits(size int) error {
-	if size != k.size() {
-		return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want %d (RFC 8216bis, 4.4.4.4)", size, k.size())}
-	}
-	return nil
 }

@@ -121,12 +121,7 @@ func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func())
 		name: run.StepKey, track: w.track, url: k.url, after: after, think: w.thinkKey, maxBytes: maxKey, asked: asked, length: w.length, following: w.parts.after,
 		reset: func() { b = nil },
 		body:  func(p []byte, _ time.Time) error { b = append(b, p...); return nil },
-		done: func(*fetch.Exchange) error {
-			if len(b) != k.size {
-				return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want %d (RFC 8216bis, 4.4.4.4)", len(b), k.size)}
-			}
-			return nil
-		},
+		done:  func(*fetch.Exchange) error { return keyFits(len(b), k.size) },
 	})
 	if err != nil {
 		return err
@@ -146,4 +141,13 @@ func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func())
 		w.mediaAt = Moment{} // what does not decrypt is not there
 	}
 	return err
+}
+
+// keyFits tells whether a key has the size that it must have. The error is a
+// fault.
+func keyFits(size, want int) error {
+	if size != want {
+		return &fault{run.ErrDecrypt, fmt.Errorf("a key of %d bytes, want %d (RFC 8216bis, 4.4.4.4)", size, want)}
+	}
+	return nil
 }

@@ -9,7 +9,7 @@
 // KiB, a key or a clock 1 KiB, a segment index 1 MiB, the answer of a service's
 // own interface 1 MiB, an initialization segment 4 MiB, a media segment 256 MiB
 // (never held; 64 MiB, and held, under AES-256-GCM), a request 20 redirects, a
-// run 500 requests.
+// run 500 requests until it plays, and 5000 more while it plays on.
 package player
 
 import (
