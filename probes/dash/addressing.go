@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 )
 
@@ -96,10 +95,11 @@ func (b *builder) addressing(a xmlAddressing, p *Period) (*segments, error) {
 	}
 	if x.Timeline != nil {
 		s.kind = timeline
-		var err error
-		if s.runs, err = b.timeline(x.Timeline, s, p); err != nil {
+		l, err := b.timeline(x.Timeline, s, p)
+		if err != nil {
 			return nil, err
 		}
+		s.runs, s.parts = l.runs, l.parts
 	}
 	if err := b.initialization(s, x, a.Template != nil); err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (b *builder) template(s *segments, x *xmlSegment) error {
 		b.note("SegmentTemplate@media has neither $Number$ nor $Time$")
 	}
 	s.media = media
-	if !media.uses(subNumberOf) && (s.parts > 1 || slices.ContainsFunc(s.runs, func(r run) bool { return r.parts > 1 })) {
+	if s.parts > 1 && !media.uses(subNumberOf) {
 		b.note("segment sequences without $SubNumber$")
 		s.whole = true
 	}
@@ -249,23 +249,31 @@ type lineKey struct {
 	period     time.Duration
 }
 
-// timeline is the runs of a SegmentTimeline, read once for all representations
-// that share it.
-func (b *builder) timeline(x *xmlTimeline, s *segments, p *Period) ([]run, error) {
+// line is a SegmentTimeline that has been read.
+type line struct {
+	runs  []run
+	parts int64 // of the longest segment sequence
+}
+
+// timeline is a SegmentTimeline, read once for all representations that share it.
+func (b *builder) timeline(x *xmlTimeline, s *segments, p *Period) (line, error) {
 	key := lineKey{x, s.scale, s.pto, s.first, p.Duration}
-	runs, ok := b.lines[key]
+	l, ok := b.lines[key]
 	if ok {
-		return runs, nil
+		return l, nil
 	}
 	if !b.spend(32 * len(x.S)) {
-		return nil, ErrTooLarge
+		return line{}, ErrTooLarge
 	}
 	if b.lines == nil {
-		b.lines = map[lineKey][]run{}
+		b.lines = map[lineKey]line{}
 	}
-	runs = b.runs(x.S, s, p)
-	b.lines[key] = runs
-	return runs, nil
+	l = line{runs: b.runs(x.S, s, p)}
+	for i := range l.runs {
+		l.parts = max(l.parts, l.runs[i].parts)
+	}
+	b.lines[key] = l
+	return l, nil
 }
 
 // runs reads a SegmentTimeline (5.3.9.6): @t defaults to the end of the one

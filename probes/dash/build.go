@@ -1,6 +1,7 @@
 package dash
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -52,7 +53,7 @@ type builder struct {
 	dropped error // why the first representation was left out
 	remote  int   // periods that are elsewhere
 	spent   int   // bytes made by inheritance
-	lines   map[lineKey][]run
+	lines   map[lineKey]line
 	lists   map[*xmlURL][]Ref
 	parsed  map[string]template
 }
@@ -200,6 +201,7 @@ func (b *builder) sets(x *xmlPeriod, period int, bases []BaseURL) {
 		}
 		set.Trick, set.Unknown = essential(xs.Essential)
 		set.Switching = switching(xs.Additional)
+		span, speakers := dynamicRange(xs.Essential, xs.Additional), channels(xs.Channels)
 		setBases := b.bases(bases, xs.BaseURL)
 		addressing := inherit(x.xmlAddressing, xs.xmlAddressing)
 		protection := slices.Clone(xs.Protection)
@@ -218,6 +220,7 @@ func (b *builder) sets(x *xmlPeriod, period int, bases []BaseURL) {
 				continue
 			}
 			r.BaseURLs = b.bases(setBases, xr.BaseURL)
+			r.Range, r.Channels = cmp.Or(r.Range, span), cmp.Or(r.Channels, speakers)
 			protection = append(protection, xr.Protection...)
 			set.Representations = append(set.Representations, r)
 		}
@@ -238,8 +241,8 @@ func (b *builder) representation(xs *xmlSet, xr *xmlRepresentation, period int, 
 		Width: int(clamp(xr.Width.or(xs.Width.n))), Height: int(clamp(xr.Height.or(xs.Height.n))),
 		FrameRate: frameRate(either(xr.FrameRate, xs.FrameRate)),
 		MimeType:  mime,
-		Range:     dynamicRange(slices.Concat(xr.Essential, xr.Additional, xs.Essential, xs.Additional)),
-		Channels:  channels(slices.Concat(xr.Channels, xs.Channels)),
+		Range:     dynamicRange(xr.Essential, xr.Additional),
+		Channels:  channels(xr.Channels),
 	}
 	for c := range strings.SplitSeq(codecs, ",") {
 		if c = strings.TrimSpace(c); c != "" && len(r.Codecs) < MaxCodecs {

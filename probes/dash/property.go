@@ -34,11 +34,18 @@ func essential(list []xmlDescriptor) (trick bool, unknown []string) {
 	return trick, unknown
 }
 
+// maxSwitching bounds the sets that one may be switched with; further ones are
+// left out.
+const maxSwitching = 32
+
 // switching are the ids of the sets that one may be switched with (5.3.3.5).
 func switching(list []xmlDescriptor) (ids []string) {
 	for _, d := range list {
 		if d.Scheme == "urn:mpeg:dash:adaptation-set-switching:2016" {
 			for id := range strings.SplitSeq(d.Value, ",") {
+				if len(ids) == maxSwitching {
+					return ids
+				}
 				ids = append(ids, strings.TrimSpace(id))
 			}
 		}
@@ -48,14 +55,16 @@ func switching(list []xmlDescriptor) (ids []string) {
 
 // dynamicRange is PQ or HLG, by the transfer characteristics (ISO/IEC 23091-2
 // clause 8.2).
-func dynamicRange(list []xmlDescriptor) string {
-	for _, d := range list {
-		if strings.EqualFold(d.Scheme, "urn:mpeg:mpegB:cicp:TransferCharacteristics") {
-			switch strings.TrimSpace(d.Value) {
-			case "16":
-				return "PQ"
-			case "18":
-				return "HLG"
+func dynamicRange(lists ...[]xmlDescriptor) string {
+	for _, list := range lists {
+		for _, d := range list {
+			if strings.EqualFold(d.Scheme, "urn:mpeg:mpegB:cicp:TransferCharacteristics") {
+				switch strings.TrimSpace(d.Value) {
+				case "16":
+					return "PQ"
+				case "18":
+					return "HLG"
+				}
 			}
 		}
 	}

@@ -21,7 +21,7 @@ type segments struct {
 	first int64 // startNumber
 	end   int64 // endNumber; -1 when absent
 	ticks int64 // of a segment, where all are as long
-	parts int64 // of a segment sequence, where all have as many; 1: there are none
+	parts int64 // of a segment sequence, of a timeline the most; 1: there are none
 	whole bool  // sequences are asked for as one segment: their segments have no addresses
 	runs  []run // SegmentTimeline
 
@@ -270,7 +270,7 @@ func (r *Representation) LiveEdge(now time.Time) (Ref, error) {
 // sequence is the number of segments of the segment sequence k; 1: it is none.
 func (s *segments) sequence(k int64) int64 {
 	switch {
-	case s.whole:
+	case s.whole, s.parts <= 1:
 		return 1
 	case s.kind == uniform:
 		return s.parts

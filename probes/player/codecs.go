@@ -182,11 +182,10 @@ func dashjsAmong(renditions []Rendition) []int {
 	var sets []*set
 	for _, i := range of {
 		r := &renditions[i]
-		at := slices.IndexFunc(sets, func(s *set) bool { return s.id == r.Set })
-		if at < 0 {
-			at, sets = len(sets), append(sets, &set{id: r.Set})
+		if len(sets) == 0 || sets[len(sets)-1].id != r.Set { // those of a set are side by side
+			sets = append(sets, &set{id: r.Set})
 		}
-		s := sets[at]
+		s := sets[len(sets)-1]
 		per := float64(max(1, r.Width*r.Height))
 		if per == 1 && r.Sound.Channels > 0 {
 			per = float64(r.Sound.Channels)

@@ -28,11 +28,15 @@ func (o offer) pick(of []int) (some offer) {
 // offer is what the adaptation sets of a content type offer.
 func (d *dashTitle) offer(contentType string) (o offer) {
 	sets := d.period.Sets(contentType)
+	ids := map[string]int{}
+	for n, set := range sets {
+		ids[set.ID] = n
+	}
 	for n, set := range sets {
 		roles := slices.Sorted(slices.Values(set.Roles))
 		var switching []int
-		for k, other := range sets {
-			if slices.Contains(set.Switching, other.ID) && other.ID != "" {
+		for _, id := range set.Switching {
+			if k, ok := ids[id]; ok && id != "" {
 				switching = append(switching, k)
 			}
 		}
