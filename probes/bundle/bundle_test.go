@@ -3,8 +3,10 @@ package bundle
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -222,6 +224,7 @@ func archive(t testing.TB, files ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
 	for i := 0; i < len(files); i += 2 {
 		h := &zip.FileHeader{Name: files[i], Method: zip.Deflate}
 		if name, ok := strings.CutPrefix(files[i], "link:"); ok {
