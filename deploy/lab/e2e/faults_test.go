@@ -196,9 +196,9 @@ func (b broken) limit() time.Duration {
 	case b.patient:
 		return 10 * time.Second
 	case b.slow && b.kind != "stall": // a body counts as stalled after a second of silence
-		return 2 * time.Second
+		return 3 * time.Second
 	}
-	return 4 * time.Second
+	return 6 * time.Second
 }
 
 func checkPlays(t *testing.T, who string, r run.Run) {
