@@ -104,7 +104,7 @@ var failing = []struct {
 	{name: "a name that is none", want: run.ErrDNS, step: run.StepManifest, attempts: 1, change: func(t *testing.T, s *probes.Spec) {
 		s.Target.URL, s.Network.Resolver = "http://nothere.example/m", closedPort(t, "udp")
 	}},
-	{name: "a DNS server that is silent", want: run.ErrDNS, step: run.StepManifest, attempts: 1, change: func(t *testing.T, s *probes.Spec) {
+	{name: "a DNS server that is silent", timeout: time.Second, want: run.ErrDNS, step: run.StepManifest, attempts: 1, change: func(t *testing.T, s *probes.Spec) {
 		s.Target.URL, s.Network.Resolver = "http://nothere.example/m", silentPort(t)
 	}},
 	{name: "nobody listens", want: run.ErrConnect, step: run.StepManifest, attempts: 1, change: func(t *testing.T, s *probes.Spec) {
@@ -113,7 +113,7 @@ var failing = []struct {
 	{name: "no TLS", want: run.ErrTLS, step: run.StepManifest, attempts: 1, change: func(_ *testing.T, s *probes.Spec) {
 		s.Target.URL = strings.Replace(s.Target.URL, "http:", "https:", 1)
 	}},
-	{name: "no answer", routes: map[string]http.HandlerFunc{"/m": silent}, want: run.ErrTimeout, step: run.StepManifest, attempts: 1},
+	{name: "no answer", timeout: 2 * time.Second, routes: map[string]http.HandlerFunc{"/m": silent}, want: run.ErrTimeout, step: run.StepManifest, attempts: 1},
 	{name: "no segment in time, three tries", player: "shaka", timeout: 3 * time.Second, routes: map[string]http.HandlerFunc{"/m": text(playlist), "/segment": status(503)}, want: run.ErrHTTP5xx, step: run.StepSegment, attempts: 3},
 	{name: "a segment that falls silent", timeout: 2500 * time.Millisecond, routes: map[string]http.HandlerFunc{"/m": text(playlist), "/segment": fromFile("ts/360p/0.ts", 4000)}, want: run.ErrStalled, step: run.StepSegment, attempts: 2},
 	{name: "a connection reset", routes: map[string]http.HandlerFunc{"/m": text(playlist), "/segment": broken("ts/360p/0.ts", 4000, true)}, want: run.ErrReset, step: run.StepSegment, attempts: 2},
@@ -192,7 +192,7 @@ func TestReplayFailed(t *testing.T) {
 		srv := httptest.NewServer(mux)
 		t.Cleanup(srv.Close)
 		s := spec(srv.URL+"/m", orDefault(tt.player, "ideal"), "")
-		s.Target.Timeout = orDefault(tt.timeout, 1200*time.Millisecond)
+		s.Target.Timeout = orDefault(tt.timeout, 10*time.Second)
 		if tt.change != nil {
 			tt.change(t, &s)
 		}

@@ -201,7 +201,9 @@ func TestReplayKeys(t *testing.T) {
 				w.Write(tt.segment)
 			})
 			s := spec(server(t, mux).URL+"/m", "hlsjs", "")
-			s.Target.Timeout = 800 * time.Millisecond
+			if tt.fails != "" { // until then it is tried again
+				s.Target.Timeout = 3 * time.Second
+			}
 			then, b := record(t, s)
 			if then.ErrorType != tt.fails {
 				t.Fatalf("%s at %s: %s, want %q", then.ErrorType, then.ErrorStep, then.ErrorDetail, tt.fails)
