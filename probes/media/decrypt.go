@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"errors"
@@ -20,6 +21,7 @@ type Decrypter struct {
 	keyAt time.Time
 
 	held  []byte // ciphertext that waits for the key
+	most  int    // of it; 0: MaxHeld
 	marks marks  // its arrivals
 
 	total   int64
@@ -34,6 +36,10 @@ type Decrypter struct {
 
 // NewDecrypter gives plaintext to sink.
 func NewDecrypter(sink Sink) *Decrypter { return &Decrypter{sink: sink} }
+
+// Hold lets n bytes of ciphertext wait for the key in place of [MaxHeld], but no
+// more than [MaxSealed]: for a key that is asked for when the segment is there.
+func (d *Decrypter) Hold(n int) { d.most = min(n, MaxSealed) }
 
 // SetKey gives the key and initialization vector, 16 bytes each, which were
 // there at the instant, and hands on what waited for them. The error is
@@ -62,8 +68,8 @@ func (d *Decrypter) SetKey(key, iv []byte, at time.Time) error {
 }
 
 // Feed takes the next piece of ciphertext, whose last byte had arrived at the
-// instant. The error is [ErrFull] while the key is missing and [MaxHeld] would
-// be exceeded: p was not taken, and is to be fed again after SetKey, with its
+// instant. The error is [ErrFull] while the key is missing and [MaxHeld], or
+// what Hold said, would be exceeded: p was not taken, and is to be fed again after SetKey, with its
 // own instant. Else it is [ErrDecrypt], if the plaintext is no media, or
 // another of the sink's.
 func (d *Decrypter) Feed(p []byte, at time.Time) error {
@@ -75,7 +81,7 @@ func (d *Decrypter) Feed(p []byte, at time.Time) error {
 		d.err = d.decrypt(p, at)
 		return d.err
 	}
-	if len(d.held)+len(p) > MaxHeld {
+	if len(d.held)+len(p) > cmp.Or(d.most, MaxHeld) {
 		return ErrFull
 	}
 	d.total += int64(len(p))

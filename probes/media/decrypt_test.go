@@ -177,11 +177,18 @@ func pad(p []byte) []byte {
 
 // TestDecryptFull: what is held is bounded, and nothing is lost by it.
 func TestDecryptFull(t *testing.T) {
-	plain := bytes.Repeat([]byte("0123456789"), MaxHeld/8)
+	t.Run("as a rule", func(t *testing.T) { testDecryptFull(t, MaxHeld, func(*Decrypter) {}) })
+	t.Run("longer", func(t *testing.T) { testDecryptFull(t, 2*MaxHeld, func(d *Decrypter) { d.Hold(2 * MaxHeld) }) })
+	t.Run("as long as can be", func(t *testing.T) { testDecryptFull(t, MaxSealed, func(d *Decrypter) { d.Hold(MaxSealed + 1) }) })
+}
+
+func testDecryptFull(t *testing.T, most int, prepare func(*Decrypter)) {
+	plain := bytes.Repeat([]byte("0123456789"), most/8)
 	key := file(t, lab+"aes/key.bin")
 	b := encrypt(key, explicitIV, pad(plain))
 	var c collector
 	d := NewDecrypter(&c)
+	prepare(d)
 	const piece = 10000
 	var err error
 	at := 0
@@ -189,7 +196,7 @@ func TestDecryptFull(t *testing.T) {
 		err = d.Feed(b[at:at+piece], arrival(int64(at)))
 	}
 	at -= piece
-	if !errors.Is(err, ErrFull) || at+piece <= MaxHeld || at > MaxHeld {
+	if !errors.Is(err, ErrFull) || at+piece <= most || at > most {
 		t.Fatalf("%v after %d bytes", err, at)
 	}
 	if err := d.SetKey(key, explicitIV, arrival(int64(at))); err != nil {

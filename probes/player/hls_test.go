@@ -1,12 +1,9 @@
 package player
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -282,29 +279,11 @@ func TestTick(t *testing.T) {
 // A MAP and a segment under keys of their own, as key rotation leaves them.
 func TestTwoKeys(t *testing.T) {
 	keys := map[string][]byte{"/k1": []byte("0123456789abcdef"), "/k2": []byte("fedcba9876543210")}
-	iv := make([]byte, 16)
-	encrypt := func(key []byte, file string) []byte {
-		b, err := os.ReadFile(lab + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pad := 16 - len(b)%16
-		b = append(b, slices.Repeat([]byte{byte(pad)}, pad)...)
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cipher.NewCBCEncrypter(block, iv).CryptBlocks(b, b)
-		return b
-	}
-	answer := func(b []byte) rule {
-		return func(w http.ResponseWriter, _ *http.Request, _ int) bool { w.Write(b); return true }
-	}
 	key := func(uri string) string { return fmt.Sprintf("#EXT-X-KEY:METHOD=AES-128,URI=%q,IV=0x%032x\n", uri, 0) }
 	o := newOrigin(t, map[string]string{"/l.m3u8": "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n" + key("/k1") + "#EXT-X-MAP:URI=\"/i\"\n" +
 		key("/k2") + "#EXTINF:1.92,\n/s\n#EXT-X-ENDLIST\n"},
-		map[string]rule{"/k1": answer(keys["/k1"]), "/k2": answer(keys["/k2"]),
-			"/i": answer(encrypt(keys["/k1"], "/cmaf/v360/init.mp4")), "/s": answer(encrypt(keys["/k2"], "/cmaf/v360/0.m4s"))})
+		map[string]rule{"/k1": answer200(keys["/k1"]), "/k2": answer200(keys["/k2"]),
+			"/i": answer200(sealed(t, keys["/k1"], labFile(t, "/cmaf/v360/init.mp4"))), "/s": answer200(sealed(t, keys["/k2"], labFile(t, "/cmaf/v360/0.m4s")))})
 	if r := good(t, press(t, o, "/l.m3u8", quick(ideal), run.App{})); r.Height != 360 {
 		t.Errorf("%d lines", r.Height)
 	}

@@ -1,13 +1,9 @@
 package player
 
 import (
-	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -18,13 +14,7 @@ import (
 func TestInline(t *testing.T) {
 	key := []byte("0123456789abcdef")
 	plain := labFile(t, "/cmaf/v360/0.m4s")
-	pad := 16 - len(plain)%16
-	sealed := append(bytes.Clone(plain), slices.Repeat([]byte{byte(pad)}, pad)...)
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cipher.NewCBCEncrypter(block, make([]byte, 16)).CryptBlocks(sealed, sealed)
+	cipher := sealed(t, key, plain)
 	init := "data:video/mp4;base64," + base64.StdEncoding.EncodeToString(labFile(t, "/cmaf/v360/init.mp4"))
 	for _, tt := range []struct {
 		name, key, init string
@@ -41,7 +31,7 @@ func TestInline(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := newOrigin(t, map[string]string{"/l.m3u8": fmt.Sprintf("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=%q\n#EXT-X-KEY:METHOD=AES-128,URI=%q,IV=0x0\n#EXTINF:1.92,\n/s\n#EXT-X-ENDLIST\n", tt.init, tt.key)},
-				map[string]rule{"/s": answer200(sealed)})
+				map[string]rule{"/s": answer200(cipher)})
 			r := press(t, o, "/l.m3u8", quick(ideal), run.App{})
 			if tt.typ != "" {
 				if r.Error != tt.typ || r.Step != tt.step || r.Frame != nil {

@@ -24,12 +24,17 @@ type decrypter interface {
 	SetKey(key, iv []byte, at time.Time) error
 }
 
-// decrypter is what undoes it.
-func (k *keyRef) decrypter(to media.Sink) decrypter {
+// decrypter is what undoes it. Where the key comes last the whole segment waits
+// for it, as far as can be.
+func (k *keyRef) decrypter(to media.Sink, order KeyOrder) decrypter {
 	if k.gcm {
 		return media.NewGCMDecrypter(to)
 	}
-	return media.NewDecrypter(to)
+	d := media.NewDecrypter(to)
+	if order == KeyLast {
+		d.Hold(maxHeldLast)
+	}
+	return d
 }
 
 // size is the key's, in bytes.
@@ -39,6 +44,10 @@ func (k *keyRef) size() int {
 	}
 	return 16
 }
+
+// maxHeldLast bounds the ciphertext that waits for a key that is asked for last, in
+// bytes. Of more, the key is asked for before the end.
+const maxHeldLast = 16 << 20
 
 // key is a key on its way. What is below there is to be read once that is
 // closed.

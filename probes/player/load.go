@@ -170,7 +170,7 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 			reader = new(media.InitReader)
 			sink = w.film.init(reader)
 			if w.initKey != nil {
-				d := w.parts.initKey.decrypter(sink)
+				d := w.parts.initKey.decrypter(sink, w.model.Key)
 				_ = d.SetKey(w.initKey.bytes, w.parts.initKey.iv[:], w.initKey.at.At) // of the right size, and nothing is held yet
 				sink = d
 			}

@@ -25,7 +25,7 @@ func (w *watch) reset() {
 		_ = w.finder.SetInit(w.init, w.initCame.At) // nothing is there that it could not fit
 	}
 	if w.mediaKey != nil {
-		w.decrypter = w.parts.key.decrypter(w.into)
+		w.decrypter = w.parts.key.decrypter(w.into, w.model.Key)
 		if w.mediaKey.ready() {
 			_ = w.decrypter.SetKey(w.mediaKey.bytes, w.parts.key.iv[:], w.mediaKey.at.At) // of the right size, and nothing is held yet
 		}
@@ -110,8 +110,8 @@ func (w *watch) outcome(to *loaded, err error) error {
 	if w.finder == nil {
 		return err
 	}
-	k, ok := w.finder.Keyframe()
 	to.lasts, _ = w.finder.Duration()
+	k, ok := w.finder.Keyframe()
 	if !ok && err == nil {
 		typ, what := run.ErrNoKeyframe, "no keyframe"
 		if w.track == run.TrackAudio || w.content == soundOnly {
