@@ -71,6 +71,7 @@ func brazil(ago time.Duration, r *run.Run) bool {
 		return true
 	}
 	finish(r)
+	r.Stalls, r.StallMs = ptr(int64(2)), ptr(2500.0)
 	return true
 }
 
@@ -205,7 +206,8 @@ func well(a agent, cdn, version string, at, round time.Time, interval time.Durat
 		ThresholdMs: 2000, IntervalMs: ptr(float64(interval.Milliseconds())),
 		EdgeIP: "198.51.100.9", EdgeASN: ptr(int64(64700)), CDNSeen: cdn, POP: a.country + "1", POPCountry: a.country,
 		ManifestCacheStatus: run.CacheHit, SegmentCacheStatus: run.CacheHit, HTTPVersion: "2", TLSVersion: "1.3", TLSExpiresAt: &ends,
-		Attempts: 3, Bytes: 900_000, ThroughputKbps: ptr(20_000.0), PlaylistAgeMs: ptr(4000.0), LiveLatencyMs: ptr(12_000.0), ControlOK: ptr(true),
+		Attempts: 3, Bytes: 900_000, ThroughputKbps: ptr(20_000.0), PlaylistAgeMs: ptr(4000.0), LiveLatencyMs: ptr(12_000.0),
+		PlayedMs: ptr(10_000.0), Stalls: ptr(int64(0)), StallMs: ptr(0.0), Switches: ptr(int64(1)), ControlOK: ptr(true),
 		Phases: run.Phases{PlaybackAPIMs: 40, DNSMs: 10, ConnectMs: 20, TLSMs: 25, ManifestMs: 50, PlaylistMs: 50, KeyMs: 15, InitMs: 20,
 			SegmentTTFBMs: 60, SegmentMs: 200 + float64(a.asn%7)*10 + float64(len(cdn)) + float64(at.Unix()/60%11), PlayerMs: 30, QueueMs: 5},
 	}
@@ -227,6 +229,7 @@ func finish(r *run.Run) {
 func fail(r *run.Run, why run.ErrorType, where run.StepName) {
 	finish(r)
 	r.TTFFMs, r.OK, r.Good = nil, false, false
+	r.PlayedMs, r.Stalls, r.StallMs, r.Switches = nil, nil, nil, nil
 	r.ErrorType, r.ErrorStep, r.ErrorDetail = why, where, string(where)+": "+string(why)
 	r.Steps[1].Error = why
 }

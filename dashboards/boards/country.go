@@ -51,9 +51,11 @@ func countryBy() []board.Panel {
 
 func countryOverTime() []board.Panel {
 	return []board.Panel{
-		sliOver("SLI by CDN", "CDN", 8, "cdn"),
-		waitOver("Time to first frame, p95, by CDN", 8, "cdn"),
-		phasesOver(8),
+		sliOver("SLI by CDN", "CDN", 6, "cdn"),
+		waitOver("Time to first frame, p95, by CDN", 6, "cdn"),
+		phasesOver(6),
+		{Title: "Standing still by CDN", Unit: "percentunit", Width: 6, View: board.Series{}, Query: series([]string{"cdn"}, "stall_ratio"), Scale: neutral, Decimals: 1,
+			Description: "Of the time after the start, the share in which the picture stood still, for want of media. Known of targets that ask to play on (play)."},
 	}
 }
 
@@ -78,7 +80,7 @@ func countryServed() []board.Panel {
 // badRuns is the list of the newest runs that failed or were slow.
 func badRuns() board.Panel {
 	return board.Panel{Title: "Failed and slow runs", Unit: "short", Width: board.Columns, View: board.Table{}, Scale: neutral,
-		Description: "The newest runs that did not reach the first frame, with what failed (error) and where (step), or reached it too late. " +
+		Description: "The newest runs that failed, with what (error) and where (step), or whose first frame came too late. " +
 			"Empty when all were good, or none ran: see the numbers above.",
 		Query: model.Query{
 			GroupBy:  []string{"started_at", "run_id", "cdn", "asn", "pop", "app_version", "error_type", "error_step"},

@@ -26,7 +26,7 @@ func totals() []board.Panel {
 		{Title: "SLI", Unit: "percentunit", Width: 3, View: board.Stat{}, Query: total("sli"), Scale: ratios, Decimals: 2,
 			Description: "Share of runs that are good: they started, and the first frame came before the target's threshold. The objective is 99.9 %."},
 		{Title: "Started", Unit: "percentunit", Width: 3, View: board.Stat{}, Query: total("availability"), Scale: ratios, Decimals: 2,
-			Description: "Share of runs that reached the first frame, however late."},
+			Description: "Share of runs that did not fail: the first frame came, however late, and playing on, where it is asked for, did not break off."},
 		{Title: "Time to first frame", Unit: "ms", Width: 8, View: board.Stat{}, Query: total("ttff_ms_p50", "ttff_ms_p95", "ttff_ms_p99"), Scale: waits,
 			Description: "Press play to first frame, of the runs that started: half of them took less than p50, 95 % less than p95, 99 % less than p99.",
 			Fields:      []board.Field{{Name: "ttff_ms_p50", Title: "p50"}, {Name: "ttff_ms_p95", Title: "p95"}, {Name: "ttff_ms_p99", Title: "p99"}}},
@@ -85,7 +85,7 @@ func nowCauses() []board.Panel {
 	failed.Where = slice(isNot("ok"))
 	return []board.Panel{
 		{Title: "Failed runs by cause", Unit: "short", Width: 12, View: board.Series{Columns: true, Stacked: true}, Query: failed, Scale: neutral,
-			Description: "Runs that did not reach the first frame, by what failed. Empty when none failed, or none ran: see the number of runs above."},
+			Description: "Runs that failed, by what did. Empty when none failed, or none ran: see the number of runs above."},
 		phasesOver(12),
 	}
 }
