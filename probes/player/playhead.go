@@ -198,13 +198,14 @@ func (p *playhead) ahead(track string, now time.Time) time.Duration {
 	return p.tracks[track].end - p.head
 }
 
-// until is when something happens by itself; false: only when a track changes.
+// until is when something happens by itself; false: only when a track changes. It
+// is after what is reckoned, so that advance comes past it: a clock may stand still.
 func (p *playhead) until() (time.Time, bool) {
 	if !p.moving || p.over {
 		return time.Time{}, false
 	}
 	next := p.next()
-	return p.at.Add(max(next-p.head, 0)), true
+	return p.at.Add(max(next-p.head, 1)), true
 }
 
 // switches is how many changes of rendition were shown.

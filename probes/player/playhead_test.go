@@ -118,3 +118,24 @@ func TestPlayheadSwitches(t *testing.T) {
 		}
 	}
 }
+
+// A hole where the playhead stands is leapt over by waking when until says so, of a
+// clock that only moves by that too.
+func TestPlayheadUntil(t *testing.T) {
+	start := time.Unix(1000, 0)
+	p := &playhead{want: 3 * time.Second, at: start, moving: true, tracks: map[string]*holding{run.TrackVideo: {}}}
+	p.hold(run.TrackVideo, 0, time.Second, 0, start)
+	now := start.Add(2 * time.Second)
+	p.hold(run.TrackVideo, 5*time.Second, 9*time.Second, 0, now)
+	for range 10 {
+		at, ok := p.until()
+		if !ok {
+			break
+		}
+		now = at
+		p.advance(now)
+	}
+	if d := now.Sub(start).Round(time.Millisecond); !p.over || d != 4*time.Second {
+		t.Errorf("over: %v, after %v at %v, want to have played 3 s after 4 s", p.over, d, p.head)
+	}
+}
