@@ -94,6 +94,11 @@ type averages struct {
 	answer        average // ms until the first byte
 }
 
+// minAnswer is what the samples of the first byte must weigh (minWeight_ in
+// hls.js's utils/ewma-bandwidth-estimator.ts): one that takes long weighs next to
+// nothing.
+const minAnswer = 0.001
+
 // Sample is [Bandwidth.Sample].
 func (a *averages) Sample(first, transfer time.Duration, bytes int64) {
 	took := transfer
@@ -118,7 +123,7 @@ func (a *averages) Kbps() float64 {
 
 // FirstByte is [Bandwidth.FirstByte].
 func (a *averages) FirstByte() time.Duration {
-	if a.answer.weight == 0 {
+	if a.answer.weight < minAnswer {
 		return 100 * time.Millisecond // defaultTTFB_
 	}
 	return time.Duration(a.answer.value(a.slow) * float64(time.Millisecond))

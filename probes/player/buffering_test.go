@@ -125,6 +125,11 @@ func TestAverages(t *testing.T) {
 	if !near(b.Kbps(), 1000) {
 		t.Errorf("%v kbit/s, want 1000", b.Kbps())
 	}
+	late := &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1}
+	late.Sample(9500*time.Millisecond, 500*time.Millisecond, 125_000) // weighs too little to count as usual
+	if late.FirstByte() != 100*time.Millisecond {
+		t.Errorf("the first byte takes %v after one that took 9.5 s, want 100 ms", late.FirstByte())
+	}
 	c := &averages{fast: 3 * time.Second, slow: 8 * time.Second, weight: 1.5, transfer: true}
 	c.Sample(600*time.Millisecond, 500*time.Millisecond, 125_000)
 	if !near(c.Kbps(), 2000) {
