@@ -65,17 +65,18 @@ const leastKept = 1 << 20
 // encrypted anew with keys of the bundle's own. Of media it holds as much as
 // shows the first frame.
 func (rec *Recording) Bundle() (*bundle.Bundle, error) {
-	b := &bundle.Bundle{Run: rec.run, Probe: rec.probe()}
 	if rec.result == nil {
-		return b, nil
+		return &bundle.Bundle{Run: rec.run, Probe: rec.probe()}, nil
 	}
+	rec.learn()
+	b := &bundle.Bundle{Run: copyOf(rec.run), Probe: rec.probe()}
+	clean(&b.Run, rec.secrets)
 	about := map[*fetch.Exchange]int{}
 	for i, x := range rec.result.Exchanges {
 		if x != nil {
 			about[x] = i
 		}
 	}
-	rec.learn()
 	keys := &tape.Keyring{}
 	for _, sealed := range rec.result.Sealed {
 		if sealed != nil {
@@ -118,13 +119,14 @@ func (rec *Recording) Bundle() (*bundle.Bundle, error) {
 }
 
 // learn makes what is secret in the addresses that were asked for known, so
-// that it is found in manifests and media where no name gives it away. Tokens
-// such as hdnts hold parameters themselves.
+// that it is found in manifests, media and other addresses where no name gives
+// it away. Tokens such as hdnts hold parameters themselves.
 func (rec *Recording) learn() {
 	for _, take := range rec.tape.Takes() {
 		if u, err := url.Parse(take.Request.URL); err == nil {
 			query := u.Query()
 			keepParameters(rec.secrets, query)
+			rec.learnUser(u.User)
 			for _, values := range query {
 				for _, v := range values {
 					if inner, err := url.ParseQuery(strings.ReplaceAll(v, "~", "&")); err == nil && strings.Contains(v, "=") {
@@ -137,6 +139,16 @@ func (rec *Recording) learn() {
 		if head, _ := take.Head(); bytes.HasPrefix(head, []byte("#EXTM3U")) {
 			rec.learnVariables(string(head))
 		}
+	}
+}
+
+// learnUser makes the password of an address known, or the name that stands
+// without one: manifests may write it without a scheme before it.
+func (rec *Recording) learnUser(u *url.Userinfo) {
+	if password, ok := u.Password(); ok {
+		rec.secrets.Know(password)
+	} else {
+		rec.secrets.Know(u.Username())
 	}
 }
 
@@ -174,6 +186,8 @@ func (rec *Recording) body(take *tape.Take, step run.StepName, sealed *player.Se
 	case step == run.StepKey && take.Exchange.Status/100 == 2:
 		b.SHA256 = fmt.Sprintf("%x", sha256.Sum256(head))
 		b.Data, b.Cut, b.Rekeyed = keys.For(head), cut, true
+	case take.Exchange.Status/100 != 2 && (take.Exchange.Encoding != "" || !isText(head)):
+		b.Cut = true // no player reads it, and what is in it cannot be seen
 	case isText(head):
 		b.Text, b.Cut = true, cut
 		b.Data = rec.cleanText(head, cut)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/firstframe/firstframe/probes/bundle"
 	"github.com/firstframe/firstframe/probes/redact"
+	"github.com/firstframe/firstframe/probes/run"
 )
 
 // probe is what was played, without secrets.
@@ -36,6 +37,19 @@ func (rec *Recording) probe() bundle.Probe {
 	}
 	p.App.Headers, p.App.Query, p.App.UserAgent = rec.cleanMap(p.App.Headers), rec.cleanMap(p.App.Query), text(p.App.UserAgent)
 	return p
+}
+
+// copyOf is a run of which nothing that [clean] writes to is the other's.
+func copyOf(r run.Run) run.Run {
+	r.Labels, r.Steps = maps.Clone(r.Labels), slices.Clone(r.Steps)
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		s.Connects, s.CNAMEs, s.Headers = slices.Clone(s.Connects), slices.Clone(s.CNAMEs), maps.Clone(s.Headers)
+		for name, values := range s.Headers {
+			s.Headers[name] = slices.Clone(values)
+		}
+	}
+	return r
 }
 
 // cleanMap are values by name without secrets.
@@ -74,6 +88,10 @@ func (rec *Recording) cleanExchange(e *bundle.Exchange) {
 	text := rec.secrets.Text
 	e.Request.URL, e.Location = text(e.Request.URL), text(e.Location)
 	e.Request.Headers, e.Headers = rec.cleanHeader(e.Request.Headers), rec.cleanHeader(e.Headers)
+	e.Names = slices.Clone(e.Names)
+	for i := range e.Names {
+		e.Names[i] = text(e.Names[i])
+	}
 	for i := range e.Attempts {
 		e.Attempts[i].Error = text(e.Attempts[i].Error)
 	}

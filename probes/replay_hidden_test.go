@@ -1,0 +1,69 @@
+package probes_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// hiding is a stream whose secrets stand where no name tells of them.
+func hiding(t *testing.T) http.Handler {
+	segment, err := os.ReadFile(filepath.Join(media, "ts/360p/0.ts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const list = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n%s\n#EXT-X-ENDLIST\n"
+	mux := http.NewServeMux()
+	mux.HandleFunc("/packed", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.WriteHeader(http.StatusForbidden)
+		z := gzip.NewWriter(w)
+		fmt.Fprint(z, "refused: token=deny-5ecret")
+		z.Close()
+	})
+	mux.HandleFunc("/latin", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, "refus\xe9: token=deny-5ecret")
+	})
+	mux.HandleFunc("/variable", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-DEFINE:NAME=\"token\",VALUE=\"define-5ecret\"\n"+list[len("#EXTM3U\n"):], "/{$token}/0.ts")
+	})
+	mux.HandleFunc("/define-5ecret/0.ts", func(w http.ResponseWriter, _ *http.Request) { w.Write(segment) })
+	mux.HandleFunc("/user", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, list, "//viewer:pass-5ecret@"+r.Host+"/protected/0.ts")
+	})
+	mux.HandleFunc("/protected/0.ts", func(w http.ResponseWriter, _ *http.Request) { w.Write(segment) })
+	return mux
+}
+
+// A secret that no name gives away where it stands is not in a bundle either:
+// of a variable that is part of a path, of a user whose address has no scheme,
+// in an answer that is packed, or written in no encoding that can be read.
+func TestReplayHiddenSecrets(t *testing.T) {
+	srv := server(t, hiding(t))
+	for path, ok := range map[string]bool{"/packed": false, "/latin": false, "/variable": true, "/user": true} {
+		t.Run(path[1:], func(t *testing.T) {
+			then, b := record(t, spec(srv.URL+path, "ideal", ""))
+			if then.OK != ok {
+				t.Errorf("ok %v, %s at %s: %s", then.OK, then.ErrorType, then.ErrorStep, then.ErrorDetail)
+			}
+			lacks(t, b, "5ecret")
+			for i := range b.Exchanges {
+				body := b.Exchanges[i].Body
+				if body == nil || !bytes.HasPrefix(body.Data, []byte{0x1f, 0x8b}) {
+					continue
+				}
+				t.Errorf("exchange %d: an answer that is packed, of %d bytes", i+1, len(body.Data))
+			}
+			if ok && !strings.Contains(string(contents(t, b)), "REDACTED") {
+				t.Error("nothing shows where secrets stood")
+			}
+			same(t, then, replay(t, then, b))
+		})
+	}
+}
