@@ -36,9 +36,10 @@ func (k *Keyring) For(key []byte) []byte {
 	return other
 }
 
-// inline is a key that stands in an HLS playlist (RFC 8216bis, 4.4.4.4, with a
-// URI as RFC 2397 has it).
-var inline = regexp.MustCompile(`(?i)(#EXT-X-(?:SESSION-)?KEY:[^\r\n]*URI=")(data:[^"\r\n]*)`)
+// inline is a tag that holds a key, or what a key system needs: what stands
+// before its data: URI, that, and what stands behind (RFC 8216bis, 4.4.4.4, with
+// a URI as RFC 2397 has it).
+var inline = regexp.MustCompile(`(?i)(#EXT-X-(?:SESSION-)?KEY:[^\r\n]*URI=")(data:[^"\r\n]*)([^\r\n]*)`)
 
 // Replace puts the others in place of keys that stand in a text: in hexadecimal
 // digits, base64 or escapes, as data: URIs hold them. A key that a playlist
@@ -47,21 +48,30 @@ func (k *Keyring) Replace(text []byte) []byte {
 	s := string(text)
 	var others []string
 	for _, p := range k.pairs {
+		if len(p.key) < aes.BlockSize {
+			continue // it stands in words that have nothing to do with it
+		}
 		for _, write := range spellings {
 			others = append(others, write(p.other))
-			if len(p.key) >= aes.BlockSize { // a shorter one stands in words that have nothing to do with it
-				s = strings.ReplaceAll(s, write(p.key), write(p.other))
-			}
+			s = strings.ReplaceAll(s, write(p.key), write(p.other))
 		}
 	}
 	return inline.ReplaceAllFunc([]byte(s), func(tag []byte) []byte {
-		if slices.ContainsFunc(others, func(o string) bool { return bytes.Contains(tag, []byte(o)) }) || !bytes.Contains(tag, []byte("METHOD=AES-")) {
+		if slices.ContainsFunc(others, func(o string) bool { return bytes.Contains(tag, []byte(o)) }) || !holdsKey(tag) {
 			return tag
 		}
 		none := make([]byte, aes.BlockSize)
 		rand.Read(none) // never fails
-		return append(inline.FindSubmatch(tag)[1], "data:;base64,"+base64.StdEncoding.EncodeToString(none)...)
+		parts := inline.FindSubmatch(tag)
+		return slices.Concat(parts[1], []byte("data:;base64,"+base64.StdEncoding.EncodeToString(none)), parts[3])
 	})
+}
+
+// holdsKey tells whether the URI of a tag, wherever its attributes stand, is a
+// content key: not what a key system needs (KEYFORMAT).
+func holdsKey(tag []byte) bool {
+	return bytes.Contains(tag, []byte("METHOD=AES-")) ||
+		bytes.Contains(tag, []byte("METHOD=SAMPLE-AES")) && (!bytes.Contains(tag, []byte("KEYFORMAT=")) || bytes.Contains(tag, []byte(`KEYFORMAT="identity"`)))
 }
 
 // spellings are the ways in which texts hold keys.

@@ -72,15 +72,26 @@ func TestReplaceKeys(t *testing.T) {
 	var keys Keyring
 	keys.For(key)
 	for name, in := range map[string]string{
-		"hexadecimal": "6120636f6e74656e74206b6579212031",
-		"capitals":    "6120636F6E74656E74206B6579212031",
-		"base64":      "YSBjb250ZW50IGtleSEgMQ==",
-		"escapes":     "%61%20%63%6f%6e%74%65%6e%74%20%6b%65%79%21%20%31",
-		"unknown":     "#EXT-X-KEY:METHOD=AES-128,URI=\"data:;base64,AAAAAAAAAAAAAAAAAAAAAA==",
+		"hexadecimal":         "6120636f6e74656e74206b6579212031",
+		"capitals":            "6120636F6E74656E74206B6579212031",
+		"base64":              "YSBjb250ZW50IGtleSEgMQ==",
+		"escapes":             "%61%20%63%6f%6e%74%65%6e%74%20%6b%65%79%21%20%31",
+		"unknown":             "#EXT-X-KEY:METHOD=AES-128,URI=\"data:;base64,AAAAAAAAAAAAAAAAAAAAAA==",
+		"before its method":   "#EXT-X-KEY:URI=\"data:;base64,AAAAAAAAAAAAAAAAAAAAAA==\",METHOD=AES-128,IV=\"",
+		"of samples":          "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"data:;base64,AAAAAAAAAAAAAAAAAAAAAA==\",KEYFORMAT=\"identity",
+		"of samples, no form": "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"data:;base64,AAAAAAAAAAAAAAAAAAAAAA==",
 	} {
 		if out := string(keys.Replace([]byte("<" + in + "\">"))); strings.Contains(out, in) || !strings.HasPrefix(out, "<") || !strings.HasSuffix(out, "\">") {
 			t.Errorf("%s: %s", name, out)
 		}
+	}
+	var short Keyring
+	for b := range 256 { // of which some stand in each text
+		short.For([]byte{byte(b)})
+	}
+	const unknown = "#EXT-X-KEY:METHOD=AES-128,URI=\"data:;base64,AAAAAAAAAAAAAAAAAAAAAA==\""
+	if out := string(short.Replace([]byte(unknown))); out == unknown {
+		t.Error("a key beside short ones is still there")
 	}
 	const pssh = "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"data:text/plain;base64,AAAAAAAA\",KEYFORMAT=\"urn:uuid:x\""
 	if out := string(keys.Replace([]byte(pssh))); out != pssh {
