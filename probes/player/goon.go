@@ -174,9 +174,10 @@ func (g *goingOn) media(ctx context.Context, p piece) error {
 	g.mu.Lock()
 	ahead := g.head.ahead(g.track, g.instant())
 	g.mu.Unlock()
+	body, reset := g.pieces(p)
 	got, err := g.request(ctx, ask{
 		name: p.name, track: g.track, url: p.media.url, rng: p.media.rng, others: p.media.others, after: g.after, think: think,
-		maxBytes: maxSegment, metered: true, length: p.to - p.from, ahead: ahead, body: g.pieces(p),
+		maxBytes: maxSegment, metered: true, length: p.to - p.from, ahead: ahead, body: body, reset: reset,
 	})
 	if err != nil || g.bandwidth == nil || g.track == run.TrackAudio {
 		return err
@@ -189,10 +190,10 @@ func (g *goingOn) media(ctx context.Context, p piece) error {
 
 // pieces holds what has come of a segment that is sent while it is made: no more
 // than had been made, nor, of video, than its bytes hold at the rendition's
-// bandwidth.
-func (g *goingOn) pieces(p piece) func([]byte, time.Time) error {
+// bandwidth. Both functions are nil of other segments.
+func (g *goingOn) pieces(p piece) (body func([]byte, time.Time) error, reset func()) {
 	if _, chunked := g.feed.made(g.instant()); !chunked {
-		return nil
+		return nil, nil
 	}
 	kbps, rendition := 0.0, 0
 	if g.track == run.TrackVideo {
@@ -202,7 +203,7 @@ func (g *goingOn) pieces(p piece) func([]byte, time.Time) error {
 		l.mu.Unlock()
 	}
 	bytes := 0
-	return func(b []byte, at time.Time) error {
+	body = func(b []byte, at time.Time) error {
 		bytes += len(b)
 		to, _ := g.feed.made(at)
 		if to = min(to, p.to); kbps > 0 {
@@ -213,6 +214,7 @@ func (g *goingOn) pieces(p piece) func([]byte, time.Time) error {
 		}
 		return nil
 	}
+	return body, func() { bytes = 0 }
 }
 
 func (g *goingOn) init(ctx context.Context, r *ref) error {

@@ -354,3 +354,29 @@ func TestKeep(t *testing.T) {
 		t.Error("the last that failed was not kept")
 	}
 }
+
+// made is a feed whose segments are sent while they are made, as far as that.
+type made struct {
+	feed
+	to time.Duration
+}
+
+func (m made) made(time.Time) (time.Duration, bool) { return m.to, true }
+
+// What came of an attempt that failed counts no more in the next.
+func TestPiecesAgain(t *testing.T) {
+	now := time.Now()
+	s := &session{ladder: &ladder{renditions: []Rendition{{Kbps: 8}}}}
+	video := &holding{}
+	o := &playing{session: s, feed: made{to: time.Minute}, changed: make(chan struct{}), head: playhead{at: now, want: time.Minute, tracks: map[string]*holding{run.TrackVideo: video}}}
+	body, reset := (&goingOn{playing: o, track: run.TrackVideo}).pieces(piece{stretch: stretch{0, 10 * time.Second}})
+	for _, n := range []int{3000, 2000, 4000} { // 1000 bytes a second
+		reset()
+		if err := body(make([]byte, n), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if video.end != 4*time.Second {
+		t.Errorf("%v are there, want 4s", video.end)
+	}
+}
