@@ -111,10 +111,11 @@ func (g *goingOn) hold(p piece, rendition int) {
 // come yet, in the model's order.
 func (g *goingOn) load(ctx context.Context, p piece) error {
 	var before, beside, behind []func(context.Context) error
+	asked := "" // for a key before
 	if p.init != nil && !g.has[p.init.resource()] {
 		init := func(ctx context.Context) error { return g.init(ctx, p.init) }
 		if k := p.initKey; k != nil && !g.has[resource{url: k.url}] {
-			before = append(before, func(ctx context.Context) error { return g.key(ctx, k) })
+			asked, before = k.url, append(before, func(ctx context.Context) error { return g.key(ctx, k) })
 		}
 		if m := g.session.model; m.InitFirst || m.RangesInTurn && p.init.rng != nil && p.init.url == p.media.url {
 			before = append(before, init)
@@ -122,7 +123,7 @@ func (g *goingOn) load(ctx context.Context, p piece) error {
 			beside = append(beside, init)
 		}
 	}
-	if k := p.key; k != nil && !g.has[resource{url: k.url}] {
+	if k := p.key; k != nil && k.url != asked && !g.has[resource{url: k.url}] {
 		key := func(ctx context.Context) error { return g.key(ctx, k) }
 		switch g.session.model.Key {
 		case KeyFirst:

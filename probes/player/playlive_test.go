@@ -256,6 +256,7 @@ func TestPlayOnChanges(t *testing.T) {
 	}{
 		{"keys", "/aes/360p/0.ts", map[int]string{0: key(1), 2: key(2), 3: key(1), 4: "#EXT-X-KEY:METHOD=NONE\n"}, run.StepKey, "key.bin?1 key.bin?2", "0 1 2 3 4", 15 * tenth},
 		{"maps", "/cmaf/v360/0.m4s", map[int]string{0: first, 2: second, 3: first}, run.StepInit, "init.mp4 init.mp4", "0 1 2 3 4", 15 * tenth},
+		{"a key of both", "/cmaf/v360/0.m4s", map[int]string{0: first, 2: key(2) + strings.Replace(first, "init.mp4", "init.mp4?2", 1)}, run.StepKey, "key.bin?2", "0 1 2 3 4", 15 * tenth},
 		{"gaps", "/ts/360p/0.ts", map[int]string{1: "#EXT-X-GAP\n", 2: "#EXT-X-GAP\n"}, run.StepInit, "", "0 3 4", 9 * tenth},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
