@@ -38,8 +38,11 @@ const (
 	MaxContent   = 48 << 20 // bytes, unpacked
 	MaxBody      = 4 << 20  // bytes kept of an answer
 	MaxExchanges = 1000
-	MaxPieces    = 4096 // of a body
-	maxPart      = 8 << 20
+	MaxPieces    = 4096    // of a body
+	maxPart      = 8 << 20 // bytes of a file that is no body
+
+	maxObjects  = 20_000 // of JSON, in the run and in what was played
+	leastObject = 16     // bytes of an object of an exchange, on average: a piece has more
 )
 
 // ErrInvalid is the class of errors of a file that is no bundle, or one that is

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +220,23 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What has more pieces than can be read is not written.
+func TestWriteTooMuch(t *testing.T) {
+	b := small()
+	x := Exchange{Step: run.StepSegment, Request: b.Exchanges[0].Request, Body: &Body{Size: MaxPieces, Cut: true}}
+	for i := range MaxPieces {
+		x.Body.Pieces = append(x.Body.Pieces, Piece{AtMs: float64(i) + 0.123456, Bytes: 1})
+	}
+	b.Exchanges = slices.Repeat([]Exchange{x}, 70)
+	if err := b.Write(&bytes.Buffer{}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "exchanges.jsonl: not a bundle: larger than 8388608 bytes") {
+		t.Error(err)
+	}
+	b.Exchanges = b.Exchanges[:10]
+	if got, err := read(written(t, b)); err != nil || len(got.Exchanges) != 10 {
+		t.Error(err)
+	}
+}
+
 // archive is a zip file of files by name.
 func archive(t testing.TB, files ...string) []byte {
 	t.Helper()
@@ -283,6 +301,8 @@ func TestReadRefuses(t *testing.T) {
 		{"too many exchanges", archive(t, runFile, someRun, probeFile, someProbe, exchangesFile, strings.Repeat(line, MaxExchanges+1)), "more than 1000"},
 		{"a bomb", archive(t, all("bodies/0001", strings.Repeat("\x00", MaxBody+1))...), "more than 4194304 bytes"},
 		{"a bomb of JSON", archive(t, runFile, `{"run_id":"`+strings.Repeat("x", maxPart)+`"}`, probeFile, someProbe, exchangesFile, line), "more than 8388608 bytes"},
+		{"a bomb of steps", archive(t, runFile, `{"run_id":"\"{","steps":[`+strings.Repeat("{},", 20_000)+`{}]}`, probeFile, someProbe, exchangesFile, line), "run.json: 20002 objects, more than 20000"},
+		{"a bomb of attempts", archive(t, runFile, someRun, probeFile, someProbe, exchangesFile, `{"connects":[`+strings.Repeat("{},", 20_000)+`{}]}`), "20002 objects, more than 3751"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if b, err := read(tt.file); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), tt.want) || b != nil {

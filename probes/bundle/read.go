@@ -133,6 +133,13 @@ func decode(files map[string][]byte, name string, into func(*json.Decoder) error
 		return fmt.Errorf("%w: no %s", ErrInvalid, name)
 	}
 	delete(files, name)
+	most := maxObjects
+	if name == exchangesFile {
+		most = len(data) / leastObject
+	}
+	if n := objects(data); n > most {
+		return fmt.Errorf("%w: %s: %d objects, more than %d", ErrInvalid, name, n, most)
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := into(d); err != nil {
@@ -142,6 +149,23 @@ func decode(files map[string][]byte, name string, into func(*json.Decoder) error
 		return fmt.Errorf("%w: %s: more than is wanted", ErrInvalid, name)
 	}
 	return nil
+}
+
+// objects counts the objects of JSON. Empty ones of two bytes would take hundreds
+// of bytes each once they are decoded.
+func objects(data []byte) (n int) {
+	text := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			text = !text
+		case c == '\\' && text:
+			i++
+		case c == '{' && !text:
+			n++
+		}
+	}
+	return n
 }
 
 // readExchanges reads the exchanges up to the end.

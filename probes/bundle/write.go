@@ -26,7 +26,7 @@ func (b *Bundle) Write(w io.Writer) error {
 	if err := b.Check(); err != nil {
 		return err
 	}
-	z := &writer{zip.NewWriter(&bounded{w: w}), b.Run.StartedAt}
+	z := &writer{zip.NewWriter(&bounded{w: w, most: MaxFile}), b.Run.StartedAt}
 	err := errors.Join(
 		writeJSON(z, runFile, b.Run),
 		writeJSON(z, probeFile, b.Probe),
@@ -76,7 +76,7 @@ type writer struct {
 func write(z *writer, name string, content func(io.Writer) error) error {
 	w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: z.at})
 	if err == nil {
-		err = content(w)
+		err = content(&bounded{w: w, most: maxPart})
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
@@ -84,15 +84,15 @@ func write(z *writer, name string, content func(io.Writer) error) error {
 	return nil
 }
 
-// bounded refuses what goes beyond MaxFile.
+// bounded refuses what goes beyond so many bytes.
 type bounded struct {
-	w io.Writer
-	n int64
+	w       io.Writer
+	n, most int64
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.n += int64(len(p)); b.n > MaxFile {
-		return 0, fmt.Errorf("%w: larger than %d bytes", ErrInvalid, MaxFile)
+	if b.n += int64(len(p)); b.n > b.most {
+		return 0, fmt.Errorf("%w: larger than %d bytes", ErrInvalid, b.most)
 	}
 	return b.w.Write(p)
 }
