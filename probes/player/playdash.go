@@ -19,7 +19,7 @@ type onwards struct {
 	video, audio stretch // what the first segments hold
 
 	renewing sync.Mutex // held by the track that asks for the MPD again
-	mu       sync.Mutex
+	mu       sync.Mutex // guards what follows
 	newest   *dash.MPD
 	asked    time.Time // when newest was
 	indexed  map[string]*dash.Representation
@@ -71,8 +71,9 @@ func indexName(period *dash.Period, track string, r *dash.Representation) string
 
 // next is [feed.next].
 func (d *dashTitle) next(ctx context.Context, track string, rendition int, from time.Duration, after Moment) (piece, error) {
+	var used *dash.MPD // has nothing more of the track
 	for {
-		mpd, err := d.current(ctx, false)
+		mpd, err := d.current(ctx, used)
 		if err != nil {
 			return piece{}, err
 		}
@@ -83,9 +84,7 @@ func (d *dashTitle) next(ctx context.Context, track string, rendition int, from 
 		case errors.Is(err, dash.ErrNoSegment) && !mpd.Dynamic:
 			return piece{}, errOver
 		case errors.Is(err, dash.ErrNoSegment):
-			if _, err = d.current(ctx, true); err != nil {
-				return piece{}, err
-			}
+			used = mpd
 		case err != nil:
 			return piece{}, err
 		}
@@ -220,25 +219,21 @@ func (d *dashTitle) noteIndex(name string, r *dash.Representation) {
 }
 
 // current is the MPD as it is now: asked for again where it may have changed
-// (minimumUpdatePeriod, ISO/IEC 23009-1 clause 5.4.1); wanted says that
-// there is nothing more in the copy that is there. The error is a *failure, or
-// errGivenUp.
-func (d *dashTitle) current(ctx context.Context, wanted bool) (*dash.MPD, error) {
+// (minimumUpdatePeriod, ISO/IEC 23009-1 clause 5.4.1), or is the copy that has
+// been used up; nil: none has. One track asks for both. The error is a *failure,
+// errOver or errGivenUp.
+func (d *dashTitle) current(ctx context.Context, used *dash.MPD) (*dash.MPD, error) {
+	if mpd, _, ok := d.known(used); ok {
+		return mpd, nil
+	}
 	d.on.renewing.Lock()
 	defer d.on.renewing.Unlock()
-	mpd, asked := d.on.newest, d.on.asked
-	if mpd == nil {
-		mpd, asked = d.mpd, d.scene.at.At
-	}
-	if !mpd.Dynamic || mpd.MinimumUpdatePeriod == nil {
-		if wanted && mpd.Dynamic {
-			return nil, errOver
-		}
+	mpd, due, ok := d.known(used) // the other track may have asked meanwhile
+	switch {
+	case ok:
 		return mpd, nil
-	}
-	due := asked.Add(max(*mpd.MinimumUpdatePeriod, minUpdate))
-	if !wanted && d.instant().Before(due) {
-		return mpd, nil
+	case due.IsZero():
+		return nil, errOver
 	}
 	if err := d.old(mpd); err != nil {
 		return nil, err
@@ -247,6 +242,22 @@ func (d *dashTitle) current(ctx context.Context, wanted bool) (*dash.MPD, error)
 		return nil, errGivenUp
 	}
 	return d.renew(ctx, mpd)
+}
+
+// known is the newest copy of the MPD. It is not ok where that is used up or may
+// have changed; due is when to ask for it again, zero: never.
+func (d *dashTitle) known(used *dash.MPD) (mpd *dash.MPD, due time.Time, ok bool) {
+	d.on.mu.Lock()
+	defer d.on.mu.Unlock()
+	mpd, asked := d.on.newest, d.on.asked
+	if mpd == nil {
+		mpd, asked = d.mpd, d.scene.at.At
+	}
+	if !mpd.Dynamic || mpd.MinimumUpdatePeriod == nil {
+		return mpd, time.Time{}, mpd != used
+	}
+	due = asked.Add(max(*mpd.MinimumUpdatePeriod, minUpdate))
+	return mpd, due, mpd != used && d.instant().Before(due)
 }
 
 // minUpdate is the least time between two requests for an MPD whose
@@ -277,6 +288,8 @@ func (d *dashTitle) renew(ctx context.Context, old *dash.MPD) (*dash.MPD, error)
 	if d.p.pathway != "" {
 		mpd.Prefer(d.p.pathway)
 	}
+	d.on.mu.Lock()
+	defer d.on.mu.Unlock()
 	d.on.newest, d.on.asked = mpd, asked
 	return mpd, nil
 }
