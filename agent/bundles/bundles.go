@@ -6,7 +6,9 @@ package bundles
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,6 +23,9 @@ import (
 
 // maxKinds bounds what is remembered of the kinds of runs kept.
 const maxKinds = 10_000
+
+// forgotten is how old a bundle is that nobody is writing any more.
+const forgotten = time.Hour
 
 // maxTarget bounds a target's part of a name, in bytes.
 const maxTarget = 60
@@ -123,19 +128,51 @@ func (d *Dir) prune() error {
 	if err != nil {
 		return fmt.Errorf("keeping bundles: %w", err)
 	}
+	if err := d.sweep(entries); err != nil {
+		return fmt.Errorf("keeping bundles: %w", err)
+	}
 	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.Type().IsRegular() || !named.MatchString(e.Name()) })
 	left := d.MaxBytes
 	for i := len(entries) - 1; i >= 0; i-- {
 		info, err := entries[i].Info()
+		if errors.Is(err, fs.ErrNotExist) { // someone has tidied up
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("keeping bundles: %w", err)
 		}
 		left -= info.Size()
 		if kept := len(entries) - 1 - i; d.MaxFiles > 0 && kept >= d.MaxFiles || d.MaxBytes > 0 && left < 0 {
-			if err := os.Remove(filepath.Join(d.Path, entries[i].Name())); err != nil {
+			if err := d.remove(entries[i]); err != nil {
 				return fmt.Errorf("keeping bundles: %w", err)
 			}
 		}
+	}
+	return nil
+}
+
+// begun are bundles that were being written (see [bundle.Bundle.Save]).
+var begun = regexp.MustCompile(`^\.` + strings.Trim(named.String(), "^$") + `\.\d+$`)
+
+// sweep removes what is left of bundles that an agent did not come to complete.
+func (d *Dir) sweep(entries []os.DirEntry) error {
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !begun.MatchString(e.Name()) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > forgotten {
+			if err := d.remove(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// remove removes a file, if nobody else has.
+func (d *Dir) remove(e os.DirEntry) error {
+	if err := os.Remove(filepath.Join(d.Path, e.Name())); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

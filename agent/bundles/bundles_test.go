@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,6 +74,48 @@ func TestKeep(t *testing.T) {
 	if b, err := bundle.Open(filepath.Join(dir, want[2])); err != nil || b.Run.Target != "news" {
 		t.Errorf("%v, %v", b, err)
 	}
+}
+
+// What an agent was writing when it was killed goes too, once nobody can be
+// writing it.
+func TestKeepSweeps(t *testing.T) {
+	dir := t.TempDir()
+	for name, age := range map[string]time.Duration{
+		"." + Name(&failed(0).Run) + ".123": 2 * time.Hour, "." + Name(&failed(1).Run) + ".124": time.Minute, ".holiday.zip.1": 2 * time.Hour,
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := (&Dir{Path: dir, MaxFiles: 3}).Keep(failed(2)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"." + Name(&failed(1).Run) + ".124", ".holiday.zip.1", Name(&failed(2).Run)}
+	if diff := cmp.Diff(want, names(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Two that keep bundles in one directory do not make each other fail.
+func TestKeepTogether(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for k := range 2 {
+		d := &Dir{Path: dir, MaxFiles: 2}
+		wg.Go(func() {
+			for i := range 100 {
+				if _, err := d.Keep(failed(2*i + k)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // Of runs that ended alike one is wanted in a while.
