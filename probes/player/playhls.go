@@ -91,19 +91,20 @@ func (l *hlsList) align(media *hls.Media, same bool) time.Duration {
 	return end - media.Duration()
 }
 
-// at is where the segment with that number begins.
+// at is where the segment with that number begins. Numbers follow one another.
 func (l *hlsList) at(sequence int64) (time.Duration, bool) {
+	before, partial := l.media.Segments, l.media.Partial
+	switch {
+	case len(before) > 0 && sequence >= before[0].Sequence && sequence-before[0].Sequence < int64(len(before)):
+		before = before[:sequence-before[0].Sequence]
+	case partial == nil || partial.Sequence != sequence:
+		return 0, false
+	}
 	at := l.origin
-	for i := range l.media.Segments {
-		if l.media.Segments[i].Sequence == sequence {
-			return at, true
-		}
-		at += l.media.Segments[i].Duration
+	for i := range before {
+		at += before[i].Duration
 	}
-	if p := l.media.Partial; p != nil && p.Sequence == sequence {
-		return at, true
-	}
-	return 0, false
+	return at, true
 }
 
 // next is [feed.next].

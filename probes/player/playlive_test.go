@@ -12,6 +12,7 @@ import (
 
 	"github.com/firstframe/firstframe/probes/dash"
 	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/google/go-cmp/cmp"
 )
@@ -425,4 +426,38 @@ func TestCurrentOfTwoTracks(t *testing.T) {
 	}
 	d.on.renewing.Unlock()
 	wg.Wait()
+}
+
+// A playlist that is renewed is laid on the timeline by its numbers, which takes no
+// longer than to read it where it has none in common with the one before.
+func TestAlign(t *testing.T) {
+	list := func(first int64, n int) *hls.Media {
+		m := &hls.Media{}
+		for i := range n {
+			m.Segments = append(m.Segments, hls.Segment{Sequence: first + int64(i), Duration: time.Second})
+		}
+		m.Partial = &hls.Segment{Sequence: first + int64(n), Duration: time.Second}
+		return m
+	}
+	for _, tt := range []struct {
+		first, renewed int64
+		n              int
+		want           time.Duration // after the start of the first
+	}{
+		{100, 103, 8, 3 * time.Second},
+		{100, 98, 8, -2 * time.Second},
+		{100, 107, 8, 7 * time.Second},
+		{100, 108, 8, 8 * time.Second}, // the one that was being made
+		{100, 120, 8, 8 * time.Second},
+		{100, 1 << 40, 100_000, 100_000 * time.Second},
+	} {
+		l := hlsList{media: list(tt.first, tt.n), origin: time.Hour}
+		began := time.Now()
+		if got := l.align(list(tt.renewed, tt.n), true); got != time.Hour+tt.want {
+			t.Errorf("%d of them from %d on, after %d: %v, want %v", tt.n, tt.renewed, tt.first, got-time.Hour, tt.want)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("%d of them took %v", tt.n, took)
+		}
+	}
 }
