@@ -176,7 +176,7 @@ func (f *frames) warn() {
 		}
 		for _, what := range append(s.Notes, s.Missing) {
 			if what != "" {
-				fmt.Fprintf(f.env.stderr, "agent: %s: %s\n", name, what)
+				fmt.Fprintln(f.env.stderr, report.Line(fmt.Sprintf("agent: %s: %s", name, what)))
 			}
 		}
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
+	"github.com/firstframe/firstframe/agent/report"
 	"github.com/firstframe/firstframe/probes"
 	"github.com/firstframe/firstframe/probes/run"
 )
@@ -36,5 +38,15 @@ func TestFrameNames(t *testing.T) {
 				t.Errorf("suffixes %q, want %q", s, tt.suffixes)
 			}
 		})
+	}
+}
+
+// What ffmpeg says of a stream is for a terminal, and in one line.
+func TestFrameWarnings(t *testing.T) {
+	var stderr bytes.Buffer
+	f := &frames{env: &environment{stderr: &stderr}, shots: []*report.Frame{{Name: "news", Missing: "no picture: \x1b[2Jtag\n2"}}}
+	f.warn()
+	if want := "agent: --frame news: no picture: \ufffd[2Jtag\ufffd2\n"; stderr.String() != want {
+		t.Errorf("%q, want %q", stderr.String(), want)
 	}
 }
