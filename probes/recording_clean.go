@@ -126,31 +126,33 @@ func (rec *Recording) cleanJSON(body []byte) ([]byte, bool) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	if e.Encode(rec.cleanValue("", v)) != nil {
+	if e.Encode(rec.cleanValue("", v, false)) != nil {
 		return nil, false
 	}
 	return out.Bytes(), true
 }
 
-// cleanValue is a value of JSON without secrets. What is secret by its name
-// keeps its type.
-func (rec *Recording) cleanValue(name string, v any) any {
+// cleanValue is a value of JSON without secrets; within says that it is a member
+// of what is secret. What is secret by its name keeps its type. Of what is within
+// addresses stay, which may be what is played, and short texts.
+func (rec *Recording) cleanValue(name string, v any, within bool) any {
+	secret := redact.Secret(name)
 	switch v := v.(type) {
 	case map[string]any:
 		for k, member := range v {
-			v[k] = rec.cleanValue(k, member)
+			v[k] = rec.cleanValue(k, member, within || secret)
 		}
 	case []any:
 		for i := range v {
-			v[i] = rec.cleanValue(name, v[i])
+			v[i] = rec.cleanValue(name, v[i], within)
 		}
 	case string:
-		if redact.Secret(name) && v != "" {
+		if secret && v != "" || within && len(v) >= redact.MinSecret && !strings.Contains(v, "://") {
 			return redact.Mark
 		}
 		return rec.secrets.Text(v)
 	case json.Number:
-		if redact.Secret(name) {
+		if secret {
 			return 0
 		}
 	}

@@ -30,6 +30,10 @@ func hiding(t *testing.T) http.Handler {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, "refus\xe9: token=deny-5ecret")
 	})
+	mux.HandleFunc("/nested", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"token":{"value":"deny-5ecret","of":[{"v":["more-5ecret"]}],"url":"https://a.example/enter"}}`)
+	})
 	mux.HandleFunc("/variable", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-DEFINE:NAME=\"token\",VALUE=\"define-5ecret\"\n"+list[len("#EXTM3U\n"):], "/{$token}/0.ts")
 	})
@@ -43,10 +47,10 @@ func hiding(t *testing.T) http.Handler {
 
 // A secret that no name gives away where it stands is not in a bundle either:
 // of a variable that is part of a path, of a user whose address has no scheme,
-// in an answer that is packed, or written in no encoding that can be read.
+// within what has a name in JSON, in an answer that is packed, or written in no encoding that can be read.
 func TestReplayHiddenSecrets(t *testing.T) {
 	srv := server(t, hiding(t))
-	for path, ok := range map[string]bool{"/packed": false, "/latin": false, "/variable": true, "/user": true} {
+	for path, ok := range map[string]bool{"/packed": false, "/nested": false, "/latin": false, "/variable": true, "/user": true} {
 		t.Run(path[1:], func(t *testing.T) {
 			then, b := record(t, spec(srv.URL+path, "ideal", ""))
 			if then.OK != ok {
@@ -59,6 +63,12 @@ func TestReplayHiddenSecrets(t *testing.T) {
 					continue
 				}
 				t.Errorf("exchange %d: an answer that is packed, of %d bytes", i+1, len(body.Data))
+			}
+			if path == "/nested" {
+				const want = `{"token":{"of":[{"v":["REDACTED"]}],"url":"https://a.example/enter","value":"REDACTED"}}`
+				if got := string(b.Exchanges[0].Body.Data); got != want+"\n" {
+					t.Errorf("%s, want %s", got, want)
+				}
 			}
 			if ok && !strings.Contains(string(contents(t, b)), "REDACTED") {
 				t.Error("nothing shows where secrets stood")
