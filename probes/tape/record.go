@@ -51,9 +51,13 @@ func (t *Take) Head() (head []byte, cut bool) {
 	return slices.Concat(t.head...), t.Size > t.held
 }
 
-// Do makes an exchange and records it.
+// Do makes an exchange and records it, unless there are as many already as a
+// bundle holds.
 func (r *Recorder) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
 	t := &Take{Request: req}
+	if !r.begin(t) {
+		return r.client.Do(ctx, req)
+	}
 	t.Request.Head, t.Request.Body, t.Request.Other = nil, nil, nil
 	body := req.Body
 	req.Body = func(p []byte, at time.Time) error {
@@ -70,14 +74,22 @@ func (r *Recorder) Do(ctx context.Context, req fetch.Request) *fetch.Exchange {
 			other(p, at)
 		}
 	}
-	r.mu.Lock()
-	r.takes = append(r.takes, t)
-	r.mu.Unlock()
 	x := r.client.Do(ctx, req)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t.Exchange = x
 	return x
+}
+
+// begin puts an exchange on the list; false where that is full.
+func (r *Recorder) begin(t *Take) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.takes) >= bundle.MaxExchanges {
+		return false
+	}
+	r.takes = append(r.takes, t)
+	return true
 }
 
 // keep keeps one piece of a body.

@@ -314,6 +314,24 @@ func (f fixed) Do(_ context.Context, req fetch.Request) *fetch.Exchange {
 	return &fetch.Exchange{Start: now, End: now, Status: 200}
 }
 
+// Of a run with more exchanges than a bundle holds the first are held; all pass.
+func TestRecorderIsBounded(t *testing.T) {
+	r := NewRecorder(fixed("body"), Limits{})
+	passed := 0
+	for range bundle.MaxExchanges + 10 {
+		x := r.Do(context.Background(), fetch.Request{Body: func(p []byte, _ time.Time) error { passed += len(p); return nil }})
+		if x.Status != 200 {
+			t.Fatal(x.Status)
+		}
+	}
+	if want := 4 * (bundle.MaxExchanges + 10); passed != want {
+		t.Errorf("%d bytes passed, want %d", passed, want)
+	}
+	if n := len(r.Takes()); n != bundle.MaxExchanges {
+		t.Errorf("%d exchanges are held, want %d", n, bundle.MaxExchanges)
+	}
+}
+
 // BenchmarkRecorder is what recording costs beside passing on, of a body of 4 MB
 // of which 1 MiB is kept.
 func BenchmarkRecorder(b *testing.B) {
