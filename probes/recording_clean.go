@@ -32,11 +32,22 @@ func (rec *Recording) probe() bundle.Probe {
 	p := bundle.ProbeOf(rec.spec.Target, rec.spec.CDN, rec.spec.App, network)
 	t := &p.Target
 	t.Name, t.URL, t.Labels = text(t.Name), text(t.URL), rec.cleanMap(t.Labels)
+	t.Redact = slices.DeleteFunc(slices.Clone(t.Redact), isLiteral)
 	if api := t.PlaybackAPI; api != nil {
 		api.URL, api.Body, api.Headers = text(api.URL), text(api.Body), rec.cleanMap(api.Headers)
 	}
 	p.App.Headers, p.App.Query, p.App.UserAgent = rec.cleanMap(p.App.Headers), rec.cleanMap(p.App.Query), text(p.App.UserAgent)
 	return p
+}
+
+// isLiteral tells whether a pattern is the secret that it matches itself.
+func isLiteral(pattern string) bool {
+	re, err := redact.Pattern(pattern)
+	if err != nil {
+		return false
+	}
+	_, all := re.LiteralPrefix()
+	return all
 }
 
 // copyOf is a run of which nothing that [clean] writes to is the other's.

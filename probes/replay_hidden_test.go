@@ -77,3 +77,17 @@ func TestReplayHiddenSecrets(t *testing.T) {
 		})
 	}
 }
+
+// A pattern that is itself the secret is not in a bundle; one that describes it
+// is.
+func TestReplaySecretPattern(t *testing.T) {
+	srv := server(t, text("<html>"))
+	s := spec(srv.URL+"/path-5ecret/m", "ideal", "")
+	s.Target.Redact = []string{`path-5ecret`, "/play/([^/]+)/"}
+	then, b := record(t, s)
+	lacks(t, b, "5ecret")
+	if got := b.Probe.Target.Redact; len(got) != 1 || got[0] != s.Target.Redact[1] || len(s.Target.Redact) != 2 {
+		t.Errorf("patterns %q", got)
+	}
+	same(t, then, replay(t, then, b))
+}
