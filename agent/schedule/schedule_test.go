@@ -274,8 +274,6 @@ func TestConcurrencyIsBoundedAndTurnsAreFair(t *testing.T) {
 	})
 }
 
-// A round that lasts longer than the interval makes the next be skipped, not
-// overlap, and the rounds that remain keep the phase.
 // Rounds that play on take half of the turns at most, so that the others come at
 // their time.
 func TestPlayingOnLeavesTurns(t *testing.T) {
@@ -314,6 +312,8 @@ func TestPlayingOnLeavesTurns(t *testing.T) {
 	})
 }
 
+// A round that lasts longer than the interval makes the next be skipped, not
+// overlap, and the rounds that remain keep the phase.
 func TestRoundIsSkippedWhileThePreviousRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval = 10 * time.Second
