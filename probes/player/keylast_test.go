@@ -38,3 +38,17 @@ func TestKeyLast(t *testing.T) {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }
+
+// Of more than can be held the key is asked for while the segment comes: what that
+// took until then is the segment's, not the player's own.
+func TestKeyLastOfLarge(t *testing.T) {
+	key := []byte("0123456789abcdef")
+	segment := sealed(t, key, append(labFile(t, "/ts/360p/0.ts"), pad(".ts", maxHeldLast+2<<20)...))
+	o := newOrigin(t, map[string]string{"/l.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-KEY:METHOD=AES-128,URI=\"/key\",IV=0x0\n#EXTINF:1.92,\n/s.ts\n#EXT-X-ENDLIST\n"},
+		map[string]rule{"/key": answer200(key), "/s.ts": answer200(segment)})
+	got, r := graph(t, o, "/l.m3u8", untimed(shaka), run.App{})
+	good(t, r)
+	if diff := cmp.Diff(strings.Fields("M VS<M K<VS picture<VS"), got); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}

@@ -3,6 +3,7 @@ package player
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -305,14 +306,26 @@ func (w *watch) loadLead(ctx context.Context, after Moment, think time.Duration,
 }
 
 // first is when the first segment was there; where its key had to be asked for
-// earlier, that is now.
+// earlier, that is now, while it comes.
 func (w *watch) first() Moment {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.firstAt.At.IsZero() {
-		return Moment{w.instant(), w.mediaStep}
+		return Moment{w.instant(), w.last(w.step(), w.track)}
 	}
 	return w.firstAt
+}
+
+// last is the newest step of that name and track; PressPlay where there is none.
+func (s *session) last(name run.StepName, track string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, n := range slices.Backward(s.nodes) {
+		if n.Name == name && n.Track == track {
+			return i
+		}
+	}
+	return PressPlay
 }
 
 // initMoment is when the initialization segment came.
