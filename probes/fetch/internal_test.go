@@ -1,11 +1,14 @@
 package fetch
 
 import (
+	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,5 +278,35 @@ func TestFieldAdds(t *testing.T) {
 	f.add()
 	if want := []netip.Addr{other, four}; !slices.Equal(f.addrs, want) || f.more != nil {
 		t.Errorf("%v, want %v", f.addrs, want)
+	}
+}
+
+// A race whose only address has failed, and whose look-up brings no other, ends
+// with its context.
+func TestRaceEnds(t *testing.T) {
+	refused := errors.New("refused")
+	var tried atomic.Int64
+	r := race[net.Conn]{
+		rec: &record{}, network: "tcp",
+		field: field{addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, more: make(chan struct{})},
+		connect: func(context.Context, netip.AddrPort) (net.Conn, error) {
+			tried.Add(1)
+			return nil, refused
+		},
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	over := make(chan error, 1)
+	go func() {
+		_, err := r.run(ctx)
+		over <- err
+	}()
+	select {
+	case err := <-over:
+		if !errors.Is(err, refused) || tried.Load() != 1 {
+			t.Errorf("%v after %d attempts, want one that was refused", err, tried.Load())
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for addresses after its end")
 	}
 }

@@ -119,8 +119,11 @@ func (r *race[T]) run(ctx context.Context) (T, error) {
 	)
 	delay := time.NewTimer(0)
 	defer delay.Stop()
+	ended := ctx.Done()
 	for r.running > 0 || !done && (len(r.field.addrs) > 0 || r.field.more != nil) {
 		select {
+		case <-ended:
+			r.field.addrs, r.field.more, ended = nil, nil, nil
 		case <-delay.C:
 			if r.due = done || !r.mayBegin(); !r.due {
 				delay.Reset(r.begin(ctx))
@@ -152,10 +155,13 @@ func (r *race[T]) run(ctx context.Context) (T, error) {
 			}
 		}
 	}
-	if !done {
-		return won, errors.Join(errs...)
+	switch {
+	case done:
+		return won, nil
+	case len(errs) == 0:
+		return won, context.Cause(ctx)
 	}
-	return won, nil
+	return won, errors.Join(errs...)
 }
 
 // mayBegin tells whether the delay's end begins another attempt.
