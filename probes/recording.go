@@ -188,7 +188,7 @@ func (rec *Recording) body(take *tape.Take, step run.StepName, sealed *player.Se
 		b.Data, b.Cut, b.Rekeyed = keys.For(head), cut, true
 	case take.Exchange.Status/100 != 2 && (take.Exchange.Encoding != "" || !isText(head)):
 		b.Cut = true // no player reads it, and what is in it cannot be seen
-	case isText(head):
+	case isText(head), !cut && isWords(step) && bytes.IndexByte(head, 0) < 0:
 		b.Text, b.Cut = true, cut
 		b.Data = rec.cleanText(head, cut)
 		if len(b.Data) > bundle.MaxBody {
@@ -211,6 +211,16 @@ func (rec *Recording) body(take *tape.Take, step run.StepName, sealed *player.Se
 		b.Data = rec.secrets.Mask(b.Data)
 	}
 	return b, nil
+}
+
+// isWords tells whether a step asks for text, in whatever encoding it comes:
+// players read manifests whose names are not in UTF-8.
+func isWords(step run.StepName) bool {
+	switch step {
+	case run.StepPlaybackAPI, run.StepManifest, run.StepSteering, run.StepClock, run.StepPlaylist:
+		return true
+	}
+	return false
 }
 
 // isText tells whether it is text, up to where it may have been cut.

@@ -30,6 +30,9 @@ func hiding(t *testing.T) http.Handler {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, "refus\xe9: token=deny-5ecret")
 	})
+	mux.HandleFunc("/names", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, list, "/protected/0.ts\n#EXTINF:2,Fran\xe7ais\n/protected/1.ts?token=next-5ecret")
+	})
 	mux.HandleFunc("/nested", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, `{"token":{"value":"deny-5ecret","of":[{"v":["more-5ecret"]}],"url":"https://a.example/enter"}}`)
@@ -50,7 +53,7 @@ func hiding(t *testing.T) http.Handler {
 // within what has a name in JSON, in an answer that is packed, or written in no encoding that can be read.
 func TestReplayHiddenSecrets(t *testing.T) {
 	srv := server(t, hiding(t))
-	for path, ok := range map[string]bool{"/packed": false, "/nested": false, "/latin": false, "/variable": true, "/user": true} {
+	for path, ok := range map[string]bool{"/packed": false, "/nested": false, "/latin": false, "/variable": true, "/user": true, "/names": true} {
 		t.Run(path[1:], func(t *testing.T) {
 			then, b := record(t, spec(srv.URL+path, "ideal", ""))
 			if then.OK != ok {
