@@ -228,7 +228,7 @@ func find(text string, from, to int) (v value, ok bool) {
 	}
 	stop := stops
 	if at < len(text) && (text[at] == '"' || text[at] == '\'') {
-		stop = `"'`
+		stop = text[at : at+1]
 		at++
 	} else if line {
 		stop = "\r\n\"'`"
@@ -250,6 +250,9 @@ func valueEnd(text string, at int, stop string, nested bool) int {
 		c, n := char(text, end)
 		if nested && n >= 3 && (c == '&' || c == '#') {
 			return end
+		}
+		if c == '\\' && n == 1 && end+1 < len(text) && text[end+1] == stop[0] && len(stop) == 1 {
+			n = 2 // a quote that the value has
 		}
 		end += n
 	}

@@ -34,6 +34,8 @@ func TestText(t *testing.T) {
 		{"before a colon", "GET http://a.example/m?token=abc: refused", "GET http://a.example/m?token=REDACTED: refused"},
 		{"a tag of a playlist", `#EXT-X-KEY:METHOD=AES-128,URI="k?jwt=abc",IV=0x1`, `#EXT-X-KEY:METHOD=AES-128,URI="k?jwt=REDACTED",IV=0x1`},
 		{"JSON", `{"access_token": "a b","n":1}`, `{"access_token": "REDACTED","n":1}`},
+		{"quotes of the other kind", `{"password": "it's a 5ecret","n":1} token='a"b"c'`, `{"password": "REDACTED","n":1} token='REDACTED'`},
+		{"quotes in a value", `{"password": "a\"5ecret","n":1}`, `{"password": "REDACTED","n":1}`},
 		{"headers", "Authorization: Bearer abc.def\r\nX-Cache: HIT\r\nCookie: a=b; c=d", "Authorization: REDACTED\r\nX-Cache: HIT\r\nCookie: REDACTED"},
 		{"a token without a name", "http://a.example/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln/m.m3u8", "http://a.example/REDACTED/m.m3u8"},
 		{"no value", "http://a.example/m?token=&sig&x=1", "http://a.example/m?token=&sig&x=1"},
