@@ -2,6 +2,8 @@ package player
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -10,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/google/go-cmp/cmp"
 )
 
 // hls.js asks for media of audio when the video's playlist is there, too, though
@@ -195,4 +199,48 @@ func TestHesitates(t *testing.T) {
 	if gone := r.End.Sub(o.find(t, sound, 2).end); gone < 290*time.Millisecond || gone > 900*time.Millisecond {
 		t.Errorf("failed %v after the last try", gone)
 	}
+}
+
+// breaking is a server whose answers give so many bytes of a part, and then break off.
+type breaking int64
+
+func (b breaking) Do(_ context.Context, r fetch.Request) *fetch.Exchange {
+	now := time.Now()
+	return &fetch.Exchange{Start: now, FirstByte: now, End: now, Status: http.StatusPartialContent, Bytes: int64(b),
+		Err: &fetch.Error{Type: run.ErrReset, Detail: "cut"}}
+}
+
+// Of an answer's rest nothing is taken for there that was not kept, and nothing
+// asked for when all of it has come.
+func TestRestOfRest(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		came int64
+		step func(*session, ask) error
+		want *fetch.Range
+	}{
+		{"some of it", 20, rest, &fetch.Range{Offset: 120, Length: 30}},
+		{"all of it", 50, rest, nil},
+		{"more than that", 60, rest, nil},
+		{"the first byte, to see whether it is given", 1, func(s *session, a ask) error {
+			_, _, err := s.resume(t.Context(), a, Policy{}, 2, s.pressed())
+			return err
+		}, nil},
+	} {
+		s := &session{cfg: Config{Client: breaking(tt.came)}, model: hlsjs, start: time.Now()}
+		var f *failure
+		if err := tt.step(s, ask{name: run.StepSegment, url: "http://a.example/s", rest: &fetch.Range{Offset: 100, Length: 50}}); !errors.As(err, &f) {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if diff := cmp.Diff(tt.want, f.rest); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// rest asks for what is missing.
+func rest(s *session, a ask) error {
+	a.rng = a.rest
+	_, err := s.exchange(context.Background(), a, Policy{}, a.url, 2, s.pressed())
+	return err
 }

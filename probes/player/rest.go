@@ -22,6 +22,8 @@ func (s *session) rest(a ask, x *fetch.Exchange) *fetch.Range {
 		return nil
 	}
 	switch {
+	case a.rest != nil && x.Bytes >= a.rest.Length:
+		return nil // more than it was to be
 	case a.rest != nil && x.Status == http.StatusPartialContent:
 		return &fetch.Range{Offset: a.rest.Offset + x.Bytes, Length: a.rest.Length - x.Bytes}
 	case a.rng != nil || x.Status != http.StatusOK || x.Header.Get("Content-Encoding") != "" ||
@@ -63,6 +65,7 @@ func recognisable(h http.Header) bool {
 // the server does not give parts after all, that for the whole.
 func (s *session) resume(ctx context.Context, a ask, p Policy, number int64, after Moment) (ask, Moment, error) {
 	first := a
+	first.rest = nil // what comes now is not kept
 	first.rng, first.body, first.done, first.metered = &fetch.Range{Offset: a.rest.Offset, Length: 1}, nil, nil, false
 	got, err := s.exchange(ctx, first, p, a.url, number, after)
 	if err != nil {
