@@ -149,8 +149,12 @@ func withoutUsers(text string) string {
 }
 
 // authority is where a URL's authority begins whose :// stands at i, and whether
-// that is escaped; 0 where there is none.
+// that is escaped; or whose // does, of a URL that has its scheme from where it
+// stands (RFC 3986, 4.2); 0 where there is none.
 func authority(text string, i int) (from int, nested bool) {
+	if strings.HasPrefix(text[i:], "//") && (i == 0 || strings.IndexByte("=,"+stops, text[i-1]) >= 0) {
+		return i + len("//"), false
+	}
 	for _, want := range []byte("://") {
 		c, n := char(text, i)
 		if c != want {

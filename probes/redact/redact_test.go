@@ -28,6 +28,7 @@ func TestText(t *testing.T) {
 		{"words about a token", "json: invalid token: unexpected end; auth: no", "json: invalid token: unexpected end; auth: no"},
 		{"a header of one's own", "X-Auth-Token: abc", "X-Auth-Token: REDACTED"},
 		{"a header as a parameter", "http://a/m?authorization=Bearer+x&q=1", "http://a/m?authorization=REDACTED&q=1"},
+		{"user of a URL without a scheme", "<BaseURL>//me:pass@a.example/b//c@2x</BaseURL>\n//me@b.example/\n", "<BaseURL>//REDACTED@a.example/b//c@2x</BaseURL>\n//REDACTED@b.example/\n"},
 		{"user alone", "at https://me@a.example", "at https://REDACTED@a.example"},
 		{"two URLs", "http://u@a/?token=1 to http://v@b/?token=2", "http://REDACTED@a/?token=REDACTED to http://REDACTED@b/?token=REDACTED"},
 		{"in words", `Get "http://a.example/m?token=abc": connection refused`, `Get "http://a.example/m?token=REDACTED": connection refused`},
@@ -90,7 +91,7 @@ func TestRedactor(t *testing.T) {
 func FuzzText(f *testing.F) {
 	for _, s := range []string{
 		"", "https://u:p@a.example/m?token=abc&x=1#sig=2", `{"token":"x"}`, "Cookie: a=b\n", "%3Dtoken%3D%26%",
-		"eyJhbGciOiJIUzI1NiJ9.e30.x=token=", "/hdntl=exp=1~hmac=2/m", "\xff=\xfe://@", "://a@://token=:",
+		"eyJhbGciOiJIUzI1NiJ9.e30.x=token=", "/hdntl=exp=1~hmac=2/m", "\xff=\xfe://@", "://a@://token=:", "//a@//b@",
 	} {
 		f.Add(s, "s3cr3tvalue")
 	}
