@@ -14,7 +14,7 @@
 // The table is made from what signs URLs: Amazon's Signature Version 4 and
 // CloudFront, Google Cloud Storage and Media CDN, Azure's shared access
 // signatures, Akamai's tokens, Fastly, Bunny, Tencent, Alibaba, Huawei and
-// Wangsu, nginx secure_link; and from RFC 6749 and RFC 6750 (OAuth), RFC 7519
+// Wangsu, nginx secure_link; from what licence servers are told; and from RFC 6749 and RFC 6750 (OAuth), RFC 7519
 // (JSON Web Tokens) and RFC 9110 (Authorization).
 package redact
 
@@ -32,7 +32,7 @@ var exact = set(
 	"expires", "expire", "exp", "policy", "keypairid", "keyname", "urlprefix", "awsaccesskeyid", "googleaccessid",
 	"hdnts", "hdnea", "hdntl", "hash", "md5", "sig", "sign", "verify", "verimatrix", "ticket",
 	"wstime", "txtime", "hwtime", "sessionid", "session", "sessid", "pass", "pwd",
-	"accesskey", "subscriptionkey", "privatekey", "bearer",
+	"accesskey", "subscriptionkey", "privatekey", "bearer", "customdata", "authxml", "xaxdrmmessage",
 )
 
 // within are parts of names whose values are secret, and heads what such names

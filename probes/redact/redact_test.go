@@ -13,6 +13,7 @@ func TestText(t *testing.T) {
 		{"CloudFront", "https://d1.example/m?Expires=1700000000&Signature=aB~cd-_&Key-Pair-Id=K2J&Policy=eyJTdGF0", "https://d1.example/m?Expires=REDACTED&Signature=REDACTED&Key-Pair-Id=REDACTED&Policy=REDACTED"},
 		{"Signature Version 4", "https://s3.example/o?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F2026&X-Amz-Signature=ff", "https://s3.example/o?X-Amz-Algorithm=REDACTED&X-Amz-Credential=REDACTED&X-Amz-Signature=REDACTED"},
 		{"Google", "https://g.example/o?x-goog-signature=0f&GoogleAccessId=me&edge-cache-token=a", "https://g.example/o?x-goog-signature=REDACTED&GoogleAccessId=REDACTED&edge-cache-token=REDACTED"},
+		{"licence servers", "https://l.example/l?customdata=ab&AuthXml=cd&x-axdrm-message=ef", "https://l.example/l?customdata=REDACTED&AuthXml=REDACTED&x-axdrm-message=REDACTED"},
 		{"Azure", "https://b.example/o?sv=2024&sig=a%2Bb%3D", "https://b.example/o?sv=2024&sig=REDACTED"},
 		{"Akamai in the query", "https://a.example/m?hdnts=exp=17~acl=/*~hmac=beef&q=1", "https://a.example/m?hdnts=REDACTED&q=1"},
 		{"Akamai in the path", "https://a.example/hdntl=exp=17~acl=%2f*~hmac=beef/m.m3u8", "https://a.example/hdntl=REDACTED/m.m3u8"},
