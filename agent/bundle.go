@@ -21,26 +21,32 @@ type bundleFlags struct {
 	kept int
 }
 
-// probe makes a run, and keeps it where that is asked for.
-func (f *bundleFlags) probe(ctx context.Context, env *environment, spec probes.Spec) (run.Run, error) {
+// probe makes a run, and keeps it where that is asked for. That it cannot be kept
+// is said, and ends no run.
+func (f *bundleFlags) probe(ctx context.Context, env *environment, spec probes.Spec) run.Run {
 	if f.Bundle == "" || f.kept == maxBundles {
-		return probes.Probe(ctx, spec), nil
+		return probes.Probe(ctx, spec)
 	}
 	r, recording := probes.Record(ctx, spec, tape.Limits{})
 	if ctx.Err() != nil || r.Good && !f.BundleAll {
-		return r, nil
+		return r
 	}
-	b, err := recording.Bundle()
+	path, err := f.keep(recording)
 	if err != nil {
-		return r, fmt.Errorf("--bundle: %w", err)
-	}
-	path, err := (&bundles.Dir{Path: f.Bundle}).Keep(b)
-	if err != nil {
-		return r, fmt.Errorf("--bundle: %w", err)
+		fmt.Fprintf(env.stderr, "agent: --bundle: the run is not kept: %v\n", err)
+		return r
 	}
 	fmt.Fprintf(env.stderr, "kept %s\n", path)
 	if f.kept++; f.kept == maxBundles {
 		fmt.Fprintf(env.stderr, "that is %d bundles: no more are kept\n", maxBundles)
 	}
-	return r, nil
+	return r
+}
+
+func (f *bundleFlags) keep(recording *probes.Recording) (path string, err error) {
+	b, err := recording.Bundle()
+	if err != nil {
+		return "", err
+	}
+	return (&bundles.Dir{Path: f.Bundle}).Keep(b)
 }
