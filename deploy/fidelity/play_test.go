@@ -69,23 +69,30 @@ func TestPlays(t *testing.T) {
 	}
 }
 
+// shaped is a world over the shaper, which ends with the test.
+func shaped(t *testing.T, dir string) *world {
+	t.Helper()
+	s := &setup{media: dir, modules: dir}
+	w, err := s.openShaped(way{RTT: 20, Mbps: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return w
+}
+
 // Where there are no namespaces the shaper delays, in place of the link.
 func TestShaped(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a.m3u8"), []byte("#EXTM3U\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := &setup{media: dir, modules: dir}
-	w, err := s.openShaped(way{RTT: 20, Mbps: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer http.DefaultClient.CloseIdleConnections()
-	defer func() {
-		if err := w.close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	w := shaped(t, dir)
 	folder := "/" + w.stage.begin(nil).folder
 	for url, want := range map[string]string{
 		w.media + folder + "/a.m3u8":            "#EXTM3U",

@@ -185,17 +185,7 @@ func TestStageShaped(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "v360", "0.ts"), make([]byte, 200_000), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := &setup{media: dir, modules: dir}
-	w, err := s.openShaped(way{RTT: 20, Mbps: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer http.DefaultClient.CloseIdleConnections()
-	defer func() {
-		if err := w.close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	w := shaped(t, dir)
 	a := w.stage.begin(faultNamed("one reset"))
 	if status, size, _, err := get(t, w.media+"/"+a.folder+"/v360/0.ts", ""); status != 200 || size != midway || !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("%d, %d bytes, %v", status, size, err)
