@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 )
@@ -14,26 +15,44 @@ import (
 // bodyName is what bodies are called.
 var bodyName = regexp.MustCompile(`^bodies/[0-9]{4}(\.[a-z0-9]{1,5})?$`)
 
-// Open reads a bundle from a file. The error is of class [ErrInvalid], or the
-// file cannot be read.
+// Open reads a bundle from a regular file. Nothing else is opened: a pipe would
+// wait for whoever writes to it. The error is of class
+// [ErrInvalid], or the file cannot be read.
 func Open(name string) (*Bundle, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	if kind := kindOf(info.Mode()); kind != "" {
+		return nil, fmt.Errorf("%w: %s is a %s, where a file is wanted", ErrInvalid, name, kind)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("bundle: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is no file", ErrInvalid, name)
-	}
 	b, err := Read(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return b, nil
+}
+
+// kindOf is what has that mode, in words; empty of a regular file.
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsRegular():
+		return ""
+	case mode.IsDir():
+		return "folder"
+	case mode&fs.ModeNamedPipe != 0:
+		return "pipe"
+	case mode&fs.ModeSocket != 0:
+		return "socket"
+	case mode&fs.ModeDevice != 0:
+		return "device"
+	}
+	return "thing of another kind"
 }
 
 // Read reads a bundle of size bytes. The error is as of [Open].
