@@ -2,12 +2,15 @@
 package smalldisk
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +34,16 @@ func Run(t *testing.T, size string, test func(t *testing.T, dir string)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
+	ctx := t.Context()
+	if end, ok := t.Deadline(); ok {
+		// So much before the tests' own end, at which nobody would end the child,
+		// that there is time to say what it came to.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-time.Until(end)/10))
+		defer cancel()
+	}
+	cmd := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.WaitDelay = time.Second
 	cmd.Env = append(os.Environ(), dirEnv+"="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS,
@@ -43,6 +55,6 @@ func Run(t *testing.T, size string, test func(t *testing.T, dir string)) {
 		t.Skipf("no mount namespace to be had: %v", err)
 	}
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%v\n%s", cmp.Or(context.Cause(ctx), err), out)
 	}
 }
