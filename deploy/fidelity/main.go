@@ -87,7 +87,7 @@ func (c *command) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		if err != nil {
 			return err
 		}
-		free, err := alone(filepath.Join(os.TempDir(), "firstframe-fidelity.lock"))
+		free, err := alone("firstframe-fidelity")
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 
@@ -47,19 +48,16 @@ func hurry() bool {
 
 var errNotAlone = errors.New("another one plays on this machine, and the two would disturb one another")
 
-// alone makes sure that no other one plays, by a lock on a file, until free is
-// called or the process ends.
-func alone(path string) (free func(), err error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+// alone makes sure that no other one plays that asks by the same name, until free
+// is called or the process ends. The name is that of an abstract socket (unix(7)):
+// one for all users of the machine's network, whatever folders they work in.
+func alone(name string) (free func(), err error) {
+	l, err := net.Listen("unix", "@"+name)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, fmt.Errorf("%s: %w", name, errNotAlone)
+	}
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = fmt.Errorf("%s: %w", path, errNotAlone)
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return func() { _ = file.Close() }, nil // the lock ends with it
+	return func() { _ = l.Close() }, nil
 }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -192,14 +192,17 @@ func TestUnlike(t *testing.T) {
 	}
 }
 
+// Wherever temporary files are kept, only one plays.
 func TestAlone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
+	name := fmt.Sprintf("firstframe-fidelity-test-%d", os.Getpid())
 	for range 2 {
-		free, err := alone(path)
+		t.Setenv("TMPDIR", t.TempDir())
+		free, err := alone(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := alone(path); !errors.Is(err, errNotAlone) {
+		t.Setenv("TMPDIR", t.TempDir())
+		if _, err := alone(name); !errors.Is(err, errNotAlone) {
 			t.Error(err)
 		}
 		free()
