@@ -154,7 +154,7 @@ func TestIdentify(t *testing.T) {
 				h.Add(k, v)
 			}
 			got := Identify(h)
-			if tt.want.POPCity = CityOfAirport(firstLetters(got.POP, 3)); tt.want.POPCity == "" && tt.want.POP != "" {
+			if tt.want.POPCity = cityOfAirport(firstLetters(got.POP, 3)); tt.want.POPCity == "" && tt.want.POP != "" {
 				t.Errorf("no city of %s", tt.want.POP)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -259,7 +259,7 @@ func TestPOPTable(t *testing.T) {
 		t.Errorf("%d codes, %d with a city", len(seen), cities)
 	}
 	for code, want := range map[string]string{"GRU": "São Paulo", "fra": "Frankfurt", "KNO": "Medan", "GIG": "Rio de Janeiro", "FRAX": "", "ZZZ": ""} {
-		if got := CityOfAirport(code); got != want {
+		if got := cityOfAirport(code); got != want {
 			t.Errorf("%q lies in %q, want %q", code, got, want)
 		}
 	}

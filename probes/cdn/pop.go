@@ -64,9 +64,9 @@ func placeOfAirport(iata string) place {
 // airport or city with that IATA code lies, or empty. The case does not matter.
 func CountryOfAirport(iata string) string { return placeOfAirport(iata).country }
 
-// CityOfAirport is the city in which the airport or city with that IATA code
+// cityOfAirport is the city in which the airport or city with that IATA code
 // lies, in English, or empty. The case does not matter.
-func CityOfAirport(iata string) string { return placeOfAirport(iata).city }
+func cityOfAirport(iata string) string { return placeOfAirport(iata).city }
 
 // prefix is the country of a name that starts with one: DE1, defr, ID_JI_….
 func prefix(pop string) string {
