@@ -16,36 +16,40 @@ type Buffering struct {
 	// audio; nil: as Goal.
 	Goal, AudioGoal func(Playing) time.Duration
 
-	// Empty and Resume: playback stops where a track has no more than Empty
-	// ahead of the playhead, and goes on where each has more than that, and
-	// Resume.
+	// Empty and Resume: playback stops where a track has no more than Empty ahead
+	// of the playhead, and goes on where each has more than Empty, and no less than
+	// Resume, or all that follows.
 	Empty, Resume time.Duration
 
-	// Bandwidth makes what measures the bandwidth by complete segments; nil: the
-	// model's Meter goes on, and chooses the rendition at what it measures.
+	// Bandwidth makes what measures the bandwidth by complete segments of video; nil:
+	// nothing does. The model's Meter, where it has one, goes on in either case, and
+	// takes the rendition that fits what it measures.
 	Bandwidth func() Bandwidth
 	// Next makes what chooses the rendition of the next segment: an index of the
-	// renditions. nil: it does not change, but where one fails.
+	// renditions that it is given. nil: none is chosen; it changes only by the Meter,
+	// or where one fails.
 	Next func() func(Playing) int
 }
 
 // Playing is what a player goes by while it plays.
 type Playing struct {
-	Renditions []Rendition   // at least one, those that have failed left out
-	At         int           // of the last segment; -1 where that has failed
-	Kbps       float64       // the bandwidth, as measured
-	FirstByte  time.Duration // of an answer, as measured
+	// Renditions are those of video: all of them for a goal; two or more, without
+	// those that have failed, where one of them is to be chosen.
+	Renditions []Rendition
+	At         int           // the one of Renditions that is being loaded, or was last; -1 where it is not among them
+	Kbps       float64       // the bandwidth; before it is measured, or where nothing measures it by segments, as the model assumed it at first
+	FirstByte  time.Duration // until an answer begins, as measured; 0: not measured
 	Ahead      time.Duration // of video, ahead of the playhead
-	Segment    time.Duration // what the last video segment plays
-	Segments   int           // of video, that have come since play was pressed
+	Segment    time.Duration // what the last video segment, or part, plays, as the manifest says
+	Segments   int           // of video, or parts, that are held or were, that with the first frame included
 	Length     time.Duration // of the presentation; 0: live, or not known
 	Live       bool
 }
 
-// top tells whether no rendition is better than the one that is played.
+// top tells whether no rendition has more bandwidth than the one at At.
 func (p Playing) top() bool { return p.At >= 0 && p.At == highestWithin(p.Renditions, math.Inf(1)) }
 
-// kbps is the bandwidth of the rendition that is played; 0 when not known.
+// kbps is the bandwidth of the rendition at At; 0 when not known.
 func (p Playing) kbps() float64 {
 	if p.At < 0 {
 		return 0

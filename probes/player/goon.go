@@ -3,6 +3,8 @@ package player
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/fetch"
@@ -107,45 +109,71 @@ func (g *goingOn) hold(p piece, rendition int) {
 	})
 }
 
+// part is a request of a segment; it calls asked when that is about to go out.
+type part func(ctx context.Context, asked func()) error
+
 // load gets a segment, and of its key and initialization segment what has not
 // come yet, in the model's order.
 func (g *goingOn) load(ctx context.Context, p piece) error {
-	var before, beside, behind []func(context.Context) error
-	asked := "" // for a key before
-	if p.init != nil && !g.has[p.init.resource()] {
-		init := func(ctx context.Context) error { return g.init(ctx, p.init) }
-		if k := p.initKey; k != nil && !g.has[resource{url: k.url}] {
-			asked, before = k.url, append(before, func(ctx context.Context) error { return g.key(ctx, k) })
+	var before, beside, behind []part
+	var keys []string // that are to come
+	key := func(k *keyRef) part {
+		if k == nil || g.has[resource{url: k.url}] || slices.Contains(keys, k.url) {
+			return nil
 		}
-		if m := g.session.model; m.InitFirst || m.RangesInTurn && p.init.rng != nil && p.init.url == p.media.url {
-			before = append(before, init)
-		} else {
-			beside = append(beside, init)
-		}
+		keys = append(keys, k.url)
+		return func(ctx context.Context, asked func()) error { return g.key(ctx, k, asked) }
 	}
-	if k := p.key; k != nil && k.url != asked && !g.has[resource{url: k.url}] {
-		key := func(ctx context.Context) error { return g.key(ctx, k) }
+	var init part
+	if p.init != nil && !g.has[p.init.resource()] {
+		if get := key(p.initKey); get != nil {
+			before = append(before, get)
+		}
+		init = func(ctx context.Context, asked func()) error { return g.init(ctx, p.init, asked) }
+	}
+	if get := key(p.key); get != nil {
 		switch g.session.model.Key {
 		case KeyFirst:
-			before = append(before, key)
+			before = append(before, get)
 		case KeyLast:
-			behind = append(behind, key)
+			behind = append(behind, get)
 		default:
-			beside = append(beside, key)
+			beside = append(beside, get)
 		}
 	}
-	beside = append(beside, func(ctx context.Context) error { return g.media(ctx, p) })
-	for _, stage := range [][]func(context.Context) error{before, beside, behind} {
-		all, ctx := errgroup.WithContext(ctx)
-		for _, f := range stage {
-			all.Go(func() error { return f(ctx) })
-		}
-		if err := all.Wait(); err != nil {
+	m := g.session.model
+	switch {
+	case init == nil:
+	case m.InitFirst || m.RangesInTurn && p.init.rng != nil && p.init.url == p.media.url:
+		before = append(before, init)
+	default:
+		beside = append(beside, init)
+	}
+	beside = append(beside, func(ctx context.Context, asked func()) error { return g.media(ctx, p, asked) })
+	for _, stage := range [][]part{before, beside, behind} {
+		if err := atOnce(ctx, stage); err != nil {
 			return err
 		}
 	}
 	g.noteLoaded(p)
 	return nil
+}
+
+// atOnce makes requests that go out at once, in this order: on one connection
+// it is that in which they are answered. The error is that of the first that fails,
+// which ends the others.
+func atOnce(ctx context.Context, all []part) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, f := range all {
+		sent := make(chan struct{})
+		asked := sync.OnceFunc(func() { close(sent) })
+		group.Go(func() error {
+			defer asked()
+			return f(ctx, asked)
+		})
+		<-sent
+	}
+	return group.Wait()
 }
 
 // noteLoaded remembers what need not be asked for again. Players forget their
@@ -167,7 +195,7 @@ func (g *goingOn) noteLoaded(p piece) {
 
 // media gets the segment itself. What is in it was looked at when playback
 // started.
-func (g *goingOn) media(ctx context.Context, p piece) error {
+func (g *goingOn) media(ctx context.Context, p piece, asked func()) error {
 	think := g.think.NextSegment
 	if g.track == run.TrackAudio {
 		think = g.think.NextAudio
@@ -178,7 +206,7 @@ func (g *goingOn) media(ctx context.Context, p piece) error {
 	body, reset := g.pieces(p)
 	got, err := g.request(ctx, ask{
 		name: p.name, track: g.track, url: p.media.url, rng: p.media.rng, others: p.media.others, after: g.after, think: think,
-		maxBytes: maxSegment, metered: true, length: p.to - p.from, ahead: ahead, body: body, reset: reset,
+		maxBytes: maxSegment, metered: true, asked: asked, length: p.to - p.from, ahead: ahead, body: body, reset: reset,
 	})
 	if err != nil || g.bandwidth == nil || g.track == run.TrackAudio {
 		return err
@@ -218,16 +246,16 @@ func (g *goingOn) pieces(p piece) (body func([]byte, time.Time) error, reset fun
 	return body, func() { bytes = 0 }
 }
 
-func (g *goingOn) init(ctx context.Context, r *ref) error {
+func (g *goingOn) init(ctx context.Context, r *ref, asked func()) error {
 	_, err := g.request(ctx, ask{
-		name: run.StepInit, track: g.track, url: r.url, rng: r.rng, others: r.others, after: g.after, maxBytes: maxInit, metered: true,
+		name: run.StepInit, track: g.track, url: r.url, rng: r.rng, others: r.others, after: g.after, maxBytes: maxInit, metered: true, asked: asked,
 	})
 	return err
 }
 
-func (g *goingOn) key(ctx context.Context, k *keyRef) error {
+func (g *goingOn) key(ctx context.Context, k *keyRef, asked func()) error {
 	_, err := g.request(ctx, ask{
-		name: run.StepKey, track: g.track, url: k.url, after: g.after, maxBytes: maxKey,
+		name: run.StepKey, track: g.track, url: k.url, after: g.after, maxBytes: maxKey, asked: asked,
 		done: func(x *fetch.Exchange) error { return keyFits(int(x.Bytes), k.size()) },
 	})
 	return err

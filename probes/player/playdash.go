@@ -2,6 +2,7 @@ package player
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,11 +19,12 @@ type onwards struct {
 	url          string  // of the MPD, after redirects
 	video, audio stretch // what the first segments hold
 
-	renewing sync.Mutex // held by the track that asks for the MPD again
-	mu       sync.Mutex // guards what follows
-	newest   *dash.MPD
-	asked    time.Time // when newest was
-	indexed  map[string]*dash.Representation
+	mu      sync.Mutex // guards what follows
+	newest  *dash.MPD
+	asked   time.Time     // when newest was
+	broke   error         // why no newer one comes any more, where one should
+	changed chan struct{} // closed when newest or broke changes; nil while nobody waits
+	indexed map[string]*dash.Representation
 }
 
 // starts is [feed.starts]: a live presentation starts at its position, which may
@@ -218,35 +220,42 @@ func (d *dashTitle) noteIndex(name string, r *dash.Representation) {
 	d.on.indexed[name] = r
 }
 
-// current is the MPD as it is now: asked for again where it may have changed
-// (minimumUpdatePeriod, ISO/IEC 23009-1 clause 5.4.1), or is the copy that has
-// been used up; nil: none has. One track asks for both. The error is a *failure,
-// errOver or errGivenUp.
+// current is the newest copy of the MPD; where that has been used up, nil: none
+// has, the next one that [dashTitle.beside] gets. The error is a *failure, errOver
+// or errGivenUp.
 func (d *dashTitle) current(ctx context.Context, used *dash.MPD) (*dash.MPD, error) {
-	if mpd, _, ok := d.known(used); ok {
-		return mpd, nil
+	for {
+		mpd, changed, err := d.known()
+		switch {
+		case err != nil:
+			return nil, err
+		case mpd != used:
+			return mpd, nil
+		case d.due().IsZero():
+			return nil, errOver
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, errGivenUp
+		}
 	}
-	d.on.renewing.Lock()
-	defer d.on.renewing.Unlock()
-	mpd, due, ok := d.known(used) // the other track may have asked meanwhile
-	switch {
-	case ok:
-		return mpd, nil
-	case due.IsZero():
-		return nil, errOver
-	}
-	if err := d.old(mpd); err != nil {
-		return nil, err
-	}
-	if d.sleepUntil(ctx, due) != nil {
-		return nil, errGivenUp
-	}
-	return d.renew(ctx, mpd)
 }
 
-// known is the newest copy of the MPD. It is not ok where that is used up or may
-// have changed; due is when to ask for it again, zero: never.
-func (d *dashTitle) known(used *dash.MPD) (mpd *dash.MPD, due time.Time, ok bool) {
+// known is the newest copy of the MPD, and what is closed when there is another;
+// err says why there will be none, where there should.
+func (d *dashTitle) known() (mpd *dash.MPD, changed <-chan struct{}, err error) {
+	d.on.mu.Lock()
+	defer d.on.mu.Unlock()
+	if d.on.changed == nil {
+		d.on.changed = make(chan struct{})
+	}
+	return cmp.Or(d.on.newest, d.mpd), d.on.changed, d.on.broke
+}
+
+// due is when the MPD is to be asked for again (minimumUpdatePeriod, ISO/IEC
+// 23009-1 clause 5.4.1); zero: never.
+func (d *dashTitle) due() time.Time {
 	d.on.mu.Lock()
 	defer d.on.mu.Unlock()
 	mpd, asked := d.on.newest, d.on.asked
@@ -254,10 +263,39 @@ func (d *dashTitle) known(used *dash.MPD) (mpd *dash.MPD, due time.Time, ok bool
 		mpd, asked = d.mpd, d.scene.at.At
 	}
 	if !mpd.Dynamic || mpd.MinimumUpdatePeriod == nil {
-		return mpd, time.Time{}, mpd != used
+		return time.Time{}
 	}
-	due = asked.Add(max(*mpd.MinimumUpdatePeriod, minUpdate))
-	return mpd, due, mpd != used && d.instant().Before(due)
+	return asked.Add(max(*mpd.MinimumUpdatePeriod, minUpdate))
+}
+
+// beside is [feed.beside]: the MPD is asked for again whenever it may have
+// changed, and the tracks go on with the copy before meanwhile, as players do it.
+func (d *dashTitle) beside(ctx context.Context) {
+	for {
+		due := d.due()
+		if due.IsZero() || d.sleepUntil(ctx, due) != nil {
+			return
+		}
+		asked := d.instant()
+		mpd, _, _ := d.known()
+		err := d.old(mpd)
+		if err == nil {
+			mpd, err = d.renew(ctx, mpd)
+		}
+		if errors.Is(err, errGivenUp) {
+			return
+		}
+		d.on.mu.Lock()
+		d.on.newest, d.on.asked, d.on.broke = mpd, asked, err
+		if d.on.changed != nil {
+			close(d.on.changed)
+			d.on.changed = nil
+		}
+		d.on.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
 }
 
 // minUpdate is the least time between two requests for an MPD whose
@@ -270,11 +308,10 @@ func (d *dashTitle) renew(ctx context.Context, old *dash.MPD) (*dash.MPD, error)
 	if len(old.Locations) > 0 {
 		where = old.Locations[0]
 	}
-	asked := d.instant()
 	var body bytes.Buffer
 	var mpd *dash.MPD
 	got, err := d.request(ctx, ask{
-		name: run.StepManifest, url: d.cfg.rewrite(where), after: Moment{asked, PressPlay},
+		name: run.StepManifest, url: d.cfg.rewrite(where), after: Moment{d.instant(), PressPlay},
 		maxBytes: maxManifest, compress: true, reset: body.Reset, body: collect(&body),
 	})
 	if err != nil {
@@ -288,9 +325,6 @@ func (d *dashTitle) renew(ctx context.Context, old *dash.MPD) (*dash.MPD, error)
 	if d.p.pathway != "" {
 		mpd.Prefer(d.p.pathway)
 	}
-	d.on.mu.Lock()
-	defer d.on.mu.Unlock()
-	d.on.newest, d.on.asked = mpd, asked
 	return mpd, nil
 }
 

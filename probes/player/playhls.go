@@ -52,6 +52,9 @@ func (h *hlsTitle) starts() (from time.Duration, video, audio stretch) {
 	return v.first.from, v.first, audio
 }
 
+// beside is [feed.beside]: each track asks for its own playlist.
+func (h *hlsTitle) beside(context.Context) {}
+
 // made is [feed.made]: what is sent while it is made are parts.
 func (h *hlsTitle) made(time.Time) (time.Duration, bool) { return 0, false }
 

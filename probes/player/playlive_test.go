@@ -2,11 +2,9 @@ package player
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -384,48 +382,6 @@ func TestPiecesAgain(t *testing.T) {
 	if video.end != 4*time.Second {
 		t.Errorf("%v are there, want 4s", video.end)
 	}
-}
-
-// Two tracks that have used up an MPD get the next one by one request, and one that
-// has not goes on with it meanwhile.
-func TestCurrentOfTwoTracks(t *testing.T) {
-	o := dashOrigin(t, fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q minimumUpdatePeriod="PT60S"><Period id="p" start="PT0S">%s</Period></MPD>`,
-		stamp(time.Minute), fmt.Sprintf(sets, "p")), nil)
-	mpd, err := dash.Parse(o.URL+"/m.mpd", []byte(o.manifests["/m.mpd"]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := fetch.New(fetch.Config{AllowPrivate: true})
-	defer client.Close()
-	now := time.Now()
-	s := &session{cfg: Config{Client: client}, model: dashjs, think: &Think{}, start: now}
-	d := &dashTitle{session: s, p: &presentation{}, on: onwards{url: o.URL + "/m.mpd"}}
-	d.scene = scene{mpd: mpd, at: Moment{now.Add(-time.Minute), PressPlay}, now: now.Add(-time.Minute)}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	var next [2]*dash.MPD
-	var errs [2]error
-	var wg sync.WaitGroup
-	for i := range next {
-		wg.Go(func() { next[i], errs[i] = d.current(ctx, mpd) })
-	}
-	wg.Wait()
-	if err := errors.Join(errs[:]...); err != nil || next[0] != next[1] || len(o.log) != 1 {
-		t.Fatalf("%v; %d requests, want 1; the same MPD: %v", err, len(o.log), next[0] == next[1])
-	}
-	d.on.renewing.Lock()
-	there := make(chan *dash.MPD, 1)
-	wg.Go(func() {
-		mpd, _ := d.current(ctx, nil)
-		there <- mpd
-	})
-	select {
-	case <-there:
-	case <-ctx.Done():
-		t.Error("a track waits for an MPD that the other one needs")
-	}
-	d.on.renewing.Unlock()
-	wg.Wait()
 }
 
 // A playlist that is renewed is laid on the timeline by its numbers, which takes no

@@ -79,6 +79,7 @@ func (s *session) play(ctx context.Context, p *presentation, start time.Time) (*
 	defer cancel()
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
+	defer aside(ctx, p.feed.beside)()
 	var wg sync.WaitGroup
 	var tracks []*goingOn
 	for _, track := range []string{run.TrackVideo, run.TrackAudio} {
