@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firstframe/firstframe/probes/dash"
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
