@@ -96,9 +96,10 @@ func (c Config) check() error {
 type Link struct {
 	Near, Far *End
 
-	line  *line
-	close sync.Once
-	err   error
+	config Config
+	line   *line
+	close  sync.Once
+	err    error
 }
 
 // End is one of the two namespaces. It may be used by many at once.
@@ -129,9 +130,24 @@ func Open(c Config) (*Link, error) {
 	if err != nil {
 		return nil, errors.Join(err, near.close(), far.close())
 	}
-	return &Link{line: line,
+	return &Link{config: c, line: line,
 		Near: &End{Addr: NearAddr, name: "near", ns: near, out: up},
 		Far:  &End{Addr: FarAddr, name: "far", ns: far, out: down}}, nil
+}
+
+// SetKbps changes the rate of both directions, and the queue that [Config] gives
+// for it, for the packets that come from now on. Its error is [ErrConfig]. It may
+// be called while the link is in use.
+func (l *Link) SetKbps(kbps float64) error {
+	c := l.config
+	c.Kbps = kbps
+	if err := c.check(); err != nil {
+		return err
+	}
+	for _, e := range []*End{l.Near, l.Far} {
+		e.out.pipe.rate.Store(c.rate())
+	}
+	return nil
 }
 
 // Close takes the line down and returns when nothing of it runs any more. Its

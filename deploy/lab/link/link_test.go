@@ -138,6 +138,28 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// A rate that is lowered holds from then on.
+func TestSetKbps(t *testing.T) {
+	const kbps, size = 4000, 256 << 10
+	l := open(t, Config{Kbps: 1_000_000})
+	addr := serve(t, l, func(c net.Conn) { c.Write(make([]byte, size)) })
+	if err := l.SetKbps(kbps); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SetKbps(-1); !errors.Is(err, ErrConfig) {
+		t.Errorf("%v, want %v", err, ErrConfig)
+	}
+	begin := time.Now()
+	c := dial(t, l, addr)
+	defer c.Close()
+	if n, err := io.Copy(io.Discard, c); n != size || err != nil {
+		t.Fatal(n, err)
+	}
+	if took, least := time.Since(begin), time.Duration(size*8/kbps)*time.Millisecond; took < least {
+		t.Errorf("%d bytes took %v, want %v or more", size, took, least)
+	}
+}
+
 // Half as large a queue as the sender fills drops; what is lost TCP repeats, and
 // every byte arrives.
 func TestDropAndLoss(t *testing.T) {

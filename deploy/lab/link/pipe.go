@@ -2,6 +2,7 @@ package link
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,20 +24,31 @@ const (
 
 // pipe decides what happens to each packet of one direction. It knows no clock.
 type pipe struct {
-	delay   time.Duration
-	perByte float64 // nanoseconds
-	queue   int     // bytes
-	loss    float64
-	random  *rand.Rand
+	delay  time.Duration
+	rate   atomic.Pointer[rate] // may change meanwhile
+	loss   float64
+	random *rand.Rand
 
 	free time.Time // when the last packet taken has left the queue
 }
 
-func newPipe(c Config, stream uint64) *pipe {
-	p := &pipe{delay: c.RTT / 2, queue: c.queue(), loss: c.Loss, random: rand.New(rand.NewPCG(c.Seed, stream))}
+// rate is how fast a pipe is, and what waits for it.
+type rate struct {
+	perByte float64 // nanoseconds
+	queue   int     // bytes
+}
+
+func (c Config) rate() *rate {
+	r := &rate{queue: c.queue()}
 	if c.Kbps > 0 {
-		p.perByte = 8e6 / c.Kbps
+		r.perByte = 8e6 / c.Kbps
 	}
+	return r
+}
+
+func newPipe(c Config, stream uint64) *pipe {
+	p := &pipe{delay: c.RTT / 2, loss: c.Loss, random: rand.New(rand.NewPCG(c.Seed, stream))}
+	p.rate.Store(c.rate())
 	return p
 }
 
@@ -45,14 +57,14 @@ func newPipe(c Config, stream uint64) *pipe {
 // Instants must not go backwards.
 func (p *pipe) take(now time.Time, size int) (due time.Time, f fate) {
 	unlucky := p.loss > 0 && p.random.Float64() < p.loss
-	start := now
+	r, start := p.rate.Load(), now
 	if p.free.After(now) {
 		start = p.free
 	}
-	if waiting := float64(start.Sub(now)); waiting+float64(size)*p.perByte > float64(p.queue)*p.perByte {
+	if waiting := float64(start.Sub(now)); waiting+float64(size)*r.perByte > float64(r.queue)*r.perByte {
 		return time.Time{}, dropped
 	}
-	p.free = start.Add(time.Duration(float64(size) * p.perByte))
+	p.free = start.Add(time.Duration(float64(size) * r.perByte))
 	if unlucky {
 		return time.Time{}, lost
 	}

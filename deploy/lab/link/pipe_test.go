@@ -90,3 +90,23 @@ func BenchmarkPipe(b *testing.B) {
 	}
 	b.ReportAllocs()
 }
+
+// A rate that changes holds for what comes from then on; what waits leaves as it
+// would have.
+func TestPipeChanges(t *testing.T) {
+	c := Config{Kbps: 1000}
+	p, begin := newPipe(c, 0), time.Now()
+	for i, o := range []struct {
+		kbps          float64 // from then on; 0: as before
+		at, size, due int     // ms
+	}{{0, 0, 1250, 10}, {100, 5, 125, 20}, {0, 5, 125, 30}, {10_000, 10, 1250, 31}, {0, 100, 1250, 101}} {
+		if o.kbps > 0 {
+			c.Kbps = o.kbps
+			p.rate.Store(c.rate())
+		}
+		due, f := p.take(begin.Add(time.Duration(o.at)*time.Millisecond), o.size)
+		if got := due.Sub(begin).Round(time.Microsecond); f != arrives || got != time.Duration(o.due)*time.Millisecond {
+			t.Errorf("packet %d arrives after %v, want %d ms", i, got, o.due)
+		}
+	}
+}
