@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/firstframe/firstframe/deploy/lab/lab"
+	"github.com/firstframe/firstframe/deploy/lab/world"
 )
 
 // The exit codes.
@@ -42,6 +43,7 @@ type serveCommand struct {
 	Interval  time.Duration `help:"Between the plan's rounds." default:"30s"`
 	Control   string        `help:"Where faults, ledger and info are served; port 0 is a free one." default:"127.0.0.1:0" placeholder:"ADDR"`
 	Fast      bool          `help:"Names, connections and cache misses take no time."`
+	AltSvc    []string      `help:"CDN whose answers tell that its edges speak HTTP/3 too, as they all do (Alt-Svc). Repeatable." placeholder:"CDN"`
 	Agents    bool          `help:"Also start the agents of all countries, each as a process of its own." negatable:""`
 	Collector string        `help:"What the agents ship to (${default})." default:"http://127.0.0.1:4318" placeholder:"URL"`
 	AgentBin  string        `help:"The agent program. Left out: agent beside lab." placeholder:"FILE"`
@@ -91,7 +93,15 @@ func (c *serveCommand) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
-	l, err := lab.Start(context.Background(), lab.Config{Dir: c.Dir, Interval: c.Interval, Control: c.Control, Fast: c.Fast,
+	w := world.Default()
+	for _, name := range c.AltSvc {
+		cdn := w.CDN(name)
+		if cdn == nil {
+			return fmt.Errorf("--alt-svc %s: there is no such CDN; %s is one", name, w.CDNs[0].Name)
+		}
+		cdn.AltSvc = true
+	}
+	l, err := lab.Start(context.Background(), lab.Config{World: w, Dir: c.Dir, Interval: c.Interval, Control: c.Control, Fast: c.Fast,
 		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Package edge is a CDN's server at one POP: HTTPS with HTTP/1.1 and HTTP/2,
-// and plain HTTP, in front of the origin, with a cache of its own and the
-// headers of a real CDN.
+// Package edge is a CDN's server at one POP: HTTPS with HTTP/1.1, HTTP/2 and,
+// at the same port, HTTP/3, and plain HTTP, in front of the origin, with a cache
+// of its own and the headers of a real CDN.
 //
 // Its connections are as slow as the way from the client's country
 // ([shaper.Listener]); it does what faults order of TLS and HTTP, and puts
@@ -19,6 +19,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/quic-go/quic-go"
 
 	"github.com/firstframe/firstframe/deploy/lab/fault"
 	"github.com/firstframe/firstframe/deploy/lab/ledger"
@@ -47,6 +49,9 @@ type Config struct {
 	Log       *slog.Logger
 }
 
+// secure is the place of HTTPS among an edge's listeners.
+const secure = 0
+
 // Edge serves until it is closed.
 type Edge struct {
 	config Config
@@ -56,6 +61,9 @@ type Edge struct {
 	cache  *cache
 	lines  sync.Map // of bandwidth faults: lineKey to *shaper.Link
 
+	altSvc    string // header, empty: not announced
+	transport *quic.Transport
+	packets   *shaper.Packets
 	servers   []*http.Server
 	listeners []*shaper.Listener
 	running   sync.WaitGroup
@@ -63,11 +71,22 @@ type Edge struct {
 	cancel    context.CancelFunc
 }
 
-// Start serves at two listeners, which it closes in the end.
-func Start(c Config, cdn *world.CDN, pop *world.POP, secure, plain net.Listener) *Edge {
+// Sockets are what an edge serves at. It closes them in the end, also when it
+// does not start.
+type Sockets struct {
+	Secure, Plain net.Listener
+	QUIC          net.PacketConn // at the port of Secure; nil: no HTTP/3
+}
+
+// Start serves at sockets. It fails when QUIC cannot be served.
+func Start(c Config, cdn *world.CDN, pop *world.POP, at Sockets) (*Edge, error) {
 	e := &Edge{config: c, cdn: cdn, pop: pop, node: fmt.Sprintf("%x", random(16)), cache: newCache(CacheBytes)}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	for i, inner := range []net.Listener{secure, plain} {
+	if at.QUIC != nil && cdn.AltSvc {
+		e.altSvc = announce(at.QUIC)
+	}
+	logger := c.Log.With("edge", pop.Addr, "cdn", cdn.Name, "pop", pop.Code)
+	for i, inner := range []net.Listener{at.Secure, at.Plain} {
 		l := shaper.New(inner, e.path)
 		server := &http.Server{
 			Handler:           e,
@@ -75,30 +94,37 @@ func Start(c Config, cdn *world.CDN, pop *world.POP, secure, plain net.Listener)
 			IdleTimeout:       idleTimeout,
 			BaseContext:       func(net.Listener) context.Context { return e.ctx },
 			ConnContext:       withConn,
-			ErrorLog:          slog.NewLogLogger(c.Log.With("edge", pop.Addr, "cdn", cdn.Name, "pop", pop.Code).Handler(), slog.LevelDebug),
+			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		}
+		if i == secure {
+			server.TLSConfig = e.secured()
 		}
 		e.servers = append(e.servers, server)
 		e.listeners = append(e.listeners, l)
 		e.running.Go(func() {
 			var err error
-			if i == 0 {
-				server.TLSConfig = &tls.Config{GetConfigForClient: e.hello, NextProtos: []string{"h2", "http/1.1"}}
+			if i == secure {
 				err = server.ServeTLS(l, "", "")
 			} else {
 				err = server.Serve(l)
 			}
 			if !errors.Is(err, http.ErrServerClosed) {
-				c.Log.Error("edge ended", "edge", pop.Addr, "error", err)
+				logger.Error("edge ended", "error", err)
 			}
 		})
 	}
-	return e
+	if at.QUIC != nil {
+		if err := e.serveQUIC(e.listeners[secure], at.QUIC, logger); err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+	}
+	return e, nil
 }
 
 // Close ends all connections and returns when nothing is under way.
 func (e *Edge) Close() error {
 	e.cancel()
-	var errs []error
+	errs := []error{e.closeQUIC()}
 	for _, s := range e.servers {
 		errs = append(errs, s.Close())
 	}
@@ -121,6 +147,11 @@ func (e *Edge) subject(client netip.Addr) fault.Subject {
 	return fault.Subject{Country: from.Country, ASN: from.ASN, CDN: e.cdn.Name, POP: e.pop.Code}
 }
 
+// secured is how TLS is shaken hands.
+func (e *Edge) secured() *tls.Config {
+	return &tls.Config{GetConfigForClient: e.hello, NextProtos: []string{"h2", "http/1.1"}}
+}
+
 // hello chooses the certificate, and does what faults order of the handshake.
 func (e *Edge) hello(h *tls.ClientHelloInfo) (*tls.Config, error) {
 	expired := false
@@ -141,6 +172,12 @@ func (e *Edge) hello(h *tls.ClientHelloInfo) (*tls.Config, error) {
 }
 
 type connKey struct{}
+
+// aborter is a connection that can be reset.
+type aborter interface {
+	Drain(context.Context) error // waits until what was written has come
+	Abort() error
+}
 
 // withConn lets a request find its connection, to abort it.
 func withConn(ctx context.Context, c net.Conn) context.Context {

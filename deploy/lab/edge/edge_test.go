@@ -11,9 +11,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -41,9 +41,15 @@ type harness struct {
 	name   string
 }
 
-func newHarness(t *testing.T, cdn string) *harness {
+// announcing has answers tell of HTTP/3.
+func announcing(c *world.CDN) { c.AltSvc = true }
+
+func newHarness(t *testing.T, cdn string, changes ...func(*world.CDN)) *harness {
 	t.Helper()
 	w := world.Default()
+	for _, change := range changes {
+		change(w.CDN(cdn))
+	}
 	o, err := origin.New(os.DirFS("../media"))
 	if err != nil {
 		t.Fatal(err)
@@ -65,8 +71,15 @@ func newHarness(t *testing.T, cdn string) *harness {
 		}
 	}
 	h.secure, h.plain = listeners[0].Addr().String(), listeners[1].Addr().String()
-	h.edge = Start(Config{World: w, Origin: o, Faults: h.faults, Ledger: l, Authority: authority, Fast: true, Log: slog.New(slog.DiscardHandler)},
-		w.CDN(cdn), &w.CDN(cdn).POPs[0], listeners[0], listeners[1])
+	packets, err := net.ListenPacket("udp", h.secure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.edge, err = Start(Config{World: w, Origin: o, Faults: h.faults, Ledger: l, Authority: authority, Fast: true, Log: slog.New(slog.DiscardHandler)},
+		w.CDN(cdn), &w.CDN(cdn).POPs[0], Sockets{Secure: listeners[0], Plain: listeners[1], QUIC: packets})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := errors.Join(h.edge.Close(), l.Close()); err != nil {
 			t.Error(err)
@@ -75,15 +88,23 @@ func newHarness(t *testing.T, cdn string) *harness {
 	return h
 }
 
-// client asks from an address, over h2 or HTTP/1.1.
-func (h *harness) client(from string, h2 bool) *http.Client {
+// The protocols.
+const http11, http2, http30 = "HTTP/1.1", "HTTP/2.0", "HTTP/3.0"
+
+var protocols = []string{http11, http2, http30}
+
+// client asks from an address.
+func (h *harness) client(from, proto string) *http.Client {
+	if proto == http30 {
+		return h.overQUIC(from)
+	}
 	tr := &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 			return d.DialContext(ctx, network, h.secure)
 		},
 		TLSClientConfig:   &tls.Config{RootCAs: h.roots},
-		ForceAttemptHTTP2: h2,
+		ForceAttemptHTTP2: proto == http2,
 	}
 	h.t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: 20 * time.Second,
@@ -121,8 +142,8 @@ func file(t *testing.T, name string) []byte {
 func TestProtocols(t *testing.T) {
 	h := newHarness(t, "cdn-a")
 	want := file(t, "ts/360p/0.ts")
-	for h2, proto := range map[bool]string{true: "HTTP/2.0", false: "HTTP/1.1"} {
-		res, body, err := h.get(h.client(brazil, h2), "/vod/ts/360p/0.ts")
+	for _, proto := range protocols {
+		res, body, err := h.get(h.client(brazil, proto), "/vod/ts/360p/0.ts")
 		if err != nil || res.Proto != proto || !bytes.Equal(body, want) || res.TLS.Version != tls.VersionTLS13 {
 			t.Errorf("%s: %v, %v", proto, res, err)
 		}
@@ -157,7 +178,7 @@ func TestCacheHeaders(t *testing.T) {
 	} {
 		t.Run(tc.cdn, func(t *testing.T) {
 			h := newHarness(t, tc.cdn)
-			c := h.client(brazil, true)
+			c := h.client(brazil, http2)
 			for i, want := range []map[string]string{tc.miss, tc.hit} {
 				res, _, err := h.get(c, "/vod/cmaf/master.m3u8")
 				if err != nil {
@@ -227,8 +248,8 @@ func (h *harness) order(t *testing.T, f fault.Fault) {
 	t.Cleanup(func() { h.faults.Delete("x") })
 }
 
-// The observable effect of every kind that takes hold in HTTP, over h2 and
-// HTTP/1.1, and that it hits none but those it is ordered for.
+// The observable effect of every kind that takes hold in HTTP, over each
+// protocol, and that it hits none but those it is ordered for.
 func TestFaults(t *testing.T) {
 	h := newHarness(t, "cdn-b")
 	segment := file(t, "ts/360p/1.ts")
@@ -256,7 +277,7 @@ func TestFaults(t *testing.T) {
 		{"origin_down", fault.Effect{}, m3u8, func(o outcome) bool { return o.StatusCode == 502 }},
 		{"redirect", fault.Effect{}, m3u8, func(o outcome) bool { return o.StatusCode == 302 && o.Header.Get("Location") == m3u8 }},
 		{"truncate", fault.Effect{}, ts, func(o outcome) bool { return isCut(o) && errors.Is(o.err, io.ErrUnexpectedEOF) }},
-		{"reset", fault.Effect{}, ts, func(o outcome) bool { return isCut(o) && errors.Is(o.err, syscall.ECONNRESET) }},
+		{"reset", fault.Effect{}, ts, func(o outcome) bool { return isCut(o) && isReset(o.err) }},
 		{"stall", fault.Effect{Ms: 300}, ts, func(o outcome) bool { return isCut(o) && o.took >= 300*time.Millisecond }},
 		{"oversize", fault.Effect{}, m3u8, func(o outcome) bool { return o.ContentLength == 1e12 && len(o.body) == 4<<20 }},
 		{"html", fault.Effect{}, m3u8, func(o outcome) bool {
@@ -277,17 +298,17 @@ func TestFaults(t *testing.T) {
 		}},
 		{"bad_key", fault.Effect{}, "/vod/aes/key.bin", func(o outcome) bool { return len(o.body) == 8 }},
 	} {
-		for h2, proto := range map[bool]string{true: "h2", false: "h1"} {
-			t.Run(tc.kind+tc.path[strings.LastIndexByte(tc.path, '/'):]+"/"+proto, func(t *testing.T) {
+		for _, proto := range protocols {
+			t.Run(tc.kind+tc.path[strings.LastIndexByte(tc.path, '/'):]+"/"+path.Base(proto), func(t *testing.T) {
 				tc.effect.Kind = tc.kind
 				h.order(t, fault.Fault{Match: fault.Match{Country: "BR"}, Effect: tc.effect})
 				start := time.Now()
-				res, body, err := h.get(h.client(brazil, h2), tc.path)
+				res, body, err := h.get(h.client(brazil, proto), tc.path)
 				o := outcome{res, body, err, time.Since(start)}
 				if res == nil || !tc.want(o) {
 					t.Errorf("%v, %d bytes, %v after %v", res, len(body), err, o.took)
 				}
-				clean, body, err := h.get(h.client(germany, h2), tc.path)
+				clean, body, err := h.get(h.client(germany, proto), tc.path)
 				if err != nil || clean.StatusCode != 200 || !bytes.Equal(body, file(t, strings.TrimPrefix(tc.path, "/vod/"))) {
 					t.Errorf("another country is hit: %v, %v", clean, err)
 				}
@@ -298,7 +319,7 @@ func TestFaults(t *testing.T) {
 
 func TestStaleManifest(t *testing.T) {
 	h := newHarness(t, "cdn-a")
-	c := h.client(brazil, true)
+	c := h.client(brazil, http2)
 	const live = "/live/ts/360p/index.m3u8"
 	newest := func(back time.Duration) string {
 		return origin.Starts(origin.Last(time.Now().Add(-back))).Format("2006-01-02T15:04:05.000Z")
@@ -327,21 +348,25 @@ func TestStaleManifest(t *testing.T) {
 }
 
 func TestFaultsOfTLS(t *testing.T) {
-	h := newHarness(t, "cdn-a")
-	h.order(t, fault.Fault{Match: fault.Match{Country: "BR"}, Effect: fault.Effect{Kind: "tls_expired"}})
-	_, _, err := h.get(h.client(brazil, true), "/time")
-	var invalid x509.CertificateInvalidError
-	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
-		t.Errorf("got %v", err)
-	}
-	if _, _, err := h.get(h.client(germany, true), "/time"); err != nil {
-		t.Errorf("another country is hit: %v", err)
-	}
-	h.faults.Delete("x")
-	h.order(t, fault.Fault{Effect: fault.Effect{Kind: "tls_slow", Ms: 200}})
-	start := time.Now()
-	if _, _, err := h.get(h.client(brazil, true), "/time"); err != nil || time.Since(start) < 200*time.Millisecond {
-		t.Errorf("%v after %v", err, time.Since(start))
+	for _, proto := range []string{http2, http30} {
+		t.Run(path.Base(proto), func(t *testing.T) {
+			h := newHarness(t, "cdn-a")
+			h.order(t, fault.Fault{Match: fault.Match{Country: "BR"}, Effect: fault.Effect{Kind: "tls_expired"}})
+			_, _, err := h.get(h.client(brazil, proto), "/time")
+			var invalid x509.CertificateInvalidError
+			if !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
+				t.Errorf("got %v", err)
+			}
+			if _, _, err := h.get(h.client(germany, proto), "/time"); err != nil {
+				t.Errorf("another country is hit: %v", err)
+			}
+			h.faults.Delete("x")
+			h.order(t, fault.Fault{Effect: fault.Effect{Kind: "tls_slow", Ms: 200}})
+			start := time.Now()
+			if _, _, err := h.get(h.client(brazil, proto), "/time"); err != nil || time.Since(start) < 200*time.Millisecond {
+				t.Errorf("%v after %v", err, time.Since(start))
+			}
+		})
 	}
 }
 
@@ -349,25 +374,27 @@ func TestFaultsOfTLS(t *testing.T) {
 func TestCloseEndsEverything(t *testing.T) {
 	h := newHarness(t, "cdn-a")
 	h.order(t, fault.Fault{Effect: fault.Effect{Kind: "stall"}})
-	done := make(chan error, 2)
-	for _, h2 := range []bool{true, false} {
+	begun, done := make(chan struct{}), make(chan error, len(protocols))
+	for _, proto := range protocols {
+		c := h.client(brazil, proto)
 		go func() {
-			_, _, err := h.get(h.client(brazil, h2), "/vod/ts/360p/0.ts")
+			res, err := c.Get("https://" + h.name + "/vod/ts/360p/0.ts")
+			begun <- struct{}{}
+			if err == nil {
+				_, err = io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+			}
 			done <- err
 		}()
 	}
-	for n := 0; n < 2; { // both have had their beginning: they are in the edge's hands
-		n = 0
-		h.edge.cache.mu.Lock()
-		n = len(h.edge.cache.by) * 2
-		h.edge.cache.mu.Unlock()
-		time.Sleep(10 * time.Millisecond)
+	for range protocols { // the answers have begun: they are in the edge's hands
+		<-begun
 	}
 	start := time.Now()
 	if err := h.edge.Close(); err != nil || time.Since(start) > 5*time.Second {
 		t.Errorf("%v after %v", err, time.Since(start))
 	}
-	for range 2 {
+	for range protocols {
 		if err := <-done; err == nil {
 			t.Error("a cut body passes for whole")
 		}
@@ -378,7 +405,7 @@ func TestLedger(t *testing.T) {
 	h := newHarness(t, "cdn-c")
 	h.order(t, fault.Fault{Match: fault.Match{AppVersion: "2.1.0"}, Effect: fault.Effect{Kind: "status", Status: 503}})
 	const run = "019ab0f7c1d2aabbccddeeff00112233"
-	c := h.client(brazil, true)
+	c := h.client(brazil, http2)
 	for _, q := range []struct {
 		path   string
 		header []string
@@ -418,7 +445,7 @@ func TestPreflight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := h.client(brazil, true).Do(req)
+	res, err := h.client(brazil, http2).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

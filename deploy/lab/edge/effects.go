@@ -112,7 +112,7 @@ func (x *exchange) begin(out http.ResponseWriter, effect fault.Effect) {
 		}
 		shaper.Sleep(ctx, silence) // either way this is the end
 	case "reset":
-		conn, ok := ctx.Value(connKey{}).(*shaper.Conn)
+		conn, ok := ctx.Value(connKey{}).(aborter)
 		if ok && conn.Drain(ctx) == nil && shaper.Sleep(ctx, settle) == nil {
 			conn.Abort()
 		}

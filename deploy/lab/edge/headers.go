@@ -29,6 +29,9 @@ func (e *Edge) sign(h http.Header, status cacheStatus, age time.Duration) {
 	if status == hit {
 		h.Set("Age", fmt.Sprint(int(age.Seconds())))
 	}
+	if e.altSvc != "" {
+		h.Set("Alt-Svc", e.altSvc)
+	}
 	switch e.cdn.Style {
 	case world.CloudFront:
 		e.signCloudFront(h, status)

@@ -124,16 +124,11 @@ func (l *Lab) startEdges() error {
 			addrs = append(addrs, p.Addr)
 		}
 	}
-	secure, httpsPort, err := listenAll(addrs)
+	sockets, err := listenAll(addrs)
 	if err != nil {
 		return err
 	}
-	plain, httpPort, err := listenAll(addrs)
-	if err != nil {
-		closeAll(secure)
-		return err
-	}
-	l.Info.HTTPSPort, l.Info.HTTPPort = httpsPort, httpPort
+	l.Info.HTTPSPort, l.Info.HTTPPort = portOf(sockets[0].Secure), portOf(sockets[0].Plain)
 	config := edge.Config{World: l.World, Origin: l.origin, Faults: l.Faults, Ledger: l.ledger,
 		Authority: authority, Fast: l.config.Fast, Log: l.config.Log}
 	for i := range l.World.CDNs {
@@ -141,7 +136,12 @@ func (l *Lab) startEdges() error {
 		for k := range c.POPs {
 			p := &c.POPs[k]
 			n := len(l.edges)
-			l.edges = append(l.edges, edge.Start(config, c, p, secure[n], plain[n]))
+			e, err := edge.Start(config, c, p, sockets[n])
+			if err != nil {
+				closeAll(sockets[n+1:])
+				return errors.Join(err, l.closeEdges())
+			}
+			l.edges = append(l.edges, e)
 			l.Info.Edges = append(l.Info.Edges, EdgeInfo{CDN: c.Name, POP: p.Code, Country: p.Country, Addr: p.Addr})
 		}
 	}
@@ -158,34 +158,6 @@ func (l *Lab) closeEdges() error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
-}
-
-// listenAll listens at one port, the same at all addresses.
-func listenAll(addrs []netip.Addr) ([]net.Listener, uint16, error) {
-	var err error
-	for range 50 {
-		var all []net.Listener
-		port := uint16(0)
-		for _, a := range addrs {
-			var l net.Listener
-			if l, err = net.Listen("tcp", netip.AddrPortFrom(a, port).String()); err != nil {
-				break
-			}
-			port = l.Addr().(*net.TCPAddr).AddrPort().Port()
-			all = append(all, l)
-		}
-		if err == nil {
-			return all, port, nil
-		}
-		closeAll(all)
-	}
-	return nil, 0, fmt.Errorf("no port is free at all %d edges: %w", len(addrs), err)
-}
-
-func closeAll(all []net.Listener) {
-	for _, l := range all {
-		l.Close()
-	}
 }
 
 // startServers starts control and the bare origin.

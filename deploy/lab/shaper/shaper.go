@@ -8,6 +8,10 @@
 // starts at ten segments of 1460 bytes and doubles with every round trip. The
 // connections of one client share its line. Packets are never lost, and a
 // client's own bytes take no time. Delivery is exact to about 2 ms.
+//
+// Of QUIC ([Listener.Packets]) only the way is imitated: each datagram takes its
+// time on the line and one round trip, and is lost where half a second's worth
+// of them waits already.
 package shaper
 
 import (
@@ -61,24 +65,44 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if p == (world.Path{}) {
 		return newConn(inner, p, nil, now), nil
 	}
+	c := newConn(inner, p, l.use(client, p), now)
+	l.conns[c] = struct{}{}
+	l.pumps.Go(func() {
+		c.pump()
+		l.mu.Lock()
+		delete(l.conns, c)
+		l.mu.Unlock()
+		l.leave(client)
+	})
+	return c, nil
+}
+
+// join is a client's line, which it has until it leaves as often as it joined.
+func (l *Listener) join(client netip.Addr, p world.Path) *Link {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.use(client, p)
+}
+
+// use is join with the lock held.
+func (l *Listener) use(client netip.Addr, p world.Path) *Link {
 	shared := l.lines[client]
 	if shared == nil {
 		shared = &line{link: NewLink(p.Kbps)}
 		l.lines[client] = shared
 	}
 	shared.users++
-	c := newConn(inner, p, shared.link, now)
-	l.conns[c] = struct{}{}
-	l.pumps.Go(func() {
-		c.pump()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.conns, c)
-		if shared.users--; shared.users == 0 {
-			delete(l.lines, client)
-		}
-	})
-	return c, nil
+	return shared.link
+}
+
+func (l *Listener) leave(client netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if shared := l.lines[client]; shared.users > 1 {
+		shared.users--
+		return
+	}
+	delete(l.lines, client)
 }
 
 // Stop closes the listener, aborts every connection that is still delivering

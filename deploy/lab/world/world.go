@@ -69,6 +69,10 @@ type CDN struct {
 	Org   string
 	POPs  []POP
 
+	// AltSvc says whether answers tell that the edges speak HTTP/3 too (RFC
+	// 7838). They do in any case.
+	AltSvc bool
+
 	// Routes say which POP, by code, serves a country, where that is not the
 	// nearest one.
 	Routes map[string]string
