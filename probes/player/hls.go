@@ -35,6 +35,7 @@ type hlsTitle struct {
 	latest  *hls.Media // of the video, of whichever variant; nil before there was one
 	suspect *suspect   // the video's playlist; nil: it moves, as far as can be told
 
+	kept                 map[string]keptList   // of video, see [Failover.Back]
 	videoList, audioList hlsList               // with which the tracks go on
 	seen                 map[string]*hls.Media // on demand, that video has left
 }
@@ -158,7 +159,12 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 		step = run.StepPlaylist
 	}
 	var err error
-	if media == nil || h.multi != nil && (uri != h.aloneURI || again) {
+	known := false
+	switch kept, ok := h.keptList(track, uri); {
+	case ok && again:
+		list, media, known = kept.answer, kept.media, true
+		list.Moment = after
+	case media == nil || h.multi != nil && (uri != h.aloneURI || again):
 		if list, media, err = h.playlist(ctx, track, h.switchURI(uri, again), after, think); err != nil {
 			return found{}, err
 		}
@@ -168,6 +174,7 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	}
 	f, err := h.segments(track, step, list, media)
 	h.note(track, uri, list, media, f.parts)
+	f.known = known
 	if track == run.TrackVideo {
 		h.latest = media
 		h.suspect = suspicious(uri, list, media)

@@ -41,7 +41,10 @@ var hlsjs = &Model{
 
 	EstimateKbps: func(r []Rendition) float64 { return max(500, min(r[0].Kbps, 5000)) },
 	Start:        hlsjsStart,
-	Failover:     &Failover{Next: nextLower, Playlists: true, Timeouts: true},
+	// Once each level has failed, a timer takes a request for aborted or complete
+	// that was, and forgets the level switched to: what is tried again is the first
+	// (_abandonRulesCheck, firstSelection in controller/abr-controller.ts).
+	Failover: &Failover{Next: nextLower, Playlists: true, Timeouts: true, Back: true},
 
 	LiveDelay:  holdBack, // liveSyncDurationCount is 3
 	LowLatency: true,     // lowLatencyMode

@@ -15,6 +15,8 @@ type ladder struct {
 	renditions []Rendition
 	estimate   float64 // kbit/s, before anything is measured
 
+	first int // the one that it began with
+
 	mu     sync.Mutex
 	at     int // the one that is played
 	failed []bool
@@ -87,6 +89,10 @@ func (s *session) leaves(fail *failure, track string) bool {
 func (s *session) failOver(ctx context.Context, err error) (after Moment, ok bool) {
 	f := s.model.Failover
 	var fail *failure
+	if errors.As(err, &fail) && fail.back && ctx.Err() == nil {
+		s.ladder.goBack()
+		return fail.at, true
+	}
 	if f == nil || !errors.As(err, &fail) || ctx.Err() != nil || !network(fail.typ) ||
 		fail.timedOut && !f.Timeouts || f.Statuses != nil && !slices.Contains(f.Statuses, fail.status) {
 		return Moment{}, false

@@ -158,6 +158,9 @@ type watch struct {
 
 // loadInit gets the initialization segment.
 func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error {
+	if k, ok := w.takeInit(); ok {
+		return w.initIs(k.init, k.at)
+	}
 	var reader *media.InitReader
 	var sink media.Sink
 	// It cannot be read without its key, and is small.
@@ -186,6 +189,7 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 	if err != nil {
 		return err
 	}
+	w.keepInit(reader.Init(), got.Moment)
 	return w.initIs(reader.Init(), got.Moment)
 }
 

@@ -298,6 +298,10 @@ type Failover struct {
 	// Playlists: a rendition whose playlist fails is left too, not only one
 	// whose media does. Timeouts: also one that passed a limit.
 	Playlists, Timeouts bool
+	// Back: a further try while it starts is one of the rendition that it began with,
+	// where the last is the lowest, its initialization segment failed, a limit was
+	// passed, or the answer had a body that came whole; otherwise of the last.
+	Back bool
 }
 
 // hurried is the policy in low latency: more tries, in less time.

@@ -32,6 +32,8 @@ type failure struct {
 	// then: a player does not know of name, connection and handshake.
 	timedOut bool
 	status   int64 // of the answer; 0 when there was none
+	whole    bool  // the answer had a body, of which all has come
+	back     bool  // the next try is one of the rendition that the player began with
 
 	rest *fetch.Range // what is missing of the answer, where the browser keeps what came
 }
@@ -69,6 +71,8 @@ type session struct {
 	muxed      bool                 // sound and picture come in one
 	content    content
 	hurried    bool // tries follow one another faster, as the model does in low latency
+
+	inits map[resource]keptInit // of renditions that the model may come back to
 }
 
 // pressed is the moment of press play.
@@ -92,6 +96,7 @@ type ask struct {
 	ahead     time.Duration // of its track, ahead of the playhead
 	following *ref          // what comes after it; nil: not known
 	metered   bool          // the model's meter counts it
+	reading   *reading      // of the attempt under way; nil: nothing counts it
 	rest      *fetch.Range  // what is missing of it; the body has had what is before
 	seal      *seal         // what encrypts it as a whole; nil: nothing
 
@@ -166,6 +171,9 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 		}
 		if !again && p.Alone && !fail.timedOut && network(fail.typ) && before < p.ErrorRetries && s.alone(a.track) {
 			delay, again = p.delay(before), true
+			if a.track == run.TrackVideo {
+				s.markAlone()
+			}
 		}
 		if p.Beat && delay > 0 {
 			delay = s.toBeat(a.track, fail.at.At, delay)
@@ -184,6 +192,10 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 				fail.at = after
 				return answer{}, s.ended(ctx, fail)
 			}
+		}
+		if s.goesBack(a, fail) {
+			fail.at, fail.back = after, true
+			return answer{}, fail
 		}
 		if a.retries != nil {
 			a.retries(after)
@@ -275,7 +287,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	fail := s.judge(ctx, a, x)
 	s.finish(n, x, fail)
 	if fail != nil {
-		fail.at = at
+		fail.at, fail.whole = at, wholeBody(x)
 		if x.Err != nil && req.URL == a.url { // neither after a redirect nor with CMCD in the query
 			fail.rest = s.rest(a, x)
 		}

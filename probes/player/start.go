@@ -28,6 +28,7 @@ type title struct {
 type found struct {
 	parts
 	at     Moment // when that was known
+	known  bool   // it was before, of a rendition to which the player comes back
 	live   bool
 	next   *ref  // the segment after the first; nil when there is none
 	probes []ref // segments in which captions are looked for beside the first
@@ -41,7 +42,8 @@ type found struct {
 // rendition to another where the model changes it.
 func (s *session) playTitle(ctx context.Context, p *presentation, t *title) error {
 	estimate := s.estimate(t.renditions)
-	s.ladder = &ladder{renditions: t.renditions, estimate: estimate, at: s.model.Start(t.renditions, estimate), failed: make([]bool, len(t.renditions))}
+	first := s.model.Start(t.renditions, estimate)
+	s.ladder = &ladder{renditions: t.renditions, estimate: estimate, first: first, at: first, failed: make([]bool, len(t.renditions))}
 	if s.model.Meter != nil {
 		s.gauge = s.model.Meter.gauge(func(kbps float64, at Moment) { s.ladder.take(s.model.Start(t.renditions, kbps), at) })
 	}
@@ -133,7 +135,10 @@ func (s *session) playRendition(ctx context.Context, p *presentation, t *title, 
 	if err != nil {
 		return err
 	}
-	if again {
+	switch {
+	case f.known:
+		f.thinkInit, f.thinkMedia = 0, 0
+	case again:
 		f.thinkInit, f.thinkMedia = s.think.SwitchSegment, s.think.SwitchSegment
 	}
 	probe := t.captions && s.model.Captions && s.content != soundOnly && !again
