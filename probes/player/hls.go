@@ -172,6 +172,7 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	if list, media, err = h.tuneIn(ctx, track, uri, list, media); err != nil {
 		return found{}, err
 	}
+	h.keepList(track, uri, list, media)
 	f, err := h.segments(track, step, list, media)
 	h.note(track, uri, list, media, f.parts)
 	f.known = known
