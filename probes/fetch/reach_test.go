@@ -196,6 +196,9 @@ func TestResolverAndSource(t *testing.T) {
 	if diff := cmp.Diff(map[string]bool{"127.0.0.5": true}, sources); diff != "" {
 		t.Errorf("sources of queries (-want +got):\n%s", diff)
 	}
+	if x := c.Do(t.Context(), fetch.Request{URL: "http://none.example.com:" + port}); x.Err == nil || !strings.Contains(x.Err.Error(), "none.example.com. on "+ns.addr+": no such host") {
+		t.Errorf("of a name that is none: %v", x.Err)
+	}
 }
 
 func TestIPVersion(t *testing.T) {

@@ -160,6 +160,12 @@ func (r *resolver) resolve(ctx context.Context, host string, l *lookup) {
 	}
 	if len(l.addrs) == 0 {
 		l.err = reason(errs)
+		var e *net.DNSError
+		if r.cfg.Resolver != "" && errors.As(l.err, &e) && e.Server != "" {
+			asked := *e // package net names the system's server, which it meant to ask
+			asked.Server = r.cfg.Resolver
+			l.err = &asked
+		}
 		r.mu.Lock()
 		delete(r.lookups, host)
 		r.mu.Unlock()
