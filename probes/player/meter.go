@@ -11,10 +11,14 @@ import (
 // with media it takes a sample at every piece that comes more than Every after
 // the sample before, the first after the request, and holds MinBytes; and one at
 // the end. Of those, the ones shorter than MinTime (from a cache) or smaller than
-// MinBytes do not count. When Enough bytes are counted, the rendition is chosen
+// MinBytes do not count. Its clock shows whole milliseconds, as Date.now does. A
+// request begins Lag before it goes out: what the browser does before that, a
+// preflight, the hops of a redirect and what its cache asks for first are part of
+// the time. When Enough bytes are counted, the rendition is chosen
 // anew, and then not again for Interval. The bandwidth is the lowest of several
 // averages of the samples weighted by their time, one for each half-life.
 type Meter struct {
+	Lag       time.Duration
 	Every     time.Duration
 	MinBytes  int64
 	MinTime   time.Duration
@@ -91,34 +95,43 @@ func (g *gauge) sample(bytes int64, d time.Duration, at Moment) {
 	g.choose(kbps, at)
 }
 
-// reading is one answer under measurement; its step is known from the start. A
-// nil reading measures nothing.
+// reading is one request under measurement. A nil reading measures nothing.
 type reading struct {
 	gauge *gauge
-	step  int
+	step  int       // of the answer that is read
 	last  time.Time // the sample before, at first the request
 	bytes int64     // since
 }
 
+// reading begins with a request that is about to go out.
+func (g *gauge) reading(at time.Time) *reading {
+	return &reading{gauge: g, last: at.Add(-g.Lag).Truncate(time.Millisecond)}
+}
+
 // read takes note of a piece.
-func (r *reading) read(n int, at time.Time) {
+func (r *reading) read(n int64, at time.Time) {
 	if r == nil {
 		return
 	}
-	r.bytes += int64(n)
-	if d := at.Sub(r.last); d > r.gauge.Every && r.bytes >= r.gauge.MinBytes {
-		r.take(d, at)
+	r.bytes += n
+	if r.since(at) > r.gauge.Every && r.bytes >= r.gauge.MinBytes {
+		r.take(at)
 	}
 }
 
 // end takes note of the end of a complete answer.
 func (r *reading) end(at time.Time) {
 	if r != nil {
-		r.take(at.Sub(r.last), at)
+		r.take(at)
 	}
 }
 
-func (r *reading) take(d time.Duration, at time.Time) {
-	r.gauge.sample(r.bytes, d, Moment{at, r.step})
-	r.last, r.bytes = at, 0
+// since is the time since the sample before, in whole milliseconds.
+func (r *reading) since(at time.Time) time.Duration {
+	return at.Truncate(time.Millisecond).Sub(r.last)
+}
+
+func (r *reading) take(at time.Time) {
+	r.gauge.sample(r.bytes, r.since(at), Moment{at, r.step})
+	r.last, r.bytes = at.Truncate(time.Millisecond), 0
 }

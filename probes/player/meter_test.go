@@ -1,9 +1,16 @@
 package player
 
 import (
+	"context"
 	"math"
+	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/run"
 )
 
 // The estimate after each sample; the figures are those of the classes in
@@ -44,19 +51,22 @@ func TestMeter(t *testing.T) {
 
 // Which pieces of an answer make a sample.
 func TestReading(t *testing.T) {
-	t0 := time.Now()
-	g := shaka.Meter.gauge(func(float64, Moment) {})
-	r := &reading{gauge: g, last: t0}
-	count := func(ms int, n int, want int64) {
+	t0 := time.Now().Truncate(time.Millisecond)
+	m := *shaka.Meter
+	m.Lag = 10 * time.Millisecond
+	g := m.gauge(func(float64, Moment) {})
+	r := g.reading(t0.Add(m.Lag))
+	count := func(ms float64, n int64, want int64) {
 		t.Helper()
-		if r.read(n, t0.Add(time.Duration(ms)*time.Millisecond)); g.bytes != want {
-			t.Errorf("at %d ms %d bytes are counted, want %d", ms, g.bytes, want)
+		if r.read(n, t0.Add(time.Duration(ms*1e6))); g.bytes != want {
+			t.Errorf("at %v ms %d bytes are counted, want %d", ms, g.bytes, want)
 		}
 	}
 	count(50, 20_000, 0)       // too soon after the request
+	count(100.9, 0, 0)         // not more than 100 ms on its clock
 	count(101, 20_000, 40_000) // with what came before
 	count(150, 50_000, 40_000)
-	count(201, 0, 40_000) // not more than 100 ms
+	count(201.9, 0, 40_000)
 	count(202, 1000, 91_000)
 	count(400, 15_999, 91_000) // too small
 	count(401, 1, 107_000)
@@ -68,4 +78,58 @@ func TestReading(t *testing.T) {
 	var none *reading
 	none.read(1, t0)
 	none.end(t0)
+}
+
+// slow is a server that takes 130 ms for a redirect or for the first byte of a
+// part, and gives 20 kB of a segment 50 ms after the request and the same 30 ms
+// later.
+type slow struct{}
+
+func (slow) Do(_ context.Context, r fetch.Request) *fetch.Exchange {
+	now := time.Now()
+	x := &fetch.Exchange{Start: now, FirstByte: now, End: now.Add(130 * time.Millisecond), Status: http.StatusPartialContent, Bytes: 1}
+	switch {
+	case r.Range != nil && r.Range.Length == 1:
+		time.Sleep(time.Until(x.End))
+	case strings.HasSuffix(r.URL, "/old"):
+		time.Sleep(time.Until(x.End))
+		x.Status, x.Location = http.StatusFound, "http://a.example/new"
+	default:
+		x.End, x.Bytes = now.Add(80*time.Millisecond), 40_000
+		for _, d := range []time.Duration{50, 80} {
+			if err := r.Body(make([]byte, 20_000), now.Add(d*time.Millisecond)); err != nil {
+				panic(err)
+			}
+		}
+	}
+	return x
+}
+
+// The player's clock goes from its own request on: what the browser's cache asks
+// for first, and a redirect, are in the first sample's time, and what was kept of
+// an answer that broke off comes when the cache has asked
+// (request_ in lib/net/http_fetch_plugin.js).
+func TestReadingBegins(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		ask  ask
+		want []float64 // kbit/s at each sample
+	}{
+		{"at once", ask{url: "http://a.example/new"}, []float64{40_000 * 8 / 83.}},
+		{"a redirect", ask{url: "http://a.example/old"}, []float64{20_000 * 8 / 183., 40_000 * 8 / 213.}},
+		{"the rest", ask{url: "http://a.example/new", rest: &fetch.Range{Offset: 50_000, Length: 40_000}},
+			[]float64{50_000 * 8 / 133., 90_000 * 8 / 213.}},
+	} {
+		var got []float64
+		m := Meter{Lag: 3 * time.Millisecond, Every: 100 * time.Millisecond, MinBytes: 16_000, Enough: 1, HalfLives: []time.Duration{time.Hour}}
+		s := &session{cfg: Config{Client: slow{}}, model: shaka, start: time.Now(), gauge: m.gauge(func(kbps float64, _ Moment) { got = append(got, kbps) })}
+		tt.ask.name, tt.ask.metered = run.StepSegment, true
+		if _, err := s.attempt(t.Context(), tt.ask, Policy{}, 1, s.pressed()); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		near := func(a, b float64) bool { return math.Abs(a-b) < 0.2*b } // on a busy machine
+		if !slices.EqualFunc(got, tt.want, near) {
+			t.Errorf("%s: measured %.0f kbit/s, want %.0f", tt.name, got, tt.want)
+		}
+	}
 }

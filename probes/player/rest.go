@@ -61,18 +61,20 @@ func recognisable(h http.Header) bool {
 }
 
 // resume asks for the first byte of what is missing of an answer, as Chromium's
-// cache does before it asks for all of it. It answers the request for that; where
-// the server does not give parts after all, that for the whole.
+// cache does before it asks for all of it. When that is there, so is what came
+// before, to the player: it knows of one request. It answers the request for the
+// rest; where the server does not give parts after all, that for the whole.
 func (s *session) resume(ctx context.Context, a ask, p Policy, number int64, after Moment) (ask, Moment, error) {
 	first := a
 	first.rest = nil // what comes now is not kept
-	first.rng, first.body, first.done, first.metered = &fetch.Range{Offset: a.rest.Offset, Length: 1}, nil, nil, false
+	first.rng, first.body, first.done, first.reading = &fetch.Range{Offset: a.rest.Offset, Length: 1}, nil, nil, nil
 	got, err := s.exchange(ctx, first, p, a.url, number, after)
 	if err != nil {
 		return a, after, err
 	}
 	if got.Status == http.StatusPartialContent {
 		a.rng = a.rest
+		a.reading.read(a.held(), got.End)
 	} else {
 		a.rest = nil
 	}

@@ -208,6 +208,9 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, after Moment) (answer, error) {
 	begun := s.instant()
 	seen := []string{a.url}
+	if a.metered && s.gauge != nil {
+		a.reading = s.gauge.reading(begun)
+	}
 	if a.rest != nil {
 		var err error
 		if a, after, err = s.resume(ctx, a, p, number, after); err != nil {
@@ -269,11 +272,10 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	if a.asked != nil {
 		a.asked()
 	}
-	var measured *reading
-	if a.metered && s.gauge != nil {
-		measured = &reading{gauge: s.gauge, step: index, last: n.start, bytes: a.held()}
+	if a.reading != nil {
+		a.reading.step = index
 		req.Body = func(p []byte, at time.Time) error {
-			measured.read(len(p), at)
+			a.reading.read(int64(len(p)), at)
 			return body(a.body, p, at)
 		}
 	}
@@ -281,7 +283,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	x.Location = s.redirected(x.Location)
 	at := Moment{x.End, index}
 	if x.Err == nil && x.Location == "" {
-		measured.end(x.End)
+		a.reading.end(x.End)
 	}
 
 	fail := s.judge(ctx, a, x)
