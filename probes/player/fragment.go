@@ -12,58 +12,80 @@ import (
 type fragment struct {
 	mu    sync.Mutex
 	drop  context.CancelFunc // ends the segment's request; nil while there is none
-	again chan Moment        // when that is to be made again; nil: it is not to be
+	again chan struct{}      // closed when the initialization segment is tried again; nil: it has not failed
+	at    Moment             // when it was, last
 }
 
-// fails drops the segment that is under way: its initialization segment has failed.
+// fails drops the segment, where it is under way, and holds it: its initialization
+// segment has failed.
 func (f *fragment) fails() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.drop == nil {
-		return
+	if f.drop != nil {
+		f.drop()
+		f.drop = nil
 	}
-	f.drop()
-	f.drop, f.again = nil, make(chan Moment, 1)
+	if f.again == nil {
+		f.again = make(chan struct{})
+	}
 }
 
-// retries has a segment that was dropped asked for again.
+// retries lets a segment that is held be asked for.
 func (f *fragment) retries(at Moment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	select {
-	case f.again <- at:
-	default: // it was not dropped, or had come when it was: nobody waits
+	f.at = at
+	if f.again != nil {
+		close(f.again)
+		f.again = nil
 	}
 }
 
 // load makes the segment's request, as often as it is dropped.
 func (f *fragment) load(ctx context.Context, a ask, request func(context.Context, ask) (answer, error)) (answer, error) {
 	for {
-		got, err := f.once(ctx, a, request)
-		f.mu.Lock()
-		again := f.again
-		f.mu.Unlock()
-		if again == nil || !errors.Is(err, errGivenUp) {
-			return got, err
+		once, err := f.ready(ctx, &a)
+		if err != nil {
+			return answer{}, err
 		}
-		select {
-		case a.after = <-again:
-			a.think = 0
-		case <-ctx.Done():
-			return answer{}, errGivenUp
+		got, err := request(once, a)
+		if !f.dropped() || !errors.Is(err, errGivenUp) || ctx.Err() != nil {
+			return got, err
 		}
 	}
 }
 
-func (f *fragment) once(ctx context.Context, a ask, request func(context.Context, ask) (answer, error)) (answer, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// ready waits while the segment is held, and answers with what its request ends
+// when it is dropped.
+func (f *fragment) ready(ctx context.Context, a *ask) (context.Context, error) {
+	for {
+		f.mu.Lock()
+		held := f.again
+		if held == nil {
+			if f.at.At.After(a.after.At) {
+				a.after, a.think = f.at, 0
+			}
+			ctx, f.drop = context.WithCancel(ctx)
+			f.mu.Unlock()
+			return ctx, nil
+		}
+		f.mu.Unlock()
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return nil, errGivenUp
+		}
+	}
+}
+
+// dropped ends a request, and tells whether it was dropped before.
+func (f *fragment) dropped() bool {
 	f.mu.Lock()
-	f.drop, f.again = cancel, nil
-	f.mu.Unlock()
-	got, err := request(ctx, a)
-	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.drop == nil {
+		return true
+	}
+	f.drop()
 	f.drop = nil
-	f.mu.Unlock()
-	return got, err
+	return false
 }
