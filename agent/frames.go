@@ -144,7 +144,7 @@ func (f *frames) take(ctx context.Context, i int) error {
 		return fmt.Errorf("--frame: %w", err)
 	default:
 		shot.File, shot.JPEG, shot.Notes = f.files[i], picture.Small, picture.Notes()
-		shot.Width, shot.Height = picture.Width, picture.Height
+		shot.Width, shot.Height, shot.HDR = picture.Width, picture.Height, picture.HDR
 		if err := writeFile(shot.File, func(w io.Writer) error { _, err := w.Write(picture.PNG); return err }); err != nil {
 			return fmt.Errorf("--frame: %w", err)
 		}

@@ -14,8 +14,9 @@
 // that it writes, in a folder of their own, which is removed.
 //
 // The picture is that of the rendition that was played, turned and stretched as
-// the stream says (display matrix, sample aspect ratio). Colours of high dynamic
-// range are not mapped to what a screen would show.
+// the stream says (display matrix, sample aspect ratio). Of high dynamic range (PQ,
+// HLG) it is what a screen without it shows, as Chromium maps it. Dolby Vision
+// whose pictures no other decoder can show (profile 5) has wrong colours.
 package frame
 
 import (
@@ -27,7 +28,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/player"
@@ -50,6 +50,7 @@ type Picture struct {
 	PNG           []byte // as a viewer would see it; of what has more than 3840 pixels in a row or column a smaller one
 	Small         []byte // the same as JPEG, at most 480 × 480 pixels and 512 KiB; nil where it could not be made
 	Width, Height int    // of PNG, in pixels
+	HDR           string // PQ, HLG: the high dynamic range that PNG is mapped from; empty: none
 
 	// Black: hardly anything in it is brighter than black.
 	Black bool
@@ -109,10 +110,17 @@ func (d *Decoder) Decode(ctx context.Context, f player.Footage) (*Picture, error
 	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	if err := d.run(ctx, dir, format, f); err != nil {
+	said, err := d.run(ctx, dir, arguments(format, plain), f)
+	if err != nil {
 		return nil, err
 	}
-	return look(dir)
+	p := &Picture{HDR: transferOf(said)}
+	if p.HDR != "" {
+		if _, err := d.run(ctx, dir, arguments(format, deep), f); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.look(dir)
 }
 
 // container is the segment's, as ffmpeg calls it. The error is ErrDecode.
@@ -136,26 +144,42 @@ const (
 
 // The files that ffmpeg makes.
 const (
-	fileFrame  = "frame.png"
-	fileSmall  = "small.jpg"
-	fileMotion = "motion.gray"
+	fileFrame     = "frame.png"
+	fileSmall     = "small.jpg"
+	fileSmallDeep = "small.png"
+	fileMotion    = "motion.gray"
 )
 
-// arguments are ffmpeg's: one decoding, three outputs.
-func arguments(format string) []string {
-	// As it is shown: with square pixels; of what is larger than 3840 pixels a
-	// smaller one.
-	fit := func(size int) string {
-		return fmt.Sprintf("scale=w='clip(round(iw*sar),1,8192)':h=ih,setsar=1,scale=w='min(%d,iw)':h='min(%[1]d,ih)':force_original_aspect_ratio=decrease", size)
+// output is a file that ffmpeg makes.
+type output struct{ file, filter, frames, format string }
+
+// What ffmpeg makes of one decoding: pictures of 8 bits to a channel and those in
+// which motion is seen; pictures of 16 bits, their values as they are.
+var (
+	plain = []output{
+		{fileFrame, "showinfo=checksum=0," + fit(maxSide), "1", "image2"},
+		{fileSmall, fit(smallSide), "1", "image2"},
+		{fileMotion, fmt.Sprintf("fps=%d,scale=%d:%d:flags=area,format=gray", motionRate, motionWidth, motionHeight), fmt.Sprint(motionFrames), "rawvideo"},
 	}
-	motion := fmt.Sprintf("fps=%d,scale=%d:%d:flags=area,format=gray", motionRate, motionWidth, motionHeight)
+	deep = []output{
+		{fileFrame, fit(maxSide) + ",format=rgb48be", "1", "image2"},
+		{fileSmallDeep, fit(smallSide) + ",format=rgb48be", "1", "image2"},
+	}
+)
+
+// fit makes a picture as it is shown: with square pixels; of what is larger than
+// size a smaller one.
+func fit(size int) string {
+	return fmt.Sprintf("scale=w='clip(round(iw*sar),1,8192)':h=ih,setsar=1,scale=w='min(%d,iw)':h='min(%[1]d,ih)':force_original_aspect_ratio=decrease", size)
+}
+
+// arguments are ffmpeg's. What it says is of the level info, for showinfo.
+func arguments(format string, outputs []output) []string {
 	args := []string{
-		"-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-max_alloc", "268435456",
+		"-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-y", "-max_alloc", "268435456",
 		"-protocol_whitelist", "pipe,file", "-threads", "1", "-max_pixels", "35389440", "-t", "30", "-f", format, "-i", "pipe:0",
 	}
-	for _, o := range []struct{ file, filter, frames, format string }{
-		{fileFrame, fit(maxSide), "1", "image2"}, {fileSmall, fit(smallSide), "1", "image2"}, {fileMotion, motion, fmt.Sprint(motionFrames), "rawvideo"},
-	} {
+	for _, o := range outputs {
 		args = append(args, "-map", "0:v:0", "-vf", o.filter, "-frames:v", o.frames, "-fs", "67108864", "-f", o.format)
 		if o.format == "image2" {
 			args = append(args, "-update", "1")
@@ -165,24 +189,24 @@ func arguments(format string) []string {
 	return args
 }
 
-// run has ffmpeg decode into dir.
-func (d *Decoder) run(ctx context.Context, dir, format string, f player.Footage) error {
+// run has ffmpeg decode into dir, and is what it said.
+func (d *Decoder) run(ctx context.Context, dir string, args []string, f player.Footage) (string, error) {
 	var said beginning
-	cmd := exec.CommandContext(ctx, d.path, arguments(format)...)
+	cmd := exec.CommandContext(ctx, d.path, args...)
 	cmd.Dir, cmd.Stderr = dir, &said
 	cmd.Stdin = newInput(f)
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return fmt.Errorf("ffmpeg took too long, or was stopped: %w", ctx.Err())
+		return "", fmt.Errorf("ffmpeg took too long, or was stopped: %w", ctx.Err())
 	}
 	// What it could decode is there even where the rest of the segment is not.
 	if _, missing := os.Stat(filepath.Join(dir, fileFrame)); missing == nil {
-		return nil
+		return said.text(), nil
 	}
-	why, _, _ := strings.Cut(strings.TrimSpace(said.text()), "\n")
+	why := complaint(said.text())
 	if why == "" && err != nil {
 		why = err.Error()
 	}
-	return fmt.Errorf("%w: %s", ErrDecode, why)
+	return "", fmt.Errorf("%w: %s", ErrDecode, why)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/jpeg"
 	"image/png"
 	"io"
 	"io/fs"
@@ -20,8 +21,11 @@ import (
 const (
 	maxPNG   = 64 << 20
 	maxSmall = 512 << 10
-	maxSaid  = 2 << 10 // on its standard error
+	maxSaid  = 32 << 10 // on its standard error
 )
+
+// smallQuality is that of the small picture, of 100.
+const smallQuality = 90
 
 // Motion is seen in small grey pictures.
 const (
@@ -40,32 +44,72 @@ const (
 	stillPixel = 12   // of 255: so little each of its pixels
 )
 
-// look reads what ffmpeg has made.
-func look(dir string) (*Picture, error) {
-	p := &Picture{}
-	var err error
-	if p.PNG, err = read(dir, fileFrame, maxPNG); err != nil {
-		return nil, err
-	}
-	if p.Small, err = read(dir, fileSmall, maxSmall); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	img, err := png.Decode(bytes.NewReader(p.PNG))
+// look fills p with what ffmpeg has made.
+func (p *Picture) look(dir string) error {
+	img, err := p.still(dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDecode, err)
+		return err
 	}
 	p.Width, p.Height = img.Bounds().Dx(), img.Bounds().Dy()
 	p.Black = black(img)
 	motion, err := read(dir, fileMotion, motionSize*motionFrames)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
 	p.Compared = len(motion) / motionSize
 	if p.Compared > 1 {
 		p.Over = time.Duration(p.Compared-1) * time.Second / motionRate
 		p.Frozen = frozen(motion)
 	}
-	return p, nil
+	return nil
+}
+
+// still sets both pictures, and is the first of them.
+func (p *Picture) still(dir string) (img image.Image, err error) {
+	if p.PNG, err = read(dir, fileFrame, maxPNG); err != nil {
+		return nil, err
+	}
+	if p.HDR != "" {
+		return p.mapped(dir)
+	}
+	if p.Small, err = read(dir, fileSmall, maxSmall); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if img, err = png.Decode(bytes.NewReader(p.PNG)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDecode, err)
+	}
+	return img, nil
+}
+
+// mapped makes of both pictures what a screen without high dynamic range shows.
+func (p *Picture) mapped(dir string) (image.Image, error) {
+	m := newMapper(p.HDR)
+	img, err := m.picture(p.PNG)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&out, img); err != nil {
+		return nil, err
+	}
+	p.PNG = out.Bytes()
+	deep, err := read(dir, fileSmallDeep, maxPNG)
+	if errors.Is(err, fs.ErrNotExist) {
+		return img, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	small, err := m.picture(deep)
+	if err != nil {
+		return nil, err
+	}
+	var jpg bytes.Buffer
+	if err := jpeg.Encode(&jpg, small, &jpeg.Options{Quality: smallQuality}); err != nil {
+		return nil, err
+	}
+	p.Small = jpg.Bytes()
+	return img, nil
 }
 
 // read reads a file of at most so many bytes.
@@ -133,3 +177,16 @@ func (b *beginning) Write(p []byte) (int, error) {
 }
 
 func (b *beginning) text() string { return strings.ToValidUTF8(string(b.kept), "") }
+
+// complaint is the first error among what ffmpeg said, each line of which has its
+// level in brackets; empty where there is none.
+func complaint(said string) string {
+	for line := range strings.Lines(said) {
+		for _, level := range []string{"[error] ", "[fatal] ", "[panic] "} {
+			if _, what, ok := strings.Cut(line, level); ok {
+				return strings.TrimSpace(what)
+			}
+		}
+	}
+	return ""
+}

@@ -19,6 +19,7 @@ type Frame struct {
 	File          string // that the whole picture is in; empty where there is none
 	JPEG          []byte // a small picture, for a page; nil where there is none
 	Width, Height int    // of the whole picture, in pixels
+	HDR           string // PQ, HLG: the high dynamic range that it is mapped from; empty: none
 	Notes         []string
 	Missing       string // why there is no picture; empty where there is one
 }
@@ -48,7 +49,14 @@ func (p *Printer) Frames(frames []Frame) error {
 	return err
 }
 
-func (f *Frame) size() string { return fmt.Sprintf("%d × %d", f.Width, f.Height) }
+// size is the picture's, and what it is mapped from.
+func (f *Frame) size() string {
+	text := fmt.Sprintf("%d × %d", f.Width, f.Height)
+	if f.HDR != "" {
+		text += ", from HDR (" + f.HDR + ")"
+	}
+	return text
+}
 
 // figure is a first frame on a page.
 type figure struct {

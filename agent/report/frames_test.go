@@ -13,7 +13,7 @@ import (
 // shots are first frames of all kinds; their texts come from outside.
 var shots = []Frame{
 	{Name: "cdn-a", File: "f-cdn-a.png", JPEG: []byte("\xff\xd8\xff picture"), Width: 640, Height: 360},
-	{Name: "cdn-\x1b[31mb", File: "f-cdn-b.png", JPEG: []byte("\xff\xd8\xff dark"), Width: 512, Height: 288, Notes: []string{"black", "frozen: it does not change in 1.8 s"}},
+	{Name: "cdn-\x1b[31mb", File: "f-cdn-b.png", JPEG: []byte("\xff\xd8\xff dark"), Width: 512, Height: 288, HDR: "PQ", Notes: []string{"black", "frozen: it does not change in 1.8 s"}},
 	{Missing: "ffmpeg says \x1b]0;no\x07<script>alert(1)</script>"},
 }
 
@@ -23,7 +23,7 @@ func TestFramesOnATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `first frame  f-cdn-a.png  640 × 360  cdn-a
-first frame  f-cdn-b.png  512 × 288  cdn-�[31mb
+first frame  f-cdn-b.png  512 × 288, from HDR (PQ)  cdn-�[31mb
              black; frozen: it does not change in 1.8 s
 first frame  none: ffmpeg says �]0;no�<script>alert(1)</script>
 `
@@ -51,7 +51,7 @@ func TestFramesOnAPage(t *testing.T) {
 			t.Errorf("image %d is %q", i, attr(img, "src"))
 		}
 	}
-	for i, want := range []string{"cdn-a 640 × 360", "cdn-�[31mb 512 × 288 black; frozen: it does not change in 1.8 s", "ffmpeg says �]0;no�<script>alert(1)</script>"} {
+	for i, want := range []string{"cdn-a 640 × 360", "cdn-�[31mb 512 × 288, from HDR (PQ) black; frozen: it does not change in 1.8 s", "ffmpeg says �]0;no�<script>alert(1)</script>"} {
 		if got := strings.Join(strings.Fields(textOf(figures[i])), " "); got != want {
 			t.Errorf("figure %d says %q, want %q", i, got, want)
 		}
