@@ -11,7 +11,6 @@ import (
 	"image/png"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -96,25 +95,6 @@ func check(t *testing.T, p *Picture, width, height int) {
 	}
 }
 
-// segment is a segment that ffmpeg makes with these arguments.
-func segment(t *testing.T, d *Decoder, format string, args ...string) player.Footage {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "segment")
-	args = append(args, "-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "-pix_fmt", "yuv420p", "-f", format)
-	if format == "mp4" {
-		args = append(args, "-movflags", "frag_keyframe+empty_moov+default_base_moof")
-	}
-	cmd := exec.Command(d.path, append(append([]string{"-nostdin", "-loglevel", "error"}, args...), name)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return player.Footage{Segment: b}
-}
-
 // turn has the picture of an MP4 turned by 90 degrees: the matrix in its track
 // header (ISO/IEC 14496-12 clause 8.3.2).
 func turn(t *testing.T, mp4 []byte) {
@@ -161,9 +141,9 @@ func TestPicture(t *testing.T) {
 			if tt.format == "" {
 				tt.format = "mpegts"
 			}
-			f := segment(t, d, tt.format, append([]string{"-f", "lavfi", "-i", tt.source}, tt.more...)...)
+			f := encode(t, d, tt.source, tt.format, append(tt.more, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")...)
 			if tt.format == "mp4" {
-				turn(t, f.Segment)
+				turn(t, f.Init)
 			}
 			p, err := d.Decode(context.Background(), f)
 			if err != nil {
