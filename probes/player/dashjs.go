@@ -27,6 +27,7 @@ var dashjs = &Model{
 		Segment:          28 * time.Millisecond,
 		SegmentBeside:    28 * time.Millisecond,
 		SegmentAfterInit: 11 * time.Millisecond,
+		NextSegment:      13 * time.Millisecond,
 		AudioInit:        29 * time.Millisecond,
 		AudioSegment:     29 * time.Millisecond,
 		AudioAfterInit:   10 * time.Millisecond,
@@ -70,6 +71,9 @@ var dashjs = &Model{
 	// lasts (_getBufferTargetForAudio in ScheduleController), so where the packager
 	// has cut before that, and while a live stream's position is not there yet.
 	AudioAhead: func(a Ahead) bool { return a.Live || a.Held < a.Audio },
+	// _shouldBuffer in ScheduleController.
+	VideoAhead: func(_ Ahead, p Playing) bool { return p.Ahead+p.Segment < dashjsGoal(p) },
+	Replaces:   true, // _prepareForFastQualitySwitch in StreamProcessor
 
 	WholeSegment: true,
 	FrameAudio:   AudioInit,

@@ -128,6 +128,13 @@ type Model struct {
 	// AudioAhead says whether audio's second segment is asked for while the
 	// video's first is still on its way; nil: never.
 	AudioAhead func(Ahead) bool
+	// VideoAhead says whether video's next segment is asked for while separate audio
+	// is still to come; nil: never. Of a live stream it is not, nor where audio is
+	// not needed for the first frame.
+	VideoAhead func(Ahead, Playing) bool
+	// Replaces: it goes on with a higher rendition at the playhead, and what it
+	// holds from there on comes again.
+	Replaces bool
 	// Captions: of HLS that does not say whether there are closed captions it
 	// looks for them in the media first.
 	Captions bool

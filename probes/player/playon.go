@@ -124,16 +124,18 @@ func (s *session) playing(p *presentation, start time.Time) *playing {
 	}
 	if m.Bandwidth != nil {
 		o.bandwidth = m.Bandwidth()
-		o.recall()
+		s.recall(o.bandwidth)
 	}
 	return o
 }
 
-// recall takes the start's video segments into the measured bandwidth.
-func (o *playing) recall() {
-	for _, n := range o.nodes {
+// recall takes the video segments that have come into what measures the bandwidth.
+func (s *session) recall(b Bandwidth) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.nodes {
 		if x := n.exchange; x != nil && n.Error == "" && n.Track == run.TrackVideo && (n.Name == run.StepSegment || n.Name == run.StepPart) && x.Location == "" {
-			o.bandwidth.Sample(x.FirstByte.Sub(x.Start), x.End.Sub(x.FirstByte), x.Bytes)
+			b.Sample(x.FirstByte.Sub(x.Start), x.End.Sub(x.FirstByte), x.Bytes)
 		}
 	}
 }

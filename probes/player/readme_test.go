@@ -132,6 +132,7 @@ func behaviours() string {
 		{"reads the index of every representation", func(m *Model) string { return yes(m.IndexAll) }},
 		{"index and init segment in one request", func(m *Model) string { return yes(m.IndexWithInit) }},
 		{"second audio segment beside the first of video, where it fits", func(m *Model) string { return yes(m.AudioAhead != nil) }},
+		{"further video segments while audio is to come", func(m *Model) string { return yes(m.VideoAhead != nil) }},
 		{"looks for closed captions first", func(m *Model) string { return yes(m.Captions) }},
 		{"live: behind the edge, segments of 2 s", func(m *Model) string {
 			return fmt.Sprint(m.LiveDelay(Live{Target: 2 * time.Second, Newest: 6 * time.Second}))

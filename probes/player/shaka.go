@@ -90,6 +90,7 @@ var shaka = &Model{
 	Captions:     true,
 	// MAX_RUN_AHEAD_SEGMENTS_ and MIN_RUN_AHEAD_SECONDS_ in media/streaming_engine.js.
 	AudioAhead: func(a Ahead) bool { return a.Audio < max(a.Longest, time.Second/2) },
+	VideoAhead: func(a Ahead, _ Playing) bool { return a.Held < min(max(a.Longest, time.Second/2), 10*time.Second) },
 
 	WholeSegment: true,
 	FrameAudio:   AudioInit,

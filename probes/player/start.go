@@ -57,9 +57,10 @@ func (s *session) playTitle(ctx context.Context, p *presentation, t *title) erro
 
 // pair is what two tracks tell one another.
 type pair struct {
-	video, audio chan found  // what is there to load; closed without where that failed
-	told         bool        // video's was sent
-	complete     chan Moment // the first video segment; closed without where that failed
+	video, audio chan found    // what is there to load; closed without where that failed
+	told         bool          // video's was sent
+	complete     chan Moment   // the first video segment; closed without where that failed
+	longest      time.Duration // of the segments of both, as far as they are known; video's own
 
 	videoThere, audioThere context.Context // ends when that track's first segment is there, or has failed
 }
@@ -85,6 +86,9 @@ func (s *session) tracks(ctx context.Context, p *presentation, t *title) error {
 	})
 	videoErr := s.playVideo(ctx, p, t, both)
 	endVideo()
+	if videoErr == nil && s.model.FrameAudio != NoAudio {
+		s.videoAhead(both.audioThere, p, both.longest)
+	}
 	if videoErr != nil && (p.video.keyframe == nil || s.model.WholeSegment && !p.chunked) {
 		giveUp()
 	}
@@ -154,6 +158,7 @@ func (s *session) playRendition(ctx context.Context, p *presentation, t *title, 
 				return err
 			}
 			f.at = f.at.Later(other.at)
+			both.longest = max(f.ahead.Longest, other.ahead.Longest)
 		}
 	}
 	return s.loadVideo(ctx, p, f)

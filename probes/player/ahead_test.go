@@ -1,0 +1,91 @@
+package player
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// While audio's initialization segment is still to come, dash.js goes on with video
+// until it holds what it wants, in a higher rendition from the playhead on; Shaka no
+// further than a segment ahead of audio; hls.js and live streams not at all.
+func TestVideoAhead(t *testing.T) {
+	const late, slow = 700 * time.Millisecond, 300.0
+	long := `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT60S" minBufferTime="PT2S"><Period>` + fmt.Sprintf(sets, "p") + `</Period></MPD>`
+	longer := "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:2.0,\n0.m4s\n#EXTINF:2.0,\n1.m4s\n#EXT-X-ENDLIST\n"
+	for _, tt := range []struct {
+		name, path string
+		model      *Model
+		manifests  map[string]string
+		start      float64
+		want       string // of video, before audio's
+	}{
+		{"dash.js, to the end", "/cmaf/manifest-timeline.mpd", dashjs, nil, slow,
+			"v360/init.mp4 v360/0.m4s v720/init.mp4 v720/0.m4s v720/1.m4s v720/2.m4s v720/3.m4s v720/4.m4s"},
+		{"dash.js, as high as it goes", "/cmaf/manifest-timeline.mpd", dashjs, nil, 600,
+			"v720/init.mp4 v720/0.m4s v720/1.m4s v720/2.m4s v720/3.m4s v720/4.m4s"},
+		{"dash.js, 30 s", "/m.mpd", dashjs, map[string]string{"/m.mpd": long}, 0,
+			"v360/init.mp4 p/0 p/1 p/2 p/3 p/4 p/5 p/6 p/7 p/8 p/9 p/10 p/11 p/12 p/13 p/14"},
+		{"Shaka, as long as audio", "/cmaf/manifest-timeline.mpd", shaka, nil, slow, "v360/init.mp4 v360/0.m4s"},
+		{"Shaka, shorter than audio", "/cmaf/master.m3u8", shaka, map[string]string{"/cmaf/a48/index.m3u8": longer}, slow,
+			"v360/init.mp4 v360/0.m4s v360/1.m4s"},
+		{"hls.js", "/cmaf/master.m3u8", hlsjs, nil, 0, "v360/init.mp4 v360/0.m4s"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrigin(t, tt.manifests, map[string]rule{"/cmaf/a48/init.mp4": delay(late)})
+			o.Config.Handler = segments(o.Config.Handler)
+			m := quick(tt.model)
+			m.Meter = nil
+			for step, p := range m.Retry {
+				p.FirstByte, p.Total = 5*time.Second, 5*time.Second
+				m.Retry[step] = p
+			}
+			app := run.App{}
+			if tt.start > 0 {
+				app.Set = map[string]float64{"start_kbps": tt.start}
+			}
+			r := good(t, press(t, o, tt.path, m, app))
+			var got []string
+			init := o.find(t, "/cmaf/a48/init.mp4", 1)
+			for _, s := range r.Steps {
+				if s.Track == run.TrackVideo && (s.Name == run.StepInit || s.Name == run.StepSegment) {
+					parts := strings.Split(s.URL, "/")
+					got = append(got, strings.Join(parts[len(parts)-2:], "/"))
+				}
+			}
+			if got := strings.Join(got, " "); got != tt.want {
+				t.Errorf("asked for %s, want %s", got, tt.want)
+			}
+			if after := r.Frame.Sub(init.begin); after < late {
+				t.Errorf("the first frame comes %v after audio's initialization segment was asked for", after)
+			}
+		})
+	}
+}
+
+// What is asked for ahead fails without an end of the run, and is given up once
+// audio is there.
+func TestVideoAheadFails(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rule rule
+	}{{"404", status(404, 99)}, {"late", hang(99)}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrigin(t, nil, map[string]rule{"/cmaf/a48/init.mp4": delay(300 * time.Millisecond), "/cmaf/v360/1.m4s": tt.rule})
+			m := quick(dashjs)
+			m.Buffering.Next = nil
+			r := good(t, press(t, o, "/cmaf/manifest-timeline.mpd", m, run.App{Set: map[string]float64{"start_kbps": 300}}))
+			if ahead := r.End.Sub(*r.Frame); r.Error != "" || ahead > 700*time.Millisecond {
+				t.Errorf("%q, over %v after the first frame", r.Error, ahead)
+			}
+			if r.Startup == nil {
+				t.Error("it does not play")
+			}
+		})
+	}
+}
