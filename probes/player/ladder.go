@@ -13,7 +13,8 @@ import (
 // become of the others. It is safe for concurrent use.
 type ladder struct {
 	renditions []Rendition
-	estimate   float64 // kbit/s, before anything is measured
+	estimate   float64     // kbit/s, before anything is measured
+	over       chan Moment // tells whom it may concern that a rendition has failed for good, and when another is taken
 
 	first int // the one that it began with
 
@@ -54,6 +55,17 @@ func (l *ladder) take(to int, at Moment) {
 	l.at, l.turned = to, &at
 	l.leave()
 	l.leave = nil
+}
+
+// best is what choose takes of the renditions that have not failed.
+func (l *ladder) best(choose func(renditions []Rendition, estimateKbps float64) int, kbps float64) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left, index := remaining(l.renditions, l.failed, -1)
+	if len(left) == 0 {
+		return l.at
+	}
+	return index[choose(left, kbps)]
 }
 
 // settle ends what current began: what is under way is complete or has failed.
@@ -114,7 +126,13 @@ func (s *session) failOver(ctx context.Context, err error) (after Moment, ok boo
 			estimate = kbps
 		}
 	}
-	return after, s.ladder.giveUp(f, estimate)
+	if ok = s.ladder.giveUp(f, estimate); ok {
+		select {
+		case s.ladder.over <- after:
+		default: // nobody waits for it
+		}
+	}
+	return after, ok
 }
 
 // hesitate waits as the model does before it gives up what has failed for good;

@@ -201,6 +201,56 @@ func TestHesitates(t *testing.T) {
 	}
 }
 
+// slowStatus answers the first two requests with a status after 100 ms, and others
+// not at all.
+func slowStatus(code int) rule {
+	return func(w http.ResponseWriter, r *http.Request, n int) bool {
+		if n > 2 {
+			return hang(n)(w, r, n)
+		}
+		time.Sleep(100 * time.Millisecond)
+		w.WriteHeader(code)
+		return true
+	}
+}
+
+// With Shaka audio that has failed is asked for once more when video goes over to
+// another rendition before audio's failure counts. That failure ends the run, not
+// one of video that would come later.
+func TestHesitatesBeside(t *testing.T) {
+	const sound, low, high = "/cmaf/a48/0.m4s", "/cmaf/v360/0.m4s", "/cmaf/v720/0.m4s"
+	for _, tt := range []struct {
+		name  string
+		rules map[string]rule
+		tries int // of audio
+	}{
+		{"video first", map[string]rule{sound: slowStatus(404), low: status(404, 9), high: delay(time.Second)}, 3},
+		{"audio first", map[string]rule{sound: status(404, 9), low: slowStatus(404), high: delay(time.Second)}, 2},
+	} {
+		o := newOrigin(t, nil, tt.rules)
+		m := quick(shaka)
+		m.Failover.Delay = 300 * time.Millisecond
+		r := bad(t, press(t, o, "/cmaf/master.m3u8", m, run.App{Set: map[string]float64{"start_kbps": 430}}), run.ErrHTTP4xx, run.StepSegment)
+		if n := strings.Count(strings.Join(o.paths(), " "), sound); n != tt.tries || !strings.Contains(r.Detail, sound) {
+			t.Errorf("%s: audio is asked for %d times, want %d; failed: %s", tt.name, n, tt.tries, r.Detail)
+		}
+	}
+}
+
+// What has failed is not taken again when enough is measured.
+func TestBest(t *testing.T) {
+	l := &ladder{renditions: []Rendition{{Kbps: 800}, {Kbps: 5300}, {Kbps: 2400}}, failed: []bool{true, false, false}}
+	for kbps, want := range map[float64]int{900: 2, 2500: 2, 2600: 2, 5500: 2, 5600: 1} {
+		if got := l.best(shaka.Start, kbps); got != want {
+			t.Errorf("with %v kbit/s rendition %d, want %d", kbps, got, want)
+		}
+	}
+	l.failed = []bool{true, true, true}
+	if l.at = 1; l.best(shaka.Start, 900) != 1 {
+		t.Error("with none left another is taken")
+	}
+}
+
 // breaking is a server whose answers give so many bytes of a part, and then break off.
 type breaking int64
 

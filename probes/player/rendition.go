@@ -57,18 +57,23 @@ func highestWithinShare(share float64) func([]Rendition, float64) int {
 // share of the estimate carries, else the lowest, of those that have not failed.
 func otherWithin(share float64) func([]Rendition, []bool, int, float64) int {
 	return func(renditions []Rendition, failed []bool, at int, kbps float64) int {
-		var left []Rendition
-		var index []int
-		for i, r := range renditions {
-			if i != at && !failed[i] {
-				left, index = append(left, r), append(index, i)
-			}
-		}
+		left, index := remaining(renditions, failed, at)
 		if len(left) == 0 {
 			return -1
 		}
 		return index[highestWithin(left, kbps*share)]
 	}
+}
+
+// remaining are the renditions that have not failed, but the one at index but, and
+// the index of each.
+func remaining(renditions []Rendition, failed []bool, but int) (left []Rendition, index []int) {
+	for i, r := range renditions {
+		if i != but && !failed[i] {
+			left, index = append(left, r), append(index, i)
+		}
+	}
+	return left, index
 }
 
 // lowest is the rendition with the least bandwidth, of equals the first.

@@ -66,7 +66,7 @@ var shaka = &Model{
 	AudioCounts:  true,
 	// http_fetch_plugin.js, cacheLoadThreshold, abr.advanced, switchInterval.
 	Meter: &Meter{
-		Lag: 3 * time.Millisecond, Every: 100 * time.Millisecond, MinBytes: 16_000, MinTime: 5 * time.Millisecond,
+		Lag: 2500 * time.Microsecond, Every: 100 * time.Millisecond, MinBytes: 16_000, MinTime: 5 * time.Millisecond,
 		Enough: 128_000, HalfLives: []time.Duration{2 * time.Second, 5 * time.Second}, Interval: 8 * time.Second,
 	},
 	// failureCallbackBackoff_, then a stream is off for maxDisabledTime, 30 s; when

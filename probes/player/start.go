@@ -43,9 +43,9 @@ type found struct {
 func (s *session) playTitle(ctx context.Context, p *presentation, t *title) error {
 	estimate := s.estimate(t.renditions)
 	first := s.model.Start(t.renditions, estimate)
-	s.ladder = &ladder{renditions: t.renditions, estimate: estimate, first: first, at: first, failed: make([]bool, len(t.renditions))}
+	s.ladder = &ladder{renditions: t.renditions, estimate: estimate, first: first, at: first, failed: make([]bool, len(t.renditions)), over: make(chan Moment)}
 	if s.model.Meter != nil {
-		s.gauge = s.model.Meter.gauge(func(kbps float64, at Moment) { s.ladder.take(s.model.Start(t.renditions, kbps), at) })
+		s.gauge = s.model.Meter.gauge(func(kbps float64, at Moment) { s.ladder.take(s.ladder.best(s.model.Start, kbps), at) })
 	}
 	s.muxed = !t.separate && p.format == "hls"
 	if !t.separate {
@@ -123,6 +123,9 @@ func (s *session) playVideo(ctx context.Context, p *presentation, t *title, both
 		}
 		var ok bool
 		if after, ok = s.failOver(ctx, err); !ok {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return errGivenUp // audio has failed for good before video did
+			}
 			return err
 		}
 	}
@@ -232,7 +235,7 @@ func (s *session) playAudio(ctx context.Context, p *presentation, t *title, both
 	if err := s.load(ctx, &p.audio, f.parts, f.at); err != nil {
 		var fail *failure
 		if errors.As(err, &fail) && network(fail.typ) {
-			_, _ = s.hesitate(ctx, run.TrackAudio, fail) // it has failed in either case
+			s.hesitateAudio(ctx, f.parts, fail)
 		}
 		return err
 	}
@@ -242,6 +245,25 @@ func (s *session) playAudio(ctx context.Context, p *presentation, t *title, both
 		s.runAhead(both.videoThere, run.TrackAudio, f.next, *p.audio.segment, s.think.NextAudio)
 	}
 	return nil
+}
+
+// hesitateAudio waits before audio's failure counts, as it will in any case. When
+// video goes over to another rendition meanwhile, the segment is asked for once
+// more: both tracks then begin anew (disableStream in Shaka's player.js,
+// switchInternal_ in media/streaming_engine.js).
+func (s *session) hesitateAudio(ctx context.Context, q parts, fail *failure) {
+	asking, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case at := <-s.ladder.over:
+			s.runAhead(asking, run.TrackAudio, &q.media, at, s.think.NextAudio)
+		case <-asking.Done():
+		}
+	})
+	_, _ = s.hesitate(ctx, run.TrackAudio, fail)
+	end()
+	wg.Wait()
 }
 
 // findAudio finds what there is to load of audio, and waits for what is there of
