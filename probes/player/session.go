@@ -73,6 +73,7 @@ type session struct {
 	hurried    bool // tries follow one another faster, as the model does in low latency
 
 	inits map[resource]keptInit // of renditions that the model may come back to
+	turns turns
 }
 
 // pressed is the moment of press play.
@@ -99,6 +100,7 @@ type ask struct {
 	reading   *reading      // of the attempt under way; nil: nothing counts it
 	rest      *fetch.Range  // what is missing of it; the body has had what is before
 	seal      *seal         // what encrypts it as a whole; nil: nothing
+	turn      *turn         // its place among those that are due; nil: it has none
 
 	// body is called with each piece of a good answer. reset is called before
 	// each attempt, so that a retry starts with nothing. done is called at the
@@ -134,7 +136,10 @@ func (f *fault) Unwrap() error { return f.err }
 // policy says. The error is a *failure, or errGivenUp.
 func (s *session) request(ctx context.Context, a ask) (answer, error) {
 	after := a.after
-	if err := s.sleepUntil(ctx, after.At.Add(a.think)); err != nil {
+	due := after.At.Add(a.think)
+	a.turn = s.turns.take(due)
+	defer func() { a.turn.done(s.instant()) }()
+	if err := s.sleepUntil(ctx, due); err != nil {
 		// The deadline passed in the player's own time: nothing is to blame
 		// but the run's limit.
 		return answer{}, s.ended(ctx, failed(run.ErrTimeout, a.name, "the run's time was over before it was asked for", Moment{s.instant(), after.Step}))
@@ -142,6 +147,7 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 	if isInline(a.url) {
 		return s.inline(ctx, a)
 	}
+	s.inTurn(ctx, a.turn)
 	p := s.policy(a.name)
 	for attempt, failed := int64(1), 0; ; attempt++ {
 		got, err := s.attempt(ctx, a, p, attempt, after)
@@ -256,6 +262,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 		req.Header = a.header
 	}
 	begun := s.instant()
+	a.turn.done(begun)
 	after, err := s.say(ctx, &a, p, &req, number, after)
 	if err != nil {
 		return answer{}, err
