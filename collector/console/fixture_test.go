@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -41,6 +40,7 @@ type fixture struct {
 	api   http.Handler
 
 	failed, expired *run.Run // the latest failed run; a run whose steps are gone
+	played          *run.Run // a run that played on for 30 s, with three stalls
 	bad, timeouts   int      // runs of BR through cdn-b, timeouts included
 }
 
@@ -96,7 +96,24 @@ func (f *fixture) runs(now time.Time) []*run.Run {
 	adhoc := newRun(rng, now.Add(-time.Minute), "DE", "cdn-a", apps[0], targets[0]) // not the fleet's: not counted
 	adhoc.Source = run.SourceAdhoc
 	slow(adhoc, 9000)
-	return append(all, adhoc)
+	f.played = newRun(rng, now.Add(-2*time.Minute), "BR", "cdn-c", apps[1], targets[0])
+	f.played.Source = run.SourceAdhoc
+	playOn(f.played)
+	return append(all, adhoc, f.played)
+}
+
+// stallsAt is when the picture stood still of a run that played on, in ms since
+// playback started, each time for stallFor.
+var stallsAt = []float64{4000, 9000, 21_000}
+
+const stallFor = 600.0
+
+// playOn makes it a run that played on.
+func playOn(r *run.Run) {
+	startup, media, stood := *r.TTFFMs+80, 30_000.0, stallFor*float64(len(stallsAt))
+	stalls, switches := int64(len(stallsAt)), int64(2)
+	r.StartupMs, r.PlayedMs, r.StallMs, r.Stalls, r.Switches = &startup, &media, &stood, &stalls, &switches
+	r.DurationMs = startup + media + stood
 }
 
 func newRun(rng *rand.Rand, at time.Time, country, cdn string, app [2]string, target string) *run.Run {
@@ -152,10 +169,35 @@ func (f *fixture) steps(id string, _ []store.Location) ([]run.Step, bool, error)
 	if f.expired != nil && id == f.expired.RunID {
 		return nil, true, nil
 	}
-	r := f.failed
-	if r == nil || r.RunID != id {
-		return nil, false, nil
+	switch {
+	case f.failed != nil && id == f.failed.RunID:
+		steps := startOf(f.failed)
+		last := &steps[len(steps)-1]
+		last.Error, last.Detail, last.Status, last.Bytes = run.ErrTimeout, "no first byte within 4s", 0, 0
+		return steps, false, nil
+	case f.played != nil && id == f.played.RunID:
+		return append(startOf(f.played), playedSteps(*f.played.StartupMs)...), false, nil
 	}
+	return nil, false, nil
+}
+
+// playedSteps are 60 segments of sound and pictures, and the stalls.
+func playedSteps(from float64) (all []run.Step) {
+	for i := range 60 {
+		s := run.Step{Name: run.StepSegment, Track: []string{run.TrackVideo, run.TrackAudio}[i%2], StartMs: from + 500*float64(i), WaitMs: 60, RecvMs: 700, Reused: true}
+		s.EndMs = s.StartMs + s.WaitMs + s.RecvMs
+		s.URL = fmt.Sprintf("https://c.cdn.example/v/%d.m4s", i)
+		s.Attempt, s.Status, s.Bytes, s.Remote, s.Proto = 1, 200, 512_345, "192.0.2.9:443", "2"
+		all = append(all, s)
+	}
+	for _, at := range stallsAt {
+		all = append(all, run.Step{Name: run.WaitStall, Track: run.TrackVideo, StartMs: from + at, EndMs: from + at + stallFor})
+	}
+	return all
+}
+
+// startOf are the steps of a run's start, from its phases.
+func startOf(r *run.Run) []run.Step {
 	setup := r.DNSMs + r.ConnectMs + r.TLSMs
 	steps := []run.Step{{Name: run.StepManifest, DNSMs: r.DNSMs, ConnMs: r.ConnectMs, TLSMs: r.TLSMs, WaitMs: r.ManifestMs * 0.9, EndMs: setup + r.ManifestMs}}
 	next := func(name run.StepName, track string, wait, receive float64) {
@@ -171,7 +213,5 @@ func (f *fixture) steps(id string, _ []store.Location) ([]run.Step, bool, error)
 		s.Attempt, s.Status, s.Bytes, s.Remote, s.Proto = 1, 200, 41_234, "192.0.2.7:443", "2"
 		s.Headers = map[string][]string{"x-cache": {"MISS from " + hostile}, "via": {"1.1 edge"}}
 	}
-	last := &steps[len(steps)-1]
-	last.Error, last.Detail, last.Status, last.Bytes = run.ErrTimeout, "no first byte within 4s", 0, 0
-	return slices.Clone(steps), false, nil
+	return steps
 }

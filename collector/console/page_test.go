@@ -108,6 +108,7 @@ func TestInBrowser(t *testing.T) {
 	t.Run("calm range", b.calm)
 	t.Run("wrong address", b.wrongAddress)
 	t.Run("run", b.run)
+	t.Run("run that played on", b.playedOn)
 	t.Run("run without steps", b.expiredRun)
 	t.Run("unknown run", b.unknownRun)
 	t.Run("time zone", b.zone)

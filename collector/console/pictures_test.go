@@ -32,6 +32,10 @@ func TestPictures(t *testing.T) {
 		{"wall", "/?wall=1", matrix, "dark", 1920, 1080},
 		{"run", "/?run=" + f.failed.RunID, steps, "dark", 1400, 1000},
 		{"run-phone", "/?run=" + f.failed.RunID, steps, "light", 360, 1200},
+		{"played", "/?run=" + f.played.RunID, steps, "light", 1400, 1000},
+		{"played-dark", "/?run=" + f.played.RunID, steps, "dark", 1400, 1000},
+		{"played-unfolded", "/?run=" + f.played.RunID, steps + ` && (document.querySelector('.played-on').open = true)`, "light", 1400, 2400},
+		{"played-phone", "/?run=" + f.played.RunID, steps, "dark", 360, 1500},
 		{"run-expired", "/?run=" + f.expired.RunID, `document.querySelector('#steps-expired') !== null`, "light", 1400, 1000},
 	} {
 		scheme(t, ctx, p.scheme)

@@ -53,6 +53,40 @@ func (b *browsing) run(t *testing.T) {
 	}
 }
 
+// Of a run that played on the start is drawn row by row, and what followed behind
+// one row that says what came of it, until it is unfolded.
+func (b *browsing) playedOn(t *testing.T) {
+	b.open(t, "/?run="+b.played.RunID)
+	const shown = `[...document.querySelectorAll('.step')].filter((s) => s.checkVisibility()).length`
+	if n := eval[int](t, b.ctx, shown); n != 4 {
+		t.Errorf("%d rows at first, want the start's four", n)
+	}
+	if got, want := b.text(t, ".played-on .said"), "60 requests while playing on: 30.0 s played, 3 stalls of 1.80 s together, 2 switches"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+	// The start has the whole width: its last bar ends where the player's own work begins.
+	last := eval[float64](t, b.ctx, `(() => { const p = [...document.querySelectorAll('.step')][3].querySelector('.piece:nth-last-child(2)'), track = p.parentNode.getBoundingClientRect();
+		return (p.getBoundingClientRect().right - track.left) / track.width; })()`)
+	if want := (*b.played.TTFFMs - b.played.PlayerMs) / *b.played.StartupMs; !cmp.Equal(last, want, cmpopts.EquateApprox(0, 0.005)) {
+		t.Errorf("the start's last bar ends at %.4f of the axis, want %.4f", last, want)
+	}
+	// A stall lies where it was.
+	stalls := eval[[]float64](t, b.ctx, `[...document.querySelectorAll('.played-on > summary [data-kind=stall]')].flatMap((p) => {
+		const bar = p.getBoundingClientRect(), track = p.parentNode.getBoundingClientRect(); return [bar.left, bar.right].map((x) => (x - track.left) / track.width); })`)
+	var want []float64
+	for _, at := range stallsAt {
+		span := b.played.DurationMs - *b.played.StartupMs
+		want = append(want, at/span, (at+stallFor)/span)
+	}
+	if !cmp.Equal(stalls, want, cmpopts.EquateApprox(0, 0.001)) {
+		t.Errorf("stalls lie at %.4f, want %.4f", stalls, want)
+	}
+	b.click(t, ".played-on > summary")
+	if n := eval[int](t, b.ctx, shown); n != 4+60+len(stallsAt) {
+		t.Errorf("%d rows unfolded, want all", n)
+	}
+}
+
 func (b *browsing) expiredRun(t *testing.T) {
 	b.open(t, "/?run="+b.expired.RunID)
 	if got := b.text(t, "#steps-expired"); !strings.HasPrefix(got, "Steps expired") {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { startOf } from '../static/js/badruns.js';
-import { bars, labelSide, marks, phases, pieces, spanOf, ticks } from '../static/js/waterfall.js';
+import { acts, bars, labelSide, marks, phases, pieces, playing, ticks } from '../static/js/waterfall.js';
 
 /** @param {object} fields */
 const request = (fields) => ({ name: 'segment', url: 'https://cdn.example/a/b.m4s?t=1', start_ms: 100, end_ms: 300, ...fields });
@@ -37,13 +37,43 @@ test('the step that the run failed of is the last failed one of that name', () =
 });
 
 test('a label stands where there is room', () => {
-  const side = (/** @type {number} */ start_ms, /** @type {number} */ end_ms) => labelSide({ name: 'segment', start_ms, end_ms }, 1000);
+  const side = (/** @type {number} */ start_ms, /** @type {number} */ end_ms) => labelSide({ name: 'segment', start_ms, end_ms }, { from: 0, to: 1000 });
   assert.deepEqual([side(0, 750), side(990, 1000), side(140, 1000), side(100, 1000)], ['after', 'before', 'before', 'on']);
 });
 
 test('the axis reaches to whatever ends last', () => {
-  assert.equal(spanOf({ duration_ms: 200, ttff_ms: 180, startup_ms: 900, steps: [request({})] }), 900);
-  assert.equal(spanOf({ duration_ms: 0, steps: [] }), 1);
+  const end = (/** @type {object} */ run) => acts({ ...run }).start.axis.to;
+  assert.equal(end({ duration_ms: 200, ttff_ms: 180, startup_ms: 900, steps: [request({})] }), 900);
+  assert.equal(end({ duration_ms: 0, steps: [] }), 1);
+});
+
+/** A run that stood still twice while playing on. */
+const played = {
+  ok: true, ttff_ms: 400, startup_ms: 500, first_keyframe_ms: 350, duration_ms: 9500, played_ms: 8000, stalls: 2, stall_ms: 1000,
+  steps: [
+    request({ start_ms: 0, end_ms: 350 }), request({ start_ms: 450, end_ms: 1500 }), request({ start_ms: 500, end_ms: 4000 }),
+    { name: 'wait_stall', start_ms: 2000, end_ms: 2600 }, { name: 'wait_stall', start_ms: 5000, end_ms: 5400 },
+  ],
+};
+
+test('a run that played on falls in two where playback started', () => {
+  const { start, on } = acts(played);
+  assert.deepEqual([start.bars.map((b) => b.step.start_ms), start.axis, start.marks.map((m) => m.name)], [[0, 450], { from: 0, to: 500 }, ['first_keyframe', 'ttff']]);
+  assert.deepEqual([on?.bars.map((b) => b.step.start_ms), on?.axis, on?.marks], [[500, 2000, 5000], { from: 500, to: 9500 }, []]);
+});
+
+test('one that did not is whole, and one that broke off has its failure in what followed', () => {
+  assert.equal(acts({ ...played, played_ms: null }).on, null);
+  assert.equal(acts({ ...played, played_ms: null }).start.bars.length, 5);
+  const { start, on } = acts({ ...played, ok: false });
+  assert.deepEqual([start.marks.length, on?.marks.map((m) => m.name)], [2, ['failed']]);
+});
+
+test('playing and stalls fill the time from start to end', () => {
+  const { on } = acts(played);
+  assert.ok(on);
+  assert.deepEqual(playing(on).map((p) => `${p.kind} ${p.start}+${p.ms}`),
+    ['playing 500+1500', 'stall 2000+600', 'playing 2600+2400', 'stall 5000+400', 'playing 5400+4100']);
 });
 
 test('keyframe and first frame are marked in order; a failure is too', () => {
@@ -58,9 +88,10 @@ test('phases that did not occur are left out, and the others add up', () => {
 });
 
 test('ticks are round', () => {
-  assert.deepEqual(ticks(6650, 5), [0, 2000, 4000, 6000]);
-  assert.deepEqual(ticks(640, 5), [0, 200, 400, 600]);
-  assert.deepEqual(ticks(1, 5), [0, 0.2, 0.4, 0.6000000000000001, 0.8, 1]);
+  assert.deepEqual(ticks({ from: 0, to: 6650 }, 5), [0, 2000, 4000, 6000]);
+  assert.deepEqual(ticks({ from: 0, to: 640 }, 5), [0, 200, 400, 600]);
+  assert.deepEqual(ticks({ from: 0, to: 1 }, 5), [0, 0.2, 0.4, 0.6000000000000001, 0.8, 1]);
+  assert.deepEqual(ticks({ from: 620, to: 9400 }, 5), [2000, 4000, 6000, 8000]);
 });
 
 test('an id tells when its run started', () => {

@@ -29,6 +29,8 @@ import { PHASES } from './phases.js';
  * @typedef {{kind: string, label: string, start: number, ms: number}} Piece
  * @typedef {{step: Step, label: string, what: string, pieces: Piece[], failed: boolean, fatal: boolean}} Bar
  * @typedef {{name: string, label: string, at: number}} Mark
+ * @typedef {{from: number, to: number}} Axis  milliseconds since press play
+ * @typedef {{bars: Bar[], marks: Mark[], axis: Axis}} Act
  */
 
 /** The parts of an exchange in order; what they leave open is sending the request. @type {[keyof Step, string, string][]} */
@@ -36,6 +38,9 @@ const PARTS = [
   ['queue_ms', 'queue', 'queue'], ['dns_ms', 'dns', 'DNS'], ['connect_ms', 'connect', 'connect'], ['tls_ms', 'tls', 'TLS'],
   ['wait_ms', 'wait', 'first byte'], ['receive_ms', 'receive', 'receive'],
 ];
+
+/** A wait for which the picture stands still. */
+const STALL = 'wait_stall';
 
 /** Pieces and gaps shorter than this are not drawn, in milliseconds. */
 const LEAST = 0.02;
@@ -68,13 +73,60 @@ export function textOf(run, field) {
 export const stepsOf = (run) => (Array.isArray(run.steps) ? run.steps : []);
 
 /**
- * The end of the time axis in milliseconds.
+ * The end of a run in milliseconds, with all that belongs to it.
  * @param {Run} run
  */
-export function spanOf(run) {
+function endOf(run) {
   const ends = stepsOf(run).map((s) => s.end_ms);
   const fields = ['duration_ms', 'ttff_ms', 'startup_ms', 'first_keyframe_ms'].map((f) => numberOf(run, f) ?? 0);
   return Math.max(1, ...ends, ...fields);
+}
+
+/**
+ * When playback started, of a run that played on after that; null of others.
+ * @param {Run} run
+ */
+function onset(run) {
+  const ttff = numberOf(run, 'ttff_ms');
+  if (numberOf(run, 'played_ms') === null || ttff === null) return null;
+  return Math.max(1, ttff, numberOf(run, 'startup_ms') ?? 0);
+}
+
+/**
+ * A run in what is drawn apart: its start and, where it was to play on, the time
+ * from there on. What was asked for before playback started is of the start.
+ * @param {Run} run
+ * @returns {{start: Act, on: Act|null}}
+ */
+export function acts(run) {
+  const at = onset(run);
+  const [all, instants, end] = [bars(run), marks(run), endOf(run)];
+  if (at === null) return { start: { bars: all, marks: instants, axis: { from: 0, to: end } }, on: null };
+  /** @type {(bar: Bar) => boolean} */
+  const early = ({ step }) => step.start_ms < at && step.name !== STALL;
+  return {
+    start: { bars: all.filter(early), marks: instants.filter((m) => m.at <= at), axis: { from: 0, to: at } },
+    on: { bars: all.filter((b) => !early(b)).sort((a, b) => a.step.start_ms - b.step.start_ms), marks: instants.filter((m) => m.at > at), axis: { from: at, to: Math.max(at + 1, end) } },
+  };
+}
+
+/**
+ * When it played and when the picture stood still, from start to end of the time
+ * that it was to play on.
+ * @param {Act} on
+ * @returns {Piece[]}
+ */
+export function playing({ bars: list, axis }) {
+  /** @type {Piece[]} */
+  const pieces = [];
+  let at = axis.from;
+  for (const { step } of list.filter((b) => b.step.name === STALL)) {
+    if (step.start_ms > at) pieces.push({ kind: 'playing', label: 'playing', start: at, ms: step.start_ms - at });
+    pieces.push({ kind: 'stall', label: 'stall', start: Math.max(at, step.start_ms), ms: step.end_ms - Math.max(at, step.start_ms) });
+    at = Math.max(at, step.end_ms);
+  }
+  if (axis.to > at) pieces.push({ kind: 'playing', label: 'playing', start: at, ms: axis.to - at });
+  return pieces;
 }
 
 /**
@@ -103,7 +155,10 @@ export function bars(run) {
  */
 export function pieces(step) {
   const whole = Math.max(0, step.end_ms - step.start_ms);
-  if (!step.url) return [{ kind: 'idle', label: 'wait', start: step.start_ms, ms: whole }];
+  if (!step.url) {
+    const [kind, label] = step.name === STALL ? ['stall', 'stall'] : ['idle', 'wait'];
+    return [{ kind, label, start: step.start_ms, ms: whole }];
+  }
   const parts = PARTS.map(([field, kind, label]) => ({ kind, label, ms: Number(step[field] ?? 0) }));
   const open = whole - parts.reduce((sum, p) => sum + p.ms, 0);
   if (open > LEAST) {
@@ -121,7 +176,7 @@ export function pieces(step) {
 
 /** @param {Step} step */
 function label(step) {
-  const name = step.name.replaceAll('_', ' ');
+  const name = step.name === STALL ? 'stall' : step.name.replaceAll('_', ' ');
   return step.track ? `${name} · ${step.track}` : name;
 }
 
@@ -136,13 +191,20 @@ function what(step) {
  * Where there is room for a bar's label: after it, before it, or only on it. A
  * failed step's label is longer.
  * @param {Step} step
- * @param {number} span
+ * @param {Axis} axis
  * @returns {'after'|'before'|'on'}
  */
-export function labelSide(step, span) {
-  if (step.end_ms / span <= 0.75) return 'after';
-  return step.start_ms / span >= (step.error_type ? 0.25 : 0.13) ? 'before' : 'on';
+export function labelSide(step, axis) {
+  if (share(step.end_ms, axis) <= 0.75) return 'after';
+  return share(step.start_ms, axis) >= (step.error_type ? 0.25 : 0.13) ? 'before' : 'on';
 }
+
+/**
+ * Where an instant lies on an axis, from 0 to 1.
+ * @param {number} instant
+ * @param {Axis} axis
+ */
+export const share = (instant, { from, to }) => Math.min(1, Math.max(0, (instant - from) / (to - from)));
 
 /**
  * The instants worth a line, in order.
@@ -167,13 +229,14 @@ export function phases(run) {
 }
 
 /**
- * Round instants for the axis, about so many, from 0 to at most span.
- * @param {number} span
+ * Round instants on the axis, about so many.
+ * @param {Axis} axis
  * @param {number} about
  */
-export function ticks(span, about) {
-  const raw = span / about;
+export function ticks({ from, to }, about) {
+  const raw = (to - from) / about;
   const unit = 10 ** Math.floor(Math.log10(raw));
   const step = unit * ([1, 2, 5, 10].find((f) => f * unit >= raw) ?? 10);
-  return Array.from({ length: Math.floor(span / step) + 1 }, (_, i) => i * step);
+  const first = Math.ceil(from / step);
+  return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, i) => (first + i) * step);
 }
