@@ -109,6 +109,7 @@ type ask struct {
 	// fails is called when another try is to follow, and retries when it does.
 	asked   func()
 	fails   func()
+	head    func(x *fetch.Exchange) error
 	retries func(at Moment)
 	body    func(p []byte, at time.Time) error
 	reset   func()
