@@ -107,6 +107,7 @@ type ask struct {
 	// end of each complete answer, and may find that it is not good. asked is
 	// called when an attempt is about to go out.
 	// fails is called when another try is to follow, and retries when it does.
+	// head is called when an answer's header is there.
 	asked   func()
 	fails   func()
 	head    func(x *fetch.Exchange) error
@@ -257,7 +258,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	}
 	req := fetch.Request{
 		Method: a.method, URL: target, Header: s.cfg.Header, Payload: a.payload, Range: a.rng, Compress: a.compress,
-		FirstByteTimeout: p.FirstByte, StallTimeout: p.Stall, Timeout: p.Total, MaxBytes: a.maxBytes, Body: a.body,
+		FirstByteTimeout: p.FirstByte, StallTimeout: p.Stall, Timeout: p.Total, MaxBytes: a.maxBytes, Head: a.head, Body: a.body,
 	}
 	if a.header != nil {
 		req.Header = a.header
