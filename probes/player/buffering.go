@@ -29,6 +29,11 @@ type Buffering struct {
 	// renditions that it is given. nil: none is chosen; it changes only by the Meter,
 	// or where one fails.
 	Next func() func(Playing) int
+	// GiveUp makes what says, each Look while a video segment is being loaded, which
+	// rendition is loaded in its place: an index of the renditions that it is given;
+	// -1: none, it goes on. It may change what was measured. nil: none is given up.
+	GiveUp func(Bandwidth) func(Playing, UnderWay) int
+	Look   time.Duration
 }
 
 // Playing is what a player goes by while it plays.
@@ -42,6 +47,7 @@ type Playing struct {
 	Ahead      time.Duration // of video, ahead of the playhead
 	Segment    time.Duration // what the last video segment, or part, plays, as the manifest says
 	Segments   int           // of video, or parts, that are held or were, that with the first frame included
+	GivenUp    time.Duration // since a segment of video was given up while it was loaded; 0: none was
 	Length     time.Duration // of the presentation; 0: live, or not known
 	Live       bool
 }
@@ -96,6 +102,7 @@ type averages struct {
 
 	quick, steady average
 	answer        average // ms until the first byte
+	assumed       float64 // kbit/s before anything is measured; 0: nothing
 }
 
 // minAnswer is what the samples of the first byte must weigh (minWeight_ in
@@ -113,14 +120,25 @@ func (a *averages) Sample(first, transfer time.Duration, bytes int64) {
 	kbps, seconds := float64(bytes)*8/ms(took), took.Seconds()*a.weight
 	a.quick.add(kbps, seconds, a.fast)
 	a.steady.add(kbps, seconds, a.slow)
-	// sampleTTFB in hls.js's utils/ewma-bandwidth-estimator.ts.
+	a.begins(first)
+}
+
+// begins takes how long an answer took to begin (sampleTTFB in hls.js's
+// utils/ewma-bandwidth-estimator.ts).
+func (a *averages) begins(first time.Duration) {
 	a.answer.add(max(ms(first), 5), math.Sqrt2*math.Exp(-first.Seconds()*first.Seconds()/2), a.slow)
+}
+
+// assume forgets what was measured (resetEstimator in hls.js's
+// controller/abr-controller.ts).
+func (a *averages) assume(kbps float64) {
+	*a = averages{fast: a.fast, slow: a.slow, weight: a.weight, transfer: a.transfer, assumed: kbps}
 }
 
 // Kbps is [Bandwidth.Kbps].
 func (a *averages) Kbps() float64 {
 	if a.quick.weight == 0 {
-		return 0
+		return a.assumed
 	}
 	return min(a.quick.value(a.fast), a.steady.value(a.slow))
 }

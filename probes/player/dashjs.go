@@ -89,7 +89,9 @@ var dashjs = &Model{
 		Bandwidth: func() Bandwidth {
 			return &averages{fast: 3 * time.Second, slow: 8 * time.Second, weight: 1.5, transfer: true}
 		},
-		Next: func() func(Playing) int { return new(dashjsRules).next },
+		Next:   func() func(Playing) int { return new(dashjsRules).next },
+		GiveUp: dashjsGiveUp,
+		Look:   progress, // onFragmentLoadProgress in AbrController
 	},
 
 	// retryAttempts, retryIntervals, fragmentRequestTimeout and
@@ -122,8 +124,9 @@ func dashjsGoal(p Playing) time.Duration {
 
 // dashjsRules are dash.js's rules for the next rendition, of which the lowest
 // wins: ThroughputRule, in whose place comes BolaRule once the buffer is long
-// (hybridSwitchBufferTime), and InsufficientBufferRule. Not modelled are BOLA's
-// placeholder buffer, SwitchHistoryRule and AbandonRequestsRule.
+// (hybridSwitchBufferTime), and InsufficientBufferRule. For abandonLoadTimeout
+// after a segment was given up ThroughputRule is silent. Not modelled are BOLA's
+// placeholder buffer and SwitchHistoryRule.
 type dashjsRules struct{ bola bool }
 
 func (d *dashjsRules) next(p Playing) int {
@@ -133,6 +136,9 @@ func (d *dashjsRules) next(p Playing) int {
 	}
 	d.bola = p.Ahead >= least
 	at := highestWithin(p.Renditions, p.Kbps*0.9) // bandwidthSafetyFactor
+	if p.GivenUp > 0 && p.GivenUp < 10*time.Second && p.At >= 0 {
+		at = p.At
+	}
 	if d.bola {
 		at = bola(p, at)
 	}

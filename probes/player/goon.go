@@ -18,6 +18,7 @@ type goingOn struct {
 	track string
 	has   map[resource]bool // initialization segments and keys that have come
 	after Moment            // what it did last
+	taken bool              // the rendition of the next segment has been chosen: the one before was given up
 }
 
 // goOn is the track as the start left it.
@@ -63,7 +64,10 @@ func (g *goingOn) one(ctx context.Context) error {
 	video := g.track == run.TrackVideo
 	at := 0
 	if video {
-		g.choose()
+		if !g.taken {
+			g.choose()
+		}
+		g.taken = false
 		at = g.ladder.current(leave)
 	}
 	g.mu.Lock()
@@ -204,10 +208,14 @@ func (g *goingOn) media(ctx context.Context, p piece, asked func()) error {
 	ahead := g.head.ahead(g.track, g.instant())
 	g.mu.Unlock()
 	body, reset := g.pieces(p)
-	got, err := g.request(ctx, ask{
+	a := ask{
 		name: p.name, track: g.track, url: p.media.url, rng: p.media.rng, others: p.media.others, after: g.after, think: think,
 		maxBytes: maxSegment, metered: true, asked: asked, length: p.to - p.from, ahead: ahead, body: body, reset: reset,
-	})
+	}
+	if g.giveUp != nil && g.track == run.TrackVideo {
+		defer g.doubt(ctx, p, &a)()
+	}
+	got, err := g.request(ctx, a)
 	if err != nil || g.bandwidth == nil || g.track == run.TrackAudio {
 		return err
 	}

@@ -67,6 +67,8 @@ var hlsjs = &Model{
 		Goal:      hlsjsGoal,
 		Bandwidth: func() Bandwidth { return &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1} }, // abrEwma…
 		Next:      func() func(Playing) int { return hlsjsNext },
+		GiveUp:    hlsjsGiveUp,
+		Look:      100 * time.Millisecond, // the timer of onFragLoading in controller/abr-controller.ts
 	},
 
 	// A 4xx and a broken connection (status 0) are not tried again

@@ -41,12 +41,16 @@ type playing struct {
 	buffering *Buffering
 	next      func(Playing) int // nil: it does not choose
 
+	giveUp func(Playing, UnderWay) int // nil: it does not give up
+
 	mu        sync.Mutex
 	changed   chan struct{} // closed when anything of what follows changes
 	head      playhead
 	bandwidth Bandwidth     // nil: the session's gauge
 	segment   time.Duration // that of video last held
 	segments  int
+	gone      time.Time // when a segment was given up last; zero: none was
+	left      stretch   // what it plays
 }
 
 // playOn plays on from the first frame for as long as was asked for, and writes
@@ -125,6 +129,9 @@ func (s *session) playing(p *presentation, start time.Time) *playing {
 	if m.Bandwidth != nil {
 		o.bandwidth = m.Bandwidth()
 		s.recall(o.bandwidth)
+	}
+	if m.GiveUp != nil {
+		o.giveUp = m.GiveUp(o.bandwidth)
 	}
 	return o
 }
@@ -237,6 +244,9 @@ func (o *playing) seen() Playing {
 	defer o.mu.Unlock()
 	p.Ahead = o.head.ahead(run.TrackVideo, o.instant())
 	p.Segment, p.Segments = o.segment, o.segments
+	if !o.gone.IsZero() {
+		p.GivenUp = max(o.instant().Sub(o.gone), 1)
+	}
 	p.Length, p.Live = o.length, o.p.mode != "vod"
 	if o.bandwidth != nil {
 		if kbps := o.bandwidth.Kbps(); kbps > 0 {
@@ -247,17 +257,14 @@ func (o *playing) seen() Playing {
 	return p
 }
 
-// choose takes the rendition of the next segment, where the model chooses: of
-// those that have not failed.
-func (o *playing) choose() {
-	if o.next == nil {
-		return
-	}
-	p := o.seen()
+// among is what the model goes by when it chooses: of the renditions those that
+// have not failed, whose index on the ladder it answers.
+func (o *playing) among() (p Playing, index []int) {
+	p = o.seen()
 	all := p.Renditions
 	l := o.ladder
 	l.mu.Lock()
-	var index []int
+	defer l.mu.Unlock()
 	p.Renditions, p.At = nil, -1
 	for i, r := range all {
 		if l.failed[i] {
@@ -268,14 +275,22 @@ func (o *playing) choose() {
 		}
 		p.Renditions, index = append(p.Renditions, r), append(index, i)
 	}
-	l.mu.Unlock()
+	return p, index
+}
+
+// choose takes the rendition of the next segment, where the model chooses.
+func (o *playing) choose() {
+	if o.next == nil {
+		return
+	}
+	p, index := o.among()
 	if len(index) < 2 {
 		return
 	}
 	to := index[o.next(p)]
-	l.mu.Lock()
-	l.at = to
-	l.mu.Unlock()
+	o.ladder.mu.Lock()
+	defer o.ladder.mu.Unlock()
+	o.ladder.at = to
 }
 
 // room waits until a track holds less than the model wants.
