@@ -25,6 +25,7 @@ import (
 	"github.com/firstframe/firstframe/deploy/lab/fault"
 	"github.com/firstframe/firstframe/deploy/lab/ledger"
 	"github.com/firstframe/firstframe/deploy/lab/origin"
+	"github.com/firstframe/firstframe/deploy/lab/service"
 	"github.com/firstframe/firstframe/deploy/lab/shaper"
 	"github.com/firstframe/firstframe/deploy/lab/world"
 )
@@ -42,6 +43,7 @@ const (
 type Config struct {
 	World     *world.World
 	Origin    *origin.Origin
+	Service   *service.Service
 	Faults    *fault.Set
 	Ledger    *ledger.Ledger
 	Authority *Authority

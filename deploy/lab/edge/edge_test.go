@@ -22,6 +22,7 @@ import (
 	"github.com/firstframe/firstframe/deploy/lab/fault"
 	"github.com/firstframe/firstframe/deploy/lab/ledger"
 	"github.com/firstframe/firstframe/deploy/lab/origin"
+	"github.com/firstframe/firstframe/deploy/lab/service"
 	"github.com/firstframe/firstframe/deploy/lab/world"
 )
 
@@ -75,7 +76,7 @@ func newHarness(t *testing.T, cdn string, changes ...func(*world.CDN)) *harness 
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.edge, err = Start(Config{World: w, Origin: o, Faults: h.faults, Ledger: l, Authority: authority, Fast: true, Log: slog.New(slog.DiscardHandler)},
+	h.edge, err = Start(Config{World: w, Origin: o, Service: service.New(o, "https://"+w.PlayHost(), nil), Faults: h.faults, Ledger: l, Authority: authority, Fast: true, Log: slog.New(slog.DiscardHandler)},
 		w.CDN(cdn), &w.CDN(cdn).POPs[0], Sockets{Secure: listeners[0], Plain: listeners[1], QUIC: packets})
 	if err != nil {
 		t.Fatal(err)

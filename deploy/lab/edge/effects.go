@@ -79,7 +79,19 @@ func (x *exchange) answer(out http.ResponseWriter, order fault.Fault) {
 		}
 		asOf = order.Since.Add(-by)
 	}
-	found, age, err := x.object(asOf)
+	reply := x.edge.config.Service.Reply(x.request, time.Now())
+	if reply.Status != 0 {
+		x.fail(reply.Status)
+		return
+	}
+	var found origin.Object
+	var age time.Duration
+	var err error
+	if reply.Own != nil {
+		x.status, found, err = bypass, *reply.Own, x.travel()
+	} else {
+		found, age, err = x.object(reply.Path, asOf)
+	}
 	if x.request.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // nobody listens any more
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/firstframe/firstframe/deploy/lab/fault"
 	"github.com/firstframe/firstframe/deploy/lab/ledger"
 	"github.com/firstframe/firstframe/deploy/lab/origin"
+	"github.com/firstframe/firstframe/deploy/lab/service"
 	"github.com/firstframe/firstframe/deploy/lab/shaper"
 )
 
@@ -39,11 +40,17 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		x.serve(faults)
+	case http.MethodPost:
+		if r.URL.Path != service.APIPath {
+			x.fail(http.StatusMethodNotAllowed)
+			return
+		}
+		x.serve(faults)
 	case http.MethodOptions: // a browser's preflight, before it sends CMCD headers
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
 		h.Set("Access-Control-Allow-Headers", "*")
-		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST")
 		e.sign(h, generated, 0)
 		x.out.WriteHeader(http.StatusNoContent)
 	default:
@@ -60,12 +67,20 @@ type exchange struct {
 	status  cacheStatus
 }
 
-// object is what the cache or the origin has for the request, as of an
-// instant. From the origin it takes a round trip to there.
-func (x *exchange) object(asOf time.Time) (origin.Object, time.Duration, error) {
-	e, now, name := x.edge, time.Now(), x.request.URL.Path
+// object is what the cache or the origin has for a path, as of an instant. From
+// the origin it takes a round trip to there.
+func (x *exchange) object(name string, asOf time.Time) (origin.Object, time.Duration, error) {
+	e, now := x.edge, time.Now()
 	frozen := !asOf.IsZero()
 	if !frozen {
+		ready, err := e.config.Origin.Ready(name, x.request.URL.Query(), now)
+		if err == nil {
+			err = shaper.Sleep(x.request.Context(), ready.Sub(now))
+		}
+		if err != nil {
+			return origin.Object{}, 0, err
+		}
+		now = time.Now()
 		asOf = now
 		if found, age, ok := e.cache.get(name, now); ok {
 			x.status = hit
@@ -73,10 +88,8 @@ func (x *exchange) object(asOf time.Time) (origin.Object, time.Duration, error) 
 		}
 	}
 	x.status = miss
-	if !e.config.Fast {
-		if err := shaper.Sleep(x.request.Context(), e.pop.Origin); err != nil {
-			return origin.Object{}, 0, err
-		}
+	if err := x.travel(); err != nil {
+		return origin.Object{}, 0, err
 	}
 	found, err := e.config.Origin.Object(name, asOf)
 	if err != nil {
@@ -89,6 +102,14 @@ func (x *exchange) object(asOf time.Time) (origin.Object, time.Duration, error) 
 		e.cache.put(name, found, now)
 	}
 	return found, 0, nil
+}
+
+// travel takes as long as the way to the origin.
+func (x *exchange) travel() error {
+	if x.edge.config.Fast {
+		return nil
+	}
+	return shaper.Sleep(x.request.Context(), x.edge.pop.Origin)
 }
 
 // fail answers with a status and the CDN's own error page.

@@ -63,6 +63,8 @@ func spoil(o origin.Object, kind string) origin.Object {
 		if at := extinf.FindIndex(o.Body); hls && at != nil {
 			o.Body = bytes.Join([][]byte{o.Body[:at[0]], []byte(strangeKey), o.Body[at[0]:]}, nil)
 		}
+	case "no_url":
+		o.Body = []byte(`{"session":null,"streams":[]}`)
 	case "bad_key":
 		o.Body = o.Body[:min(len(o.Body), 8)]
 	default:

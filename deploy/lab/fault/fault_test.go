@@ -26,7 +26,7 @@ func TestEveryErrorTypeCanBeOrdered(t *testing.T) {
 		}
 		missing = append(missing, e)
 	}
-	if want := []run.ErrorType{run.ErrPlaybackAPI, run.ErrInternal}; !slices.Equal(missing, want) {
+	if want := []run.ErrorType{run.ErrInternal}; !slices.Equal(missing, want) {
 		t.Errorf("cannot be ordered: %v, want %v", missing, want)
 	}
 }

@@ -28,11 +28,18 @@ const (
 	Manifest Class = "manifest" // .m3u8, .mpd
 	Media    Class = "media"    // segments and initialization segments
 	Key      Class = "key"      // .key, .bin
+	API      Class = "api"      // APIPath
 )
 
-// ClassOf tells what a path asks for: Manifest, Media, Key, or Any for
+// APIPath is where the service's playback API is.
+const APIPath = "/api/playback"
+
+// ClassOf tells what a path asks for: Manifest, Media, Key, API, or Any for
 // everything else.
 func ClassOf(path string) Class {
+	if path == APIPath {
+		return API
+	}
 	dot := strings.LastIndexByte(path, '.')
 	if dot < 0 {
 		return Any
@@ -67,8 +74,7 @@ type Kind struct {
 }
 
 // Kinds is the closed list of kinds: every error type of a run can be ordered,
-// but for internal, which is a fault of ours, and playback_api, which needs a
-// playback API.
+// but for internal, which is a fault of ours.
 var Kinds = []Kind{
 	{Name: "dns_fail", Layer: DNS, ErrorType: run.ErrDNS, ErrorStep: run.StepManifest,
 		Doc: "the name server answers SERVFAIL"},
@@ -116,6 +122,8 @@ var Kinds = []Kind{
 		Doc: "manifests name a codec that no app plays; media playlists ask for SAMPLE-AES with a key system"},
 	{Name: "bad_key", Layer: HTTP, On: Key, ErrorType: run.ErrDecrypt, ErrorStep: run.StepKey,
 		Doc: "a key of 8 bytes"},
+	{Name: "no_url", Layer: HTTP, On: API, ErrorType: run.ErrPlaybackAPI, ErrorStep: run.StepPlaybackAPI,
+		Doc: "the playback API answers well, without a stream"},
 }
 
 // KindByName is the kind of that name, nil when there is none.

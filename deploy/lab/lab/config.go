@@ -39,9 +39,10 @@ type Info struct {
 	HTTPSPort uint16            `json:"https_port"` // of every edge
 	HTTPPort  uint16            `json:"http_port"`  // of every edge
 	Dir       string            `json:"dir"`
-	CA        string            `json:"ca"`    // file, PEM
-	GeoIP     geodb.Files       `json:"geoip"` // files
-	Plan      string            `json:"plan"`  // file
+	CA        string            `json:"ca"`       // file, PEM
+	GeoIP     geodb.Files       `json:"geoip"`    // files
+	Plan      string            `json:"plan"`     // file
+	Features  string            `json:"features"` // file: a plan of the streams that Plan leaves out
 	Ledger    string            `json:"ledger"`
 	Streams   map[string]string `json:"streams"` // URL by name
 	CDNs      map[string]string `json:"cdns"`    // host and port by name

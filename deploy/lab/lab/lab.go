@@ -20,6 +20,7 @@ import (
 	"github.com/firstframe/firstframe/deploy/lab/media"
 	"github.com/firstframe/firstframe/deploy/lab/nameserver"
 	"github.com/firstframe/firstframe/deploy/lab/origin"
+	"github.com/firstframe/firstframe/deploy/lab/service"
 	"github.com/firstframe/firstframe/deploy/lab/world"
 )
 
@@ -31,6 +32,7 @@ type Lab struct {
 
 	config   Config
 	origin   *origin.Origin
+	service  *service.Service
 	ledger   *ledger.Ledger
 	names    *nameserver.Server
 	edges    []*edge.Edge
@@ -129,7 +131,8 @@ func (l *Lab) startEdges() error {
 		return err
 	}
 	l.Info.HTTPSPort, l.Info.HTTPPort = portOf(sockets[0].Secure), portOf(sockets[0].Plain)
-	config := edge.Config{World: l.World, Origin: l.origin, Faults: l.Faults, Ledger: l.ledger,
+	l.service = service.New(l.origin, l.URL(""), l.pathways())
+	config := edge.Config{World: l.World, Origin: l.origin, Service: l.service, Faults: l.Faults, Ledger: l.ledger,
 		Authority: authority, Fast: l.config.Fast, Log: l.config.Log}
 	for i := range l.World.CDNs {
 		c := &l.World.CDNs[i]
@@ -149,6 +152,14 @@ func (l *Lab) startEdges() error {
 	return nil
 }
 
+// pathways are the CDNs as places that streams can be steered to.
+func (l *Lab) pathways() (all []service.Pathway) {
+	for _, c := range l.World.CDNs {
+		all = append(all, service.Pathway{Name: c.Name, Base: fmt.Sprintf("https://%s:%d", l.World.Host(c), l.Info.HTTPSPort)})
+	}
+	return all
+}
+
 // closeEdges closes them side by side.
 func (l *Lab) closeEdges() error {
 	errs := make([]error, len(l.edges))
@@ -166,6 +177,8 @@ func (l *Lab) startServers() error {
 	control.Handle("/faults", l.Faults.Handler())
 	control.Handle("/faults/", l.Faults.Handler())
 	control.Handle("GET /ledger", l.ledger)
+	control.Handle("GET /steering", l.service)
+	control.Handle("PUT /steering", l.service)
 	control.HandleFunc("GET /info", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(l.Info) // a client that has gone is none of ours
@@ -199,8 +212,10 @@ func (l *Lab) describe() {
 		l.Info.CDNs[c.Name] = fmt.Sprintf("%s:%d", l.World.Host(c), l.Info.HTTPSPort)
 	}
 	l.Info.Streams = map[string]string{}
-	for name, path := range Streams {
-		l.Info.Streams[name] = l.URL(path)
+	for _, streams := range []map[string]string{Streams, Features} {
+		for name, path := range streams {
+			l.Info.Streams[name] = l.URL(path)
+		}
 	}
 	for _, c := range l.World.Countries {
 		for _, n := range c.Networks {

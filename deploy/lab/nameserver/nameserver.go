@@ -162,7 +162,7 @@ func (s *Server) Answer(q *dns.Msg, client netip.Addr) (*dns.Msg, time.Duration)
 // cdn is whose name it is, nil when it is nobody's.
 func (s *Server) cdn(name string) *world.CDN {
 	w := s.config.World
-	if name == w.PlayHost() {
+	if name == w.PlayHost() || name == w.APIHost() {
 		return &w.CDNs[0]
 	}
 	for i := range w.CDNs {

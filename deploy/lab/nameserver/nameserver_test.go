@@ -78,6 +78,7 @@ func TestAnswerBySourceAddress(t *testing.T) {
 		{"127.12.0.10", "cdn-b.lab.example", "cdn-b", "LHR"},
 		{"127.16.1.10", "cdn-c.lab.example", "cdn-c", "CPT"},
 		{"127.14.0.10", "play.lab.example", "cdn-a", "NRT"},
+		{"127.14.0.10", "api.lab.example", "cdn-a", "NRT"},
 		{"127.0.0.1", "cdn-a.lab.example", "cdn-a", "GRU"},
 	} {
 		for _, network := range []string{"udp", "tcp"} {

@@ -100,6 +100,9 @@ func Last(now time.Time) int64 { return int64(now.Sub(Epoch)/Segment) - 1 }
 func Starts(n int64) time.Time { return Epoch.Add(time.Duration(n) * Segment) }
 
 func (o *Origin) liveObject(name string, now time.Time) (Object, error) {
+	if rest, ok := strings.CutPrefix(name, lowStream+"/"); ok {
+		return o.lowLatency(rest, now)
+	}
 	dir, base := path.Split(name)
 	dir = strings.TrimSuffix(dir, "/")
 	switch r := o.live[dir]; {
@@ -112,9 +115,9 @@ func (o *Origin) liveObject(name string, now time.Time) (Object, error) {
 	stream, _, _ := strings.Cut(name, "/")
 	switch {
 	case !ok || !slices.Contains(liveStreams, stream):
-	case base == "manifest-number.mpd" || base == "manifest-timeline.mpd":
+	case base == "manifest-number.mpd" || base == "manifest-timeline.mpd" || base == soundMPD:
 		return object(manifest(f.Body, now), types[".mpd"], liveAge), nil
-	case base == "master.m3u8" || base == "init.mp4":
+	case base == "master.m3u8" || base == soundHLS || base == "init.mp4":
 		return f, nil
 	}
 	return Object{}, fmt.Errorf("origin: /live/%s: %w", name, fs.ErrNotExist)

@@ -8,6 +8,10 @@
 // MPEG-TS (/live/ts/master.m3u8), as HLS with fragmented MP4
 // (/live/cmaf/master.m3u8), as DASH by number and by timeline
 // (/live/cmaf/manifest-number.mpd and manifest-timeline.mpd).
+//
+// Of cmaf there is also the sound alone (sound.m3u8 and sound.mpd, on demand and
+// live), and the live stream with low latency, each segment in three parts
+// (/live/ll/master.m3u8).
 package origin
 
 import (
@@ -79,6 +83,9 @@ func New(media fs.FS) (*Origin, error) {
 		if err := o.addLive(stream); err != nil {
 			return nil, fmt.Errorf("origin: %s: %w", stream, err)
 		}
+	}
+	if err := o.addSound(soundStream); err != nil {
+		return nil, fmt.Errorf("origin: %s: %w", soundStream, err)
 	}
 	return o, nil
 }

@@ -136,6 +136,9 @@ func (w *World) Host(c CDN) string { return c.Name + "." + w.Domain }
 // leads to the first CDN.
 func (w *World) PlayHost() string { return "play." + w.Domain }
 
+// APIHost is the name of the service's playback API. It leads to the first CDN.
+func (w *World) APIHost() string { return "api." + w.Domain }
+
 // Locate tells country and network of a client's address.
 func (w *World) Locate(a netip.Addr) Origin {
 	a = a.Unmap()
