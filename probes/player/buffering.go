@@ -105,22 +105,28 @@ type averages struct {
 	assumed       float64 // kbit/s before anything is measured; 0: nothing
 }
 
-// minAnswer is what the samples of the first byte must weigh (minWeight_ in
-// hls.js's utils/ewma-bandwidth-estimator.ts): one that takes long weighs next to
-// nothing.
+// minAnswer is what the samples of the first byte must weigh (minWeight_, 0.001, and
+// getEstimateTTFB in hls.js's utils/ewma-bandwidth-estimator.ts): one that takes long
+// weighs next to nothing.
 const minAnswer = 0.001
 
-// Sample is [Bandwidth.Sample].
+// Sample is [Bandwidth.Sample]. How long this answer took to begin counts before
+// what it took longer than usual (onFragLoaded, then onFragBuffered in hls.js's
+// controller/abr-controller.ts).
 func (a *averages) Sample(first, transfer time.Duration, bytes int64) {
-	took := transfer
+	a.begins(first)
+	if bytes <= 0 {
+		return
+	}
+	took, least := transfer, time.Millisecond
 	if !a.transfer {
 		took += first - min(first, a.FirstByte())
+		least = min(50*time.Millisecond, 10*time.Duration(bytes)) // minDelayMs_; 800 Mbit/s
 	}
-	took = max(took, time.Millisecond)
+	took = max(took, least)
 	kbps, seconds := float64(bytes)*8/ms(took), took.Seconds()*a.weight
 	a.quick.add(kbps, seconds, a.fast)
 	a.steady.add(kbps, seconds, a.slow)
-	a.begins(first)
 }
 
 // begins takes how long an answer took to begin (sampleTTFB in hls.js's

@@ -121,9 +121,21 @@ func TestAverages(t *testing.T) {
 		t.Errorf("%v kbit/s, want %v", a.Kbps(), want)
 	}
 	b := &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1}
-	b.Sample(600*time.Millisecond, 500*time.Millisecond, 125_000) // 0.5 s longer than usual
-	if !near(b.Kbps(), 1000) {
-		t.Errorf("%v kbit/s, want 1000", b.Kbps())
+	b.Sample(600*time.Millisecond, 500*time.Millisecond, 125_000) // the first is as long as usual
+	if !near(b.Kbps(), 2000) || b.FirstByte() != 600*time.Millisecond {
+		t.Errorf("%v kbit/s after %v, want 2000 after 600 ms", b.Kbps(), b.FirstByte())
+	}
+	// Its own class says so (sampleTTFB, getEstimateTTFB, sample and getEstimate of
+	// utils/ewma-bandwidth-estimator.ts in 1.7.4, in this order).
+	b.Sample(100*time.Millisecond, 500*time.Millisecond, 125_000)
+	b.Sample(900*time.Millisecond, 500*time.Millisecond, 125_000)
+	if !near(b.Kbps(), 1519.04) || math.Abs(ms(b.FirstByte())-487.735) > 0.1 {
+		t.Errorf("%v kbit/s after %v", b.Kbps(), b.FirstByte())
+	}
+	quick := &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1}
+	quick.Sample(time.Millisecond, time.Millisecond, 1_000_000) // from a cache: 10 ms at least
+	if quick.Sample(0, 0, 0); !near(quick.Kbps(), 800_000) {
+		t.Errorf("%v kbit/s, want 800 000", quick.Kbps())
 	}
 	late := &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1}
 	late.Sample(9500*time.Millisecond, 500*time.Millisecond, 125_000) // weighs too little to count as usual
