@@ -254,14 +254,18 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 				think = w.think.AudioAfterInit
 			}
 		case <-ctx.Done():
+	var called time.Time
 			return errGivenUp
+		if !w.model.InitFirst && len(w.lead) == 0 {
+			called = after.At.Add(think)
+		}
 		}
 	}
 	if after, think, err = w.loadLead(ctx, after, think, asked); err != nil {
 		return err
 	}
 	got, err := w.fragment.load(ctx, ask{
-		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered, length: w.length, following: w.parts.after, seal: sealOf(w.parts.key, w.mediaKey),
+		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, called: called, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered, length: w.length, following: w.parts.after, seal: sealOf(w.parts.key, w.mediaKey),
 		reset: w.reset,
 		body:  func(p []byte, at time.Time) error { return w.feed(ctx, p, at) },
 		done:  func(x *fetch.Exchange) error { return w.close(x.End) },

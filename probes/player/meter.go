@@ -13,8 +13,8 @@ import (
 // the end. Of those, the ones shorter than MinTime (from a cache) or smaller than
 // MinBytes do not count. Its clock shows whole milliseconds, as Date.now does. A
 // request begins Lag before it goes out: what the browser does before that, a
-// preflight, the hops of a redirect and what its cache asks for first are part of
-// the time. When Enough bytes are counted, the rendition is chosen
+// preflight, the hops of a redirect, what its cache asks for first and that it
+// waits with a range for the one before are part of the time. When Enough bytes are counted, the rendition is chosen
 // anew, and then not again for Interval. The bandwidth is the lowest of several
 // averages of the samples weighted by their time, one for each half-life.
 type Meter struct {

@@ -133,3 +133,30 @@ func TestReadingBegins(t *testing.T) {
 		}
 	}
 }
+
+// So is that the cache holds a range back until another of the same resource is
+// there.
+func TestReadingWaits(t *testing.T) {
+	const wait = 300 * time.Millisecond
+	o := newOrigin(t, nil, map[string]rule{"/range/v360/media.mp4": func(w http.ResponseWriter, r *http.Request, n int) bool {
+		if n == 1 {
+			time.Sleep(wait)
+		}
+		return false
+	}})
+	m := quick(shaka)
+	m.Retry = nil // on a busy machine
+	m.Meter = &Meter{Every: time.Hour, MinBytes: 20_000, Enough: 1, HalfLives: []time.Duration{time.Hour}}
+	var kbps float64
+	m.Start = func(r []Rendition, k float64) int { kbps = k; return lowest(r) }
+	r := good(t, press(t, o, "/range/master.m3u8", m, run.App{}))
+	bits := 0.0
+	for _, s := range r.Steps {
+		if s.Name == run.StepSegment && s.Bytes >= m.Meter.MinBytes {
+			bits += float64(s.Bytes) * 8
+		}
+	}
+	if took := bits / kbps; bits == 0 || took < ms(wait) || took > 3*ms(wait) {
+		t.Errorf("%v bits at %v kbit/s, that is in %.0f ms", bits, kbps, took)
+	}
+}

@@ -91,6 +91,7 @@ type ask struct {
 	header    http.Header // nil: the run's
 	after     Moment
 	think     time.Duration
+	called    time.Time // when the player asked, where its browser keeps the request waiting; zero: when it goes out
 	maxBytes  int64
 	compress  bool
 	length    time.Duration // that media plays; 0: not known
@@ -216,6 +217,9 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, after Moment) (answer, error) {
 	begun := s.instant()
 	seen := []string{a.url}
+	if number == 1 && !a.called.IsZero() {
+		begun = a.called
+	}
 	if a.metered && s.gauge != nil {
 		a.reading = s.gauge.reading(begun)
 	}
