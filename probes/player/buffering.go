@@ -15,6 +15,9 @@ type Buffering struct {
 	// asked for while it is less. nil: 30 s. AudioGoal is the same of separate
 	// audio; nil: as Goal.
 	Goal, AudioGoal func(Playing) time.Duration
+	// Every is the time between two looks at whether it is less; 0: it is noticed at
+	// once.
+	Every time.Duration
 
 	// Empty and Resume: playback stops where a track has no more than Empty ahead
 	// of the playhead, and goes on where each has more than Empty, and no less than

@@ -84,6 +84,7 @@ var dashjs = &Model{
 	// on, its weight weightDownloadTimeMultiplicationFactor (ThroughputModel).
 	Buffering: Buffering{
 		Goal:      dashjsGoal,
+		Every:     500 * time.Millisecond,                                                 // defaultTimeout of scheduling
 		AudioGoal: func(p Playing) time.Duration { return max(p.Ahead, 0) + time.Second }, // _getBufferTargetForAudio
 		Empty:     300 * time.Millisecond,
 		Bandwidth: func() Bandwidth {

@@ -24,12 +24,12 @@ type goingOn struct {
 // goOn is the track as the start left it.
 func (o *playing) goOn(track string) *goingOn {
 	g := &goingOn{playing: o, track: track, has: map[resource]bool{}, after: Moment{o.head.at, PressPlay}}
+	for r := range o.began { // nothing changes it any more
+		g.has[r] = true
+	}
 	q := o.p.video.parts
 	if track == run.TrackAudio {
 		q = o.p.audio.parts
-	}
-	if q.init != nil {
-		g.has[q.init.resource()] = true
 	}
 	for _, k := range []*keyRef{q.key, q.initKey} {
 		if k != nil {

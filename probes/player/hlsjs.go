@@ -65,6 +65,7 @@ var hlsjs = &Model{
 
 	Buffering: Buffering{
 		Goal:      hlsjsGoal,
+		Every:     100 * time.Millisecond,                                                                         // TICK_INTERVAL in controller/stream-controller.ts
 		Bandwidth: func() Bandwidth { return &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1} }, // abrEwma…
 		Next:      func() func(Playing) int { return hlsjsNext },
 		GiveUp:    hlsjsGiveUp,

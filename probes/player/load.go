@@ -208,6 +208,14 @@ func (w *watch) readInit(context.Context, Moment, func()) error {
 
 // initIs notes the initialization segment.
 func (w *watch) initIs(init *media.Init, at Moment) error {
+	if r := w.parts.init; r != nil {
+		w.session.mu.Lock()
+		if w.began == nil {
+			w.began = map[resource]bool{}
+		}
+		w.began[r.resource()] = true
+		w.session.mu.Unlock()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.init, w.initCame = init, at

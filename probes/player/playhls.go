@@ -28,7 +28,11 @@ const minReload = 100 * time.Millisecond
 
 // note keeps the playlist from which a track starts.
 func (h *hlsTitle) note(track, uri string, list answer, media *hls.Media, q parts) {
-	*h.list(track) = hlsList{
+	l := h.list(track)
+	if track == run.TrackVideo && l.media != nil {
+		h.keep(l) // of a rendition that was left
+	}
+	*l = hlsList{
 		uri: uri, media: media, asked: list.Start, moved: list.At, advanced: true,
 		first: stretch{q.start, q.start + q.plays},
 	}

@@ -305,7 +305,11 @@ func (o *playing) room(ctx context.Context, track string) error {
 		if over < 0 {
 			return ctx.Err()
 		}
-		if err := o.pause(ctx, now.Add(over+time.Millisecond), moving, changed); err != nil {
+		at := now.Add(over + time.Millisecond)
+		if every := o.buffering.Every; every > 0 {
+			at, moving, changed = now.Add(every), true, nil
+		}
+		if err := o.pause(ctx, at, moving, changed); err != nil {
 			return err
 		}
 	}

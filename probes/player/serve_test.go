@@ -172,11 +172,12 @@ func redirect(to string) rule {
 	}
 }
 
-// quick is a copy of a model without think times, tick, render and fuzz, with
+// quick is a copy of a model without think times, timers, render and fuzz, with
 // delays a hundredth as long, and limits a twentieth.
 func quick(m *Model) *Model {
 	q := *m
 	q.Tick, q.RenderTS, q.RenderFMP4 = nil, Cost{}, Cost{}
+	q.Buffering.Every = 0
 	if q.HLS != nil {
 		q.HLS = &Think{}
 	}

@@ -72,6 +72,7 @@ type session struct {
 	content    content
 	hurried    bool // tries follow one another faster, as the model does in low latency
 
+	began map[resource]bool     // initialization segments that have come before the first picture
 	inits map[resource]keptInit // of renditions that the model may come back to
 	turns turns
 }

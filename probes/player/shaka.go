@@ -102,6 +102,7 @@ var shaka = &Model{
 	// MAX_RUN_AHEAD_SEGMENTS_ ahead of video.
 	Buffering: Buffering{
 		Goal:      holds(10 * time.Second),
+		Every:     500 * time.Millisecond, // half of updateIntervalSeconds (update_ in media/streaming_engine.js)
 		AudioGoal: func(p Playing) time.Duration { return min(10*time.Second, max(p.Ahead, 0)+p.Segment) },
 	},
 
