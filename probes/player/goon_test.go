@@ -63,3 +63,63 @@ func TestAtOnce(t *testing.T) {
 		t.Errorf("%v, want %v", err, errOver)
 	}
 }
+
+// Where a player looks only from time to time whether there is room, its requests
+// come as much later.
+func TestPlayOnEvery(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t, map[string]string{"/l.m3u8": segmented(40, 4*tenth, same("/ts/360p/0.ts"), nil)}, nil)
+	m := wanting(hlsjs, time.Second)
+	m.Buffering.Every = 3 * tenth
+	r := played(t, playOn(t, o, "/l.m3u8", m, 2*time.Second), 2*time.Second)
+	if r.Played.Stalled > moment {
+		t.Errorf("%+v, want no stall", *r.Played)
+	}
+	var last *run.Step
+	rests := 0
+	for i, s := range r.Steps {
+		if s.Name != run.StepSegment {
+			continue
+		}
+		if last != nil {
+			if rest := s.StartMs - last.EndMs; rest > 100 {
+				rests++
+				if rest < 300 {
+					t.Errorf("a rest of %v ms, want 300 or twice that", rest)
+				}
+			}
+		}
+		last = &r.Steps[i]
+	}
+	if rests < 2 {
+		t.Errorf("%d rests, want one before each segment that the buffer has no room for: %s", rests, names(r))
+	}
+}
+
+// What has come of a rendition that was left for another before the first picture
+// is not asked for again when it is played later.
+func TestPlayOnKeeps(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"/m.m3u8": "#EXTM3U\n"}
+	for dir, kbps := range map[string]int{"v360": 300, "v720": 3000} {
+		files["/m.m3u8"] += fmt.Sprintf("#EXT-X-STREAM-INF:BANDWIDTH=%d,RESOLUTION=640x360,CODECS=\"avc1.4d401e\",CLOSED-CAPTIONS=NONE\n%s.m3u8\n", 1000*kbps, dir)
+		files["/"+dir+".m3u8"] = segmented(5, 4*tenth, same("/cmaf/"+dir+"/0.m4s"), map[int]string{0: "#EXT-X-MAP:URI=\"/cmaf/" + dir + "/init.mp4\"\n"})
+	}
+	o := newOrigin(t, files, map[string]rule{"/cmaf/v360/0.m4s": pace(func(int) float64 { return 5000 })})
+	m := quick(shaka)
+	m.Meter = &Meter{Every: 10 * time.Millisecond, MinBytes: 1000, Enough: 30_000, HalfLives: []time.Duration{100 * time.Millisecond}, Interval: time.Hour}
+	m.Buffering.Next = func() func(Playing) int { return func(p Playing) int { return lowest(p.Renditions) } }
+	played(t, playOn(t, o, "/m.m3u8", m, 12*tenth), 12*tenth)
+	asked := map[string]int{}
+	for _, path := range o.paths() {
+		asked[path]++
+	}
+	if asked["/cmaf/v720/0.m4s"] != 1 || asked["/cmaf/v360/0.m4s"] < 3 {
+		t.Fatalf("%v, want a start with the higher and then the lower one", asked)
+	}
+	for _, path := range []string{"/v360.m3u8", "/cmaf/v360/init.mp4"} {
+		if asked[path] != 1 {
+			t.Errorf("%s was asked for %d times", path, asked[path])
+		}
+	}
+}
