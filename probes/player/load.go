@@ -254,7 +254,11 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 	if err != nil {
 		return err
 	}
+	var called time.Time
 	if w.parts.init != nil && (w.model.InitFirst || w.model.RangesInTurn && w.oneResource()) {
+		if !w.model.InitFirst && len(w.lead) == 0 {
+			called = after.At.Add(think)
+		}
 		select {
 		case <-w.initThere:
 			after, think = after.Later(w.initMoment()), w.think.SegmentAfterInit
@@ -262,11 +266,7 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 				think = w.think.AudioAfterInit
 			}
 		case <-ctx.Done():
-	var called time.Time
 			return errGivenUp
-		if !w.model.InitFirst && len(w.lead) == 0 {
-			called = after.At.Add(think)
-		}
 		}
 	}
 	if after, think, err = w.loadLead(ctx, after, think, asked); err != nil {

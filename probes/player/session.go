@@ -91,8 +91,8 @@ type ask struct {
 	payload   []byte      // the request's body
 	header    http.Header // nil: the run's
 	after     Moment
-	think     time.Duration
 	called    time.Time // when the player asked, where its browser keeps the request waiting; zero: when it goes out
+	think     time.Duration
 	maxBytes  int64
 	compress  bool
 	length    time.Duration // that media plays; 0: not known
@@ -111,8 +111,8 @@ type ask struct {
 	// fails is called when another try is to follow, and retries when it does.
 	// head is called when an answer's header is there.
 	asked   func()
-	fails   func()
 	head    func(x *fetch.Exchange) error
+	fails   func()
 	retries func(at Moment)
 	body    func(p []byte, at time.Time) error
 	reset   func()
@@ -217,10 +217,10 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 // of the policy hold for all of them together.
 func (s *session) attempt(ctx context.Context, a ask, p Policy, number int64, after Moment) (answer, error) {
 	begun := s.instant()
-	seen := []string{a.url}
 	if number == 1 && !a.called.IsZero() {
 		begun = a.called
 	}
+	seen := []string{a.url}
 	if a.metered && s.gauge != nil {
 		a.reading = s.gauge.reading(begun)
 	}
