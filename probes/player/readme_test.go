@@ -122,6 +122,7 @@ func behaviours() string {
 		{"DASH: audio counts for that", func(m *Model) string { return yes(m.AudioCounts) }},
 		{"measures, and may change before the first picture", func(m *Model) string { return yes(m.Meter != nil) }},
 		{"goes to another rendition after a failure", func(m *Model) string { return yes(m.Failover != nil) }},
+		{"may go back to its first once each has failed", func(m *Model) string { return yes(m.Failover != nil && m.Failover.Back) }},
 		{"first listed playlist first", func(m *Model) string { return yes(m.PrimaryFirst) }},
 		{"audio's media after the video's playlist too", func(m *Model) string { return yes(m.AudioJoins) }},
 		{"media after both playlists or indexes", func(m *Model) string { return yes(m.Join) }},
