@@ -125,6 +125,7 @@ func (s *session) failOver(ctx context.Context, err error) (after Moment, ok boo
 		if kbps, known := s.gauge.kbps(); known {
 			estimate = kbps
 		}
+		s.gauge.rechosen(after.At)
 	}
 	if ok = s.ladder.giveUp(f, estimate); ok {
 		select {

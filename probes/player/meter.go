@@ -95,6 +95,16 @@ func (g *gauge) sample(bytes int64, d time.Duration, at Moment) {
 	g.choose(kbps, at)
 }
 
+// rechosen notes that the rendition was chosen anew for another reason: from then
+// on Interval passes once more, where it has begun.
+func (g *gauge) rechosen(at time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.chosen.IsZero() {
+		g.chosen = at
+	}
+}
+
 // reading is one request under measurement. A nil reading measures nothing.
 type reading struct {
 	gauge *gauge

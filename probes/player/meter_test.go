@@ -19,6 +19,7 @@ func TestMeter(t *testing.T) {
 	t0 := time.Now()
 	chosen := 0
 	g := shaka.Meter.gauge(func(float64, Moment) { chosen++ })
+	g.rechosen(t0.Add(-time.Second)) // nothing was measured yet
 	at := t0
 	for i, tt := range []struct {
 		d     time.Duration
@@ -46,6 +47,12 @@ func TestMeter(t *testing.T) {
 	g.sample(100_000, 100*time.Millisecond, Moment{t0.Add(9 * time.Second), 0})
 	if chosen != 2 {
 		t.Errorf("the rendition is chosen %d times within 9 s, want twice", chosen)
+	}
+	g.rechosen(t0.Add(12 * time.Second))
+	for i, after := range []time.Duration{19 * time.Second, 20 * time.Second} {
+		if g.sample(100_000, 100*time.Millisecond, Moment{t0.Add(after), 0}); chosen != 2+i {
+			t.Errorf("the rendition is chosen %d times within %v of a failure at 12 s, want %d", chosen, after, 2+i)
+		}
 	}
 }
 
