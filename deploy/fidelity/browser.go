@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -22,19 +23,28 @@ import (
 //go:embed page.html
 var pageText string
 
+//go:embed playing.js
+var playingScript []byte
+
 var page = template.Must(template.New("page").Parse(pageText))
 
-// pages serves the page that plays ?url= in ?player=, and the players' scripts.
+// pages serves the page that plays ?url= in ?player=, for ?play= milliseconds after
+// the first picture, and the players' scripts.
 // It is served from the browser's own side of the line, where it costs nothing,
 // and from loopback, which browsers trust as they trust https.
 func pages(modules string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /modules/", http.StripPrefix("/modules/", http.FileServer(http.Dir(modules))))
+	mux.HandleFunc("GET /playing.js", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript")
+		_, _ = w.Write(playingScript) // the browser is gone
+	})
 	mux.HandleFunc("GET /play", func(w http.ResponseWriter, r *http.Request) {
 		for _, p := range players {
 			if p.name == r.FormValue("player") {
 				w.Header().Set("Content-Type", "text/html; charset=utf-8")
-				_ = page.Execute(w, map[string]any{"Player": p.name, "URL": r.FormValue("url"), "Base": r.FormValue("base"), "Module": p.global, "Script": template.URL(p.module + "/" + p.script)}) // the browser is gone
+				on, _ := strconv.Atoi(r.FormValue("play"))                                                                                                                                                       // left out: not at all
+				_ = page.Execute(w, map[string]any{"Player": p.name, "URL": r.FormValue("url"), "Base": r.FormValue("base"), "Play": on, "Module": p.global, "Script": template.URL(p.module + "/" + p.script)}) // the browser is gone
 				return
 			}
 		}
@@ -51,6 +61,7 @@ type outcome struct {
 	ErrorMs float64   `json:"error_ms"`
 	Pressed float64   `json:"pressed_ms"` // since 1970
 	Answers []arrival `json:"answers"`
+	Onwards *onwards  `json:"onwards"` // nil: it ended with the first picture
 }
 
 // arrival is a whole answer, as the player got it.
@@ -70,7 +81,7 @@ func (o outcome) pressed() time.Time {
 // playReal plays in a browser of its own, with a new profile: nothing is cached,
 // and Chromium's own estimate of the bandwidth is what it is at first.
 func (s *setup) playReal(ctx context.Context, w *world, t task, base string) (o outcome, err error) {
-	ctx, cancel := context.WithTimeout(ctx, playLimit)
+	ctx, cancel := context.WithTimeout(ctx, t.limit())
 	defer cancel()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(s.chromium), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -86,7 +97,7 @@ func (s *setup) playReal(ctx context.Context, w *world, t task, base string) (o 
 	tab, closeTab := chromedp.NewContext(browser)
 	defer closeTab()
 	defer func() { err = errors.Join(err, chromedp.Cancel(tab)) }()
-	address := w.page + "/play?" + url.Values{"player": {t.player.name}, "url": {base + t.path}, "base": {base}}.Encode()
+	address := w.page + "/play?" + url.Values{"player": {t.player.name}, "url": {base + t.path}, "base": {base}, "play": {fmt.Sprint(1000 * t.Play)}}.Encode()
 	if err := chromedp.Do(tab, chromedp.Navigate(address)); err != nil {
 		return o, fmt.Errorf("chromium: %w", err)
 	}
@@ -99,10 +110,13 @@ func (s *setup) playReal(ctx context.Context, w *world, t task, base string) (o 
 
 // playProbe plays with the agent program, as its user would.
 func (s *setup) playProbe(ctx context.Context, w *world, t task, base string) (o outcome, err error) {
-	ctx, cancel := context.WithTimeout(ctx, playLimit)
+	ctx, cancel := context.WithTimeout(ctx, t.limit())
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.agent, "probe", "--json", "--allow-private", "--timeout", playLimit.String(),
-		"--player", t.player.name+"@"+t.player.version, base+t.path)
+	args := []string{"probe", "--json", "--allow-private", "--timeout", playLimit.String(), "--player", t.player.name + "@" + t.player.version}
+	if t.Play > 0 {
+		args = append(args, "--play", fmt.Sprint(t.Play, "s"))
+	}
+	cmd := exec.CommandContext(ctx, s.agent, append(args, base+t.path)...)
 	w.near(cmd)
 	text, err := cmd.Output()
 	var slow *exec.ExitError
@@ -113,7 +127,11 @@ func (s *setup) playProbe(ctx context.Context, w *world, t task, base string) (o
 	if err := json.Unmarshal(text, &got); err != nil {
 		return o, fmt.Errorf("agent probe answers %.100q: %w", text, err)
 	}
-	return probed(got, base), nil
+	o = probed(got, base)
+	if t.Play > 0 && got.PlayedMs != nil {
+		o.Onwards = reckoned(got, base, segmentLength(t.Stream))
+	}
+	return o, nil
 }
 
 // probed is what a run tells of a play.

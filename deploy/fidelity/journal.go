@@ -37,6 +37,8 @@ type play struct {
 	Load     float64   `json:"load"`               // the machine's load average before it
 	Realtime bool      `json:"realtime,omitempty"` // it went before the machine's other work
 
+	Onwards *onwards `json:"onwards,omitempty"` // after the first picture
+
 	Requests []request `json:"requests,omitempty"`  // by when they came
 	Needed   float64   `json:"needed_ms,omitempty"` // the last answer that the picture waited for; see needed
 }

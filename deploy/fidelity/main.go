@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -29,15 +30,16 @@ const (
 )
 
 type command struct {
-	Out     string `help:"Folder for measurements, table and picture." default:"build/fidelity" placeholder:"DIR"`
-	Media   string `help:"What media.sh has made." default:"build/fidelity/media" placeholder:"DIR"`
-	Modules string `help:"The players, as npm has installed them." default:"deploy/fidelity/node_modules" placeholder:"DIR"`
-	Agent   string `help:"The agent program." default:"bin/agent" placeholder:"FILE"`
-	Runs    int    `help:"How often each cell is played by each side. Left out: 7, of faults 3; with --quick 3 and 1." placeholder:"N"`
-	Quick   bool   `help:"Two lines in place of nine, and a handful of faults." env:"QUICK"`
-	Faults  string `help:"Whether faults are played: after the matrix, only or no." enum:"after,only,no" default:"after" placeholder:"WHEN"`
-	Only    string `help:"Only the cells whose name has this in it, such as shaka/ts, 40/10 or one 404." placeholder:"TEXT"`
-	Report  bool   `help:"Play nothing; write the report of what has been measured."`
+	Out     string        `help:"Folder for measurements, table and picture." default:"build/fidelity" placeholder:"DIR"`
+	Media   string        `help:"What media.sh has made." default:"build/fidelity/media" placeholder:"DIR"`
+	Modules string        `help:"The players, as npm has installed them." default:"deploy/fidelity/node_modules" placeholder:"DIR"`
+	Agent   string        `help:"The agent program." default:"bin/agent" placeholder:"FILE"`
+	Runs    int           `help:"How often each cell is played by each side. Left out: 7, of faults and with --play 3; with --quick 3 and 1." placeholder:"N"`
+	Quick   bool          `help:"Two lines in place of nine, and a handful of faults." env:"QUICK"`
+	Faults  string        `help:"Whether faults are played: after the matrix, only or no." enum:"after,only,no" default:"after" placeholder:"WHEN"`
+	Only    string        `help:"Only the cells whose name has this in it, such as shaka/ts, 40/10 or one 404." placeholder:"TEXT"`
+	Play    time.Duration `help:"In place of all that: play on for so long after the first picture, over lines that are meant for that." placeholder:"20s"`
+	Report  bool          `help:"Play nothing; write the report of what has been measured."`
 }
 
 func main() {
@@ -101,6 +103,9 @@ func (c *command) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 // plan is what is to be played, in this order.
 func (c *command) plan() []batch {
 	n := c.rounds()
+	if c.Play > 0 {
+		return playPlan(int(c.Play.Seconds()), n.faults, c.Only)
+	}
 	var all []batch
 	if c.Faults != "only" {
 		all = plan(c.Quick, n.matrix, c.Only)

@@ -76,7 +76,9 @@ type cell struct {
 	Player string `json:"player"`
 	Stream string `json:"stream"`
 	way
-	Fault string `json:"fault,omitempty"` // its name
+	Fault string `json:"fault,omitempty"`      // its name
+	Play  int    `json:"play_s,omitempty"`     // seconds of media after the first picture
+	Later int    `json:"later_kbps,omitempty"` // the line's rate from fallAfter on; 0: as before
 }
 
 // fitted says whether a cell's line is one of the five on which the constants of
@@ -97,6 +99,12 @@ func (c cell) String() string {
 	name := fmt.Sprintf("%s/%s %d/%d", c.Player, c.Stream, c.RTT, c.Mbps)
 	if c.Fault != "" {
 		name += ", " + c.Fault
+	}
+	if c.Later > 0 {
+		name += fmt.Sprintf(", then %.1f", float64(c.Later)/1000)
+	}
+	if c.Play > 0 {
+		name += fmt.Sprintf(", on %d s", c.Play)
 	}
 	return name
 }
@@ -166,7 +174,7 @@ func faultPlan(quick bool, rounds int, only string) []batch {
 					continue
 				}
 				for _, s := range p.streams {
-					c := cell{p.name, s.name, faultWay, f.name}
+					c := cell{Player: p.name, Stream: s.name, way: faultWay, Fault: f.name}
 					if slices.Contains(strings.Fields(f.of[p.name]), s.name) && strings.Contains(c.String(), only) {
 						b.tasks = append(b.tasks, task{c, p, s.path, round})
 					}
@@ -179,5 +187,8 @@ func faultPlan(quick bool, rounds int, only string) []batch {
 	return all
 }
 
-// playLimit is how long one play may take.
+// playLimit is how long one play may take to its verdict.
 const playLimit = time.Minute
+
+// limit is how long a task may take, with all that stands still.
+func (t task) limit() time.Duration { return playLimit + 2*time.Duration(t.Play)*time.Second }

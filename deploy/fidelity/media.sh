@@ -3,15 +3,15 @@
 # three renditions of real length and rate, packaged as hls.js, Shaka and dash.js
 # play them. Needs ffmpeg with libx264, and xxd. Takes about a minute.
 #
-# Twelve seconds of generated pictures with noise, so that the encoder needs the
-# rate; a keyframe each 2 s; TS in segments of 6 s, fragmented MP4 of 4 s.
+# Twelve seconds, or as many as asked for, of generated pictures with noise, so
+# that the encoder needs the rate; a keyframe each 2 s; TS in segments of 6 s, fragmented MP4 of 4 s.
 set -eu
-[ $# = 1 ] || { echo "usage: media.sh FOLDER" >&2; exit 2; }
+[ $# = 1 ] || [ $# = 2 ] || { echo "usage: media.sh FOLDER [SECONDS]" >&2; exit 2; }
 mkdir -p "$1"
 cd "$1"
 [ ! -f complete ] || exit 0
 
-seconds=12
+seconds=${2:-12}
 exact="-fflags +bitexact -flags:v +bitexact -flags:a +bitexact -map_metadata -1"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

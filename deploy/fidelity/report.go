@@ -17,11 +17,20 @@ import (
 var errNothing = errors.New("nothing has been measured")
 
 // writeReport writes table.md and scatter.svg into a folder, and the table's
-// head to w.
+// head to w; of plays that went on playing.md, and to w.
 func writeReport(dir string, all []play, wanted rounds, w io.Writer) error {
 	plays := current(all)
 	if len(plays) == 0 {
 		return errNothing
+	}
+	first := func(p play) bool { return p.Play == 0 }
+	if on := slices.DeleteFunc(slices.Clone(plays), first); len(on) > 0 {
+		if err := writePlaying(dir, on, w); err != nil {
+			return err
+		}
+	}
+	if plays = slices.DeleteFunc(plays, func(p play) bool { return !first(p) }); len(plays) == 0 {
+		return nil
 	}
 	var cells, broken []comparison
 	for _, c := range compare(plays) {

@@ -66,7 +66,8 @@ func newStage(dir string) *stage {
 // act is one play on the stage.
 type act struct {
 	folder string
-	fault  *fault // nil: none
+	fault  *fault        // nil: none
+	begun  chan struct{} // closed by the first request
 
 	mu       sync.Mutex
 	tries    map[string]int // by path
@@ -78,7 +79,7 @@ func (s *stage) begin(f *fault) *act {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
-	a := &act{folder: fmt.Sprint("play", s.last), fault: f, tries: map[string]int{}}
+	a := &act{folder: fmt.Sprint("play", s.last), fault: f, begun: make(chan struct{}), tries: map[string]int{}}
 	s.acts[a.folder] = a
 	return a
 }
@@ -142,7 +143,9 @@ func (a *act) note(name string, r *http.Request) (*request, effect) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.requests = append(a.requests, note)
+	if a.requests = append(a.requests, note); len(a.requests) == 1 {
+		close(a.begun)
+	}
 	a.tries[name]++
 	if a.fault == nil || !a.fault.hits(resourceAt(name)) || !a.fault.always && a.tries[name] > 1 {
 		return note, effect{}

@@ -39,8 +39,9 @@ type setup struct {
 type world struct {
 	over        string
 	stage       *stage
-	media, page string          // base URLs
-	near        func(*exec.Cmd) // lets a command run at the players' end
+	media, page string                   // base URLs
+	near        func(*exec.Cmd)          // lets a command run at the players' end
+	rate        func(kbps float64) error // changes the line's
 	close       func() error
 }
 
@@ -65,6 +66,7 @@ func (s *setup) open(ctx context.Context, w way) (*world, error) {
 	stop := s.serve(stage, media, local)
 	return &world{over: overLink, stage: stage, media: "http://" + media.Addr().String(), page: "http://" + local.Addr().String(),
 		near:  func(cmd *exec.Cmd) { enter(cmd, l.Near.Path()) },
+		rate:  l.SetKbps,
 		close: func() error { return errors.Join(stop(), l.Close()) }}, nil
 }
 
@@ -93,6 +95,7 @@ func (s *setup) openShaped(w way) (*world, error) {
 	stop := s.serve(stage, media, local)
 	return &world{over: overShaper, stage: stage, media: "http://" + inner.Addr().String(), page: "http://" + local.Addr().String(),
 		near:  func(*exec.Cmd) {},
+		rate:  func(float64) error { return errFixed },
 		close: func() error { defer media.Stop(); return stop() }}, nil
 }
 
@@ -183,12 +186,14 @@ func (s *setup) playOne(ctx context.Context, w *world, t task, p *play) error {
 	p.Realtime = s.hurry != nil && s.hurry()
 	p.At, p.Load = time.Now().UTC(), load()
 	act := w.stage.begin(faultNamed(t.Fault))
+	restore := w.fall(ctx, t, act)
 	o, err := how(ctx, w, t, w.media+"/"+act.folder+"/")
+	err = errors.Join(err, restore())
 	p.Requests = w.stage.end(act, o.pressed())
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	p.TTFF, p.Height, p.Error, p.ErrorMs = o.TTFF, o.Height, o.Error, o.ErrorMs
+	p.TTFF, p.Height, p.Error, p.ErrorMs, p.Onwards = o.TTFF, o.Height, o.Error, o.ErrorMs, o.Onwards
 	if err != nil {
 		p.TTFF, p.Error, p.ErrorMs = 0, err.Error(), 0
 	}
