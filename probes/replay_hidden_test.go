@@ -3,6 +3,7 @@ package probes_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"os"
@@ -44,22 +45,35 @@ func hiding(t *testing.T) http.Handler {
 	mux.HandleFunc("/user", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, list, "//viewer:pass-5ecret@"+r.Host+"/protected/0.ts")
 	})
+	mux.HandleFunc("/random", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, list, "/protected/0.ts?k=Zx81kQ05ecret0vbN2mR7tY&code=5ecretZx81kQ0vbN2mR")
+	})
+	mux.HandleFunc("/script", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `<script>go("https:\/\/a.example\/m?sig=deny-5ecret\u0026Policy\u003dmore\/5ecret")</script>`)
+	})
+	mux.HandleFunc("/licence", func(w http.ResponseWriter, _ *http.Request) {
+		pro := base64.StdEncoding.EncodeToString([]byte(strings.Join(strings.Split("<LA_URL>https://l.example/?token=lic-5ecret</LA_URL>", ""), "\x00") + "\x00"))
+		fmt.Fprintf(w, strings.Replace(list, "#EXTINF", "#EXT-X-KEY:METHOD=SAMPLE-AES,KEYFORMAT=\"com.microsoft.playready\",URI=\"data:text/plain;charset=UTF-16;base64,"+pro+"\"\n#EXT-X-KEY:METHOD=NONE\n#EXTINF", 1), "/protected/0.ts")
+	})
 	mux.HandleFunc("/protected/0.ts", func(w http.ResponseWriter, _ *http.Request) { w.Write(segment) })
 	return mux
 }
 
 // A secret that no name gives away where it stands is not in a bundle either:
 // of a variable that is part of a path, of a user whose address has no scheme,
-// within what has a name in JSON, in an answer that is packed, or written in no encoding that can be read.
+// within what has a name in JSON, in an answer that is packed, or written in no
+// encoding that can be read, behind a name that tells nothing, escaped as scripts do,
+// and in what a licence server is told.
 func TestReplayHiddenSecrets(t *testing.T) {
 	srv := server(t, hiding(t))
-	for path, ok := range map[string]bool{"/packed": false, "/nested": false, "/latin": false, "/variable": true, "/user": true, "/names": true} {
+	for path, ok := range map[string]bool{"/packed": false, "/nested": false, "/latin": false, "/variable": true, "/user": true, "/names": true, "/random": true, "/script": false, "/licence": true} {
 		t.Run(path[1:], func(t *testing.T) {
 			then, b := record(t, spec(srv.URL+path, "ideal", ""))
 			if then.OK != ok {
 				t.Errorf("ok %v, %s at %s: %s", then.OK, then.ErrorType, then.ErrorStep, then.ErrorDetail)
 			}
-			lacks(t, b, "5ecret")
+			lacks(t, b, "5ecret", base64.StdEncoding.EncodeToString([]byte("-\x005\x00e\x00c\x00r\x00e\x00")))
 			for i := range b.Exchanges {
 				body := b.Exchanges[i].Body
 				if body == nil || !bytes.HasPrefix(body.Data, []byte{0x1f, 0x8b}) {

@@ -110,8 +110,8 @@ func TestReplaySecrets(t *testing.T) {
 			s := spec(tt.url, tt.player, "")
 			s.Target.Redact = []string{"/play/([^/]+)/"}
 			s.App.Headers = map[string]string{"Authorization": "Bearer head-5ecret"}
-			s.App.Query = map[string]string{"access_token": "query-5ecret"}
-			s.Network.Header = http.Header{"X-Api-Key": {"network-5ecret"}}
+			s.App.Query = map[string]string{"access_token": "query-5ecret", "k": "Zx81kQ05ecret0vbN2mR7tY"}
+			s.Network.Header = http.Header{"X-Api-Key": {"network-5ecret"}, "X-Of-Ours": {"5ecretZx81kQ0vbN2mR7tY"}}
 			if _, in, ok := strings.Cut(tt.name, "CMCD in the "); ok {
 				s.App.CMCD = in
 			}

@@ -2,7 +2,12 @@
 // needed: URLs, error messages, headers. A parameter keeps its name and its
 // place, its value becomes [Mark], so that a signed URL can still be read.
 //
-// The entry is [Text], by a table of names and shapes; a [Redactor] knows
+// The entry is [Text], by a table of names and shapes. Of a parameter of a query or
+// fragment whose name tells nothing the value is a secret where it looks drawn at
+// random ([Random]): what signs URLs is. UUIDs, hexadecimal numbers of fewer than
+// 32 digits, decimal ones and names stay: they say what is played. Base64 is looked
+// into, for addresses with secrets: those of licence servers in a PSSH or a
+// PlayReady object. A [Redactor] knows
 // besides what is secret in one run: values that were read or fetched, and
 // patterns for secrets that stand in a path. What is redacted once stays as it
 // is when it is redacted again.
@@ -114,7 +119,7 @@ func Text(text string) string {
 	if strings.Contains(text, "eyJ") {
 		text = jwt.ReplaceAllString(text, Mark)
 	}
-	return withoutValues(text)
+	return withoutPacked(withoutValues(text))
 }
 
 // withoutUsers replaces user and password of each URL.
@@ -169,10 +174,12 @@ func authority(text string, i int) (from int, nested bool) {
 // withoutValues replaces the values of names that are secret.
 func withoutValues(text string) string {
 	var out strings.Builder
-	done := 0 // text before it is written
+	done := 0       // text before it is written
+	var before byte // the character before the name
 	for name := 0; name < len(text); {
 		c, n := char(text, name)
 		if !isName(c) {
+			before = c
 			name += n
 			continue
 		}
@@ -184,6 +191,9 @@ func withoutValues(text string) string {
 			end += n
 		}
 		v, ok := find(text, name, end)
+		if !ok && strings.IndexByte("?&;#", before) >= 0 {
+			v, ok = findRandom(text, end)
+		}
 		if !ok {
 			name = end
 			continue
@@ -250,8 +260,11 @@ const stops = "&# \t\r\n\"'<>\\`"
 // the sentence's.
 func valueEnd(text string, at int, stop string, nested bool) int {
 	end := at
-	for end < len(text) && strings.IndexByte(stop, text[end]) < 0 {
+	for end < len(text) {
 		c, n := char(text, end)
+		if strings.IndexByte(stop, text[end]) >= 0 && (text[end] != '\\' || n == 1 || strings.IndexByte(stop, c) >= 0) {
+			break
+		}
 		if nested && n >= 3 && (c == '&' || c == '#') {
 			return end
 		}
@@ -273,14 +286,17 @@ func isName(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
 }
 
-// char is the character at i and its length: an escaped one (RFC 3986, 2.1) is
-// the one it stands for, also where its escape is escaped, at most maxEscapes
-// times. At the end it is 0.
+// char is the character at i and its length: an escaped one (RFC 3986, 2.1; ASCII as
+// strings of JSON and JavaScript have it) is the one it stands for, also where its
+// escape is escaped, at most maxEscapes times. At the end it is 0.
 func char(text string, i int) (c byte, n int) {
 	if i >= len(text) {
 		return 0, 1
 	}
 	c, n = text[i], 1
+	if c == '\\' {
+		return unescaped(text[i:])
+	}
 	for level := 0; c == '%' && level < maxEscapes && i+n+1 < len(text); level++ {
 		hi, lo := hex(text[i+n]), hex(text[i+n+1])
 		if hi < 0 || lo < 0 {
@@ -289,6 +305,27 @@ func char(text string, i int) (c byte, n int) {
 		c, n = byte(hi<<4|lo), n+2
 	}
 	return c, n
+}
+
+// unescaped is the character that text begins with, a backslash, and its length.
+func unescaped(text string) (c byte, n int) {
+	at := 2 // of the digits
+	switch {
+	case strings.HasPrefix(text, `\/`):
+		return '/', 2
+	case strings.HasPrefix(text, `\u00`):
+		at = 4
+	case !strings.HasPrefix(text, `\x`):
+		return '\\', 1
+	}
+	if len(text) < at+2 {
+		return '\\', 1
+	}
+	hi, lo := hex(text[at]), hex(text[at+1])
+	if hi < 0 || hi > 7 || lo < 0 {
+		return '\\', 1
+	}
+	return byte(hi<<4 | lo), at + 2
 }
 
 // maxEscapes is how often a character is escaped at most: a URL in a parameter

@@ -1,6 +1,9 @@
 package redact
 
 import (
+	"bytes"
+	"encoding/base64"
+	"math/rand/v2"
 	"net/url"
 	"strings"
 	"testing"
@@ -44,6 +47,21 @@ func TestText(t *testing.T) {
 		{"an address", "dial tcp auth:443: refused, session:80", "dial tcp auth:443: refused, session:80"},
 		{"the run's own id", `CMCD=sid%3D%22ab%22&x=1`, `CMCD=sid%3D%22ab%22&x=1`},
 		{"a header of CloudFront's answer", "x-amz-cf-id: abc==", "x-amz-cf-id: abc=="},
+		{"a name that tells nothing", "https://a.example/m?k=Zx81kQ0vbN2mR7tY&code=dGhpcyBpcyBhIH-rZXk_MTIz&a=1", "https://a.example/m?k=REDACTED&code=REDACTED&a=1"},
+		{"random, escaped", "https://a.example/m?k=Zx81kQ0v%2BbN2mR7tYw%3D%3D#k=aB3dE5fG7hI9jK1l", "https://a.example/m?k=REDACTED#k=REDACTED"},
+		{"random in words", "GET https://a.example/m?k=Zx81kQ0vbN2mR7tY: refused", "GET https://a.example/m?k=REDACTED: refused"},
+		{"random of small letters", "https://a.example/m?k=q8z1w7v3t9r2p5n4m6k0&h=9e107d9d372bb6826bd81d3542a419d6", "https://a.example/m?k=REDACTED&h=REDACTED"},
+		{"random of a nested URL", "http://a/m?u=http%3A%2F%2Fb%2F%3Fk%3DZx81kQ0vbN2mR7tY%26x%3D1&y=2", "http://a/m?u=http%3A%2F%2Fb%2F%3Fk%3DREDACTED%26x%3D1&y=2"},
+		{"random in XML", `media="$Number$.m4s?a=1&amp;k=Zx81kQ0vbN2mR7tY&#38;j=Zx81kQ0vbN2mR7tY"`, `media="$Number$.m4s?a=1&amp;k=REDACTED&#38;j=REDACTED"`},
+		{"what is played", "http://a/m?id=018f2b1c-7c41-7e3a-9d52-3f0c9a1b2c3d&seg=segment-000123456.m4s&at=20261123T190726Z&t=17000012345678901234&v=hvc1.2.4.L153.B0&build=5f2b7c1e9a3d4860", "http://a/m?id=018f2b1c-7c41-7e3a-9d52-3f0c9a1b2c3d&seg=segment-000123456.m4s&at=20261123T190726Z&t=17000012345678901234&v=hvc1.2.4.L153.B0&build=5f2b7c1e9a3d4860"},
+		{"names", "http://a/m?p=1920x1080-h264-aac-2ch-v1.2.3-b5&c=AmazonCloudFrontDistribution&q=h264_1080p_30fps_4800k&l=pt-BR.utf-8_live-channel", "http://a/m?p=1920x1080-h264-aac-2ch-v1.2.3-b5&c=AmazonCloudFrontDistribution&q=h264_1080p_30fps_4800k&l=pt-BR.utf-8_live-channel"},
+		{"a path", "http://a/Zx81kQ0vbN2mR7tY/m?x=1", "http://a/Zx81kQ0vbN2mR7tY/m?x=1"},
+		{"a script's address", `"https:\/\/me:pass@a\/m?sig=ab\/cd\u0026Policy\u003dab\x26x=1"`, `"https:\/\/REDACTED@a\/m?sig=REDACTED\u0026Policy\u003dREDACTED\x26x=1"`},
+		{"escaped for XML", "a?x=1&amp;sig=ab&amp;y=2", "a?x=1&amp;sig=REDACTED&amp;y=2"},
+		{"a PlayReady object", "<mspr:pro>" + playReady("https://l.example/rm?a=1&amp;token=ab") + "</mspr:pro>", "<mspr:pro>REDACTED</mspr:pro>"},
+		{"a PlayReady object without a secret", "<mspr:pro>" + playReady("https://l.example/rm?a=1") + "</mspr:pro>", "<mspr:pro>" + playReady("https://l.example/rm?a=1") + "</mspr:pro>"},
+		{"a PSSH", `KEYFORMAT="com.widevine",URI="data:text/plain;base64,` + base64.StdEncoding.EncodeToString([]byte("\x00\x00\x00\x40pssh\x00\x01https://l.example/?k=Zx81kQ0vbN2mR7tY")) + `",IV=0x1`, `KEYFORMAT="com.widevine",URI="data:text/plain;base64,REDACTED",IV=0x1`},
+		{"in a scheme of its own", "skd://" + base64.RawURLEncoding.EncodeToString([]byte(`{"asset":"news","url":"https://l.example/?token=ab"}`)), "skd://REDACTED"},
 		{"bare percent signs", "100%?token=%&%4=1%", "100%?token=REDACTED&%4=1%"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,6 +73,91 @@ func TestText(t *testing.T) {
 				t.Errorf("again: %s", again)
 			}
 		})
+	}
+}
+
+// playReady is a PlayReady object whose header, in UTF-16, has that licence address
+// as XML writes it.
+func playReady(address string) string {
+	b := []byte{0xaa, 2, 0, 0, 1, 0, 1, 0, 0xa0, 2}
+	for _, c := range []byte(`<WRMHEADER version="4.0.0.0"><DATA><LA_URL>` + address + "</LA_URL></DATA></WRMHEADER>") {
+		b = append(b, c, 0)
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// An address is seen wherever in base64 it begins.
+func TestPacked(t *testing.T) {
+	for lead := range 3 {
+		for name, b := range map[string][]byte{"ASCII": []byte("https://l.example/licence?token=ab"), "UTF-16": []byte(strings.Join(strings.Split("https://l.example/licence?token=ab", ""), "\x00") + "\x00")} {
+			b = append(bytes.Repeat([]byte{0xfe}, lead), b...)
+			for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
+				if got := Text(e.EncodeToString(b)); got != Mark {
+					t.Errorf("%s behind %d bytes: %s", name, lead, got)
+				}
+			}
+		}
+	}
+}
+
+// Of values that are drawn at random hardly one is not seen, in each way of writing
+// them.
+func TestRandom(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	const small, large, digits = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+	for _, tt := range []struct {
+		name, of string
+		length   int
+		missed   float64 // at most
+	}{
+		{"base64url, 96 bits", small + large + digits + "-_", 16, 0.05},
+		{"base64url, 128 bits", small + large + digits + "-_", 22, 0.02},
+		{"base62", small + large + digits, 32, 0.01},
+		{"hexadecimal", digits + "abcdef", 32, 0.02},
+		{"SHA-256", digits + "ABCDEF", 64, 0.001},
+		{"base36", small + digits, 24, 0.15},
+	} {
+		const n = 10_000
+		missed := 0
+		for range n {
+			b := make([]byte, tt.length)
+			for i := range b {
+				b[i] = tt.of[rng.IntN(len(tt.of))]
+			}
+			if !Random(string(b)) {
+				missed++
+			}
+		}
+		if got := float64(missed) / n; got > tt.missed {
+			t.Errorf("%s: %.4f are not seen, at most %.4f are to be", tt.name, got, tt.missed)
+		}
+	}
+}
+
+// Of what is no text only texts with secrets are written over; all keeps its length.
+func TestMask(t *testing.T) {
+	secret, err := base64.StdEncoding.DecodeString(playReady("https://l.example/rm?token=ab"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	harmless, err := base64.StdEncoding.DecodeString(playReady("https://l.example/rm?a=1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		in   []byte
+		gone string
+	}{
+		"UTF-16":           {secret, "t\x00o\x00k\x00e\x00n\x00=\x00a\x00b\x00"},
+		"ASCII":            {[]byte("\x00\x01https://l.example/?token=ab\x02"), "token=ab"},
+		"nothing":          {harmless, ""},
+		"nothing in ASCII": {[]byte("\x00http://a.example/m\xff"), ""},
+	} {
+		var r Redactor
+		got := r.Mask(bytes.Clone(tt.in))
+		if len(got) != len(tt.in) || tt.gone != "" && bytes.Contains(got, []byte(tt.gone)) || tt.gone == "" && !bytes.Equal(got, tt.in) {
+			t.Errorf("%s: %q becomes %q", name, tt.in, got)
+		}
 	}
 }
 
@@ -92,7 +195,8 @@ func TestRedactor(t *testing.T) {
 func FuzzText(f *testing.F) {
 	for _, s := range []string{
 		"", "https://u:p@a.example/m?token=abc&x=1#sig=2", `{"token":"x"}`, "Cookie: a=b\n", "%3Dtoken%3D%26%",
-		"eyJhbGciOiJIUzI1NiJ9.e30.x=token=", "/hdntl=exp=1~hmac=2/m", "\xff=\xfe://@", "://a@://token=:", "//a@//b@",
+		"eyJhbGciOiJIUzI1NiJ9.e30.x=token=", "/hdntl=exp=1~hmac=2/m", "\xff=\xfe://@", "://a@://token=:", "//a@//b@", `\u0026sig\u003dab\/cd\x26x`,
+		"?k=Zx81kQ0vbN2mR7tY&amp;", playReady("https://l.example/rm?token=ab"),
 	} {
 		f.Add(s, "s3cr3tvalue")
 	}

@@ -93,8 +93,9 @@ func (r *Redactor) Text(text string) string {
 	return text
 }
 
-// Mask is bytes in which the values that r knows are written over: what is no
-// text keeps its length. It may be written to in place.
+// Mask is bytes in which the values that r knows are written over, and texts whole
+// that hold an address with a secret (in ASCII or UTF-16): what is no text keeps its
+// length. It may be written to in place.
 func (r *Redactor) Mask(b []byte) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,6 +104,7 @@ func (r *Redactor) Mask(b []byte) []byte {
 			b = bytes.ReplaceAll(b, []byte(v), bytes.Repeat([]byte(Mark), len(v)/len(Mark)+1)[:len(v)])
 		}
 	}
+	maskTexts(b)
 	return b
 }
 
