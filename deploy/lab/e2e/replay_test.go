@@ -65,24 +65,46 @@ func TestReplayEveryModel(t *testing.T) {
 	t.Run("record", func(t *testing.T) { runs = recordModels(t) })
 	for _, k := range runs {
 		t.Run(k.name, func(t *testing.T) {
-			again, then := k.again(t), k.run
-			if !then.OK || !again.Run.OK {
-				t.Fatalf("ok %v, was %v: %s at %s", again.Run.OK, then.OK, then.ErrorType, then.ErrorStep)
+			if !k.run.OK {
+				t.Fatalf("%s at %s: %s", k.run.ErrorType, k.run.ErrorStep, k.run.ErrorDetail)
 			}
-			for _, v := range []struct {
-				name      string
-				then, now *float64
-			}{
-				{"ttff_ms", then.TTFFMs, again.Run.TTFFMs}, {"first_keyframe_ms", then.FirstKeyframeMs, again.Run.FirstKeyframeMs},
-				{"startup_ms", then.StartupMs, again.Run.StartupMs}, {"live_latency_ms", then.LiveLatencyMs, again.Run.LiveLatencyMs},
-				{"playlist_age_ms", then.PlaylistAgeMs, again.Run.PlaylistAgeMs},
-			} {
-				if (v.then == nil) != (v.now == nil) || math.Abs(deref(v.then)-deref(v.now)) > 20 {
-					t.Errorf("%s %v, was %v", v.name, deref(v.now), deref(v.then))
-				}
-			}
+			k.replays(t)
 		})
 	}
+}
+
+// replays plays it again, to the same verdict, and at the same times unless the
+// machine was too busy three times.
+func (k *kept) replays(t *testing.T) {
+	t.Helper()
+	var late []string
+	for range 3 {
+		again := k.again(t).Run
+		if again.OK != k.run.OK {
+			t.Fatalf("ok %v, was %v: %s at %s", again.OK, k.run.OK, k.run.ErrorType, k.run.ErrorStep)
+		}
+		if late = otherTimes(k.run, again); len(late) == 0 {
+			return
+		}
+	}
+	t.Errorf("%s", strings.Join(late, ", "))
+}
+
+// otherTimes are the times of two runs that are not the same.
+func otherTimes(then, now run.Run) (all []string) {
+	for _, v := range []struct {
+		name      string
+		then, now *float64
+	}{
+		{"ttff_ms", then.TTFFMs, now.TTFFMs}, {"first_keyframe_ms", then.FirstKeyframeMs, now.FirstKeyframeMs},
+		{"startup_ms", then.StartupMs, now.StartupMs}, {"live_latency_ms", then.LiveLatencyMs, now.LiveLatencyMs},
+		{"playlist_age_ms", then.PlaylistAgeMs, now.PlaylistAgeMs},
+	} {
+		if (v.then == nil) != (v.now == nil) || math.Abs(deref(v.then)-deref(v.now)) > 20 {
+			all = append(all, fmt.Sprintf("%s %v, was %v", v.name, deref(v.now), deref(v.then)))
+		}
+	}
+	return all
 }
 
 // recordModels are runs of every stream as every model.
@@ -164,7 +186,11 @@ func (b broken) record(t *testing.T, v viewer, stream, name string) (kept, error
 
 // record plays a stream and keeps that.
 func record(t *testing.T, v viewer, stream, name string) (kept, error) {
-	r, recording := probes.Record(t.Context(), v.spec(t, stream), tape.Limits{})
+	return recordSpec(t, v.spec(t, stream), name)
+}
+
+func recordSpec(t *testing.T, s probes.Spec, name string) (kept, error) {
+	r, recording := probes.Record(t.Context(), s, tape.Limits{})
 	made, err := recording.Bundle()
 	if err != nil {
 		return kept{}, err
