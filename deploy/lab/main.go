@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -43,7 +44,7 @@ type serveCommand struct {
 	Interval  time.Duration `help:"Between the plan's rounds." default:"30s"`
 	Control   string        `help:"Where faults, ledger and info are served; port 0 is a free one." default:"127.0.0.1:0" placeholder:"ADDR"`
 	Fast      bool          `help:"Names, connections and cache misses take no time."`
-	AltSvc    []string      `help:"CDN whose answers tell that its edges speak HTTP/3 too, as they all do (Alt-Svc). Repeatable." placeholder:"CDN"`
+	AltSvc    []string      `help:"CDN whose answers tell that its edges speak HTTP/3 too, as they all do (Alt-Svc): ${enum}. Repeatable." enum:"${cdns}" placeholder:"CDN"`
 	Agents    bool          `help:"Also start the agents of all countries, each as a process of its own." negatable:""`
 	Collector string        `help:"What the agents ship to (${default})." default:"http://127.0.0.1:4318" placeholder:"URL"`
 	AgentBin  string        `help:"The agent program. Left out: agent beside lab." placeholder:"FILE"`
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c commands
 	code := -1
 	parser, err := kong.New(&c, kong.Name("lab"), kong.Description(about), kong.Writers(stdout, stderr),
-		kong.Exit(func(n int) { code = n }))
+		kong.Vars{"cdns": cdnNames()}, kong.Exit(func(n int) { code = n }))
 	if err != nil {
 		fmt.Fprintln(stderr, "lab:", err)
 		return exitFailed
@@ -95,11 +96,7 @@ func (c *serveCommand) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	}
 	w := world.Default()
 	for _, name := range c.AltSvc {
-		cdn := w.CDN(name)
-		if cdn == nil {
-			return fmt.Errorf("--alt-svc %s: there is no such CDN; %s is one", name, w.CDNs[0].Name)
-		}
-		cdn.AltSvc = true
+		w.CDN(name).AltSvc = true // the flag takes no other names
 	}
 	l, err := lab.Start(context.Background(), lab.Config{World: w, Dir: c.Dir, Interval: c.Interval, Control: c.Control, Fast: c.Fast,
 		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))})
@@ -124,6 +121,15 @@ func (c *serveCommand) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	tell(stderr, l.Info)
 	<-ctx.Done()
 	return nil
+}
+
+// cdnNames are those of the world that is served.
+func cdnNames() string {
+	var names []string
+	for _, c := range world.Default().CDNs {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ",")
 }
 
 // agent is where the agent program is.

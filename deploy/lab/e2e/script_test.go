@@ -16,6 +16,7 @@ import (
 
 	"github.com/firstframe/firstframe/deploy/lab/fault"
 	"github.com/firstframe/firstframe/deploy/lab/lab"
+	"github.com/firstframe/firstframe/deploy/lab/world"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
@@ -26,7 +27,9 @@ func TestScripts(t *testing.T) {
 	for _, name := range []string{"agent", "collector", "lab"} {
 		program(t, name)
 	}
-	l := startLab(t, lab.Config{Fast: true})
+	w := world.Default()
+	w.CDN("cdn-c").AltSvc = true
+	l := startLab(t, lab.Config{World: w, Fast: true})
 	testscript.Run(t, testscript.Params{
 		Dir:             "testdata/script",
 		ContinueOnError: true,
@@ -37,6 +40,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("DNS", l.Info.DNS.String())
 			e.Setenv("BIND", addr(l, "BR").String())
 			e.Setenv("PLAN", l.Info.Plan)
+			e.Setenv("FEATURES", l.Info.Features)
 			e.Setenv("ORIGIN", l.Info.Origin)
 			for name, url := range l.Info.Streams {
 				e.Setenv(strings.ToUpper(strings.ReplaceAll(name, "-", "_")), url)
