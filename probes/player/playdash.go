@@ -148,7 +148,10 @@ func (d *dashTitle) segmentAt(ctx context.Context, mpd *dash.MPD, track string, 
 		if rep, err = d.representation(ctx, period, track, rendition, after); err != nil {
 			return seg, nil, err
 		}
-		if seg, err = rep.At(max(t, period.Start)); !errors.Is(err, dash.ErrNoSegment) {
+		if seg, err = rep.At(max(t, period.Start)); err == nil && seg.Start+seg.Duration <= t {
+			err = dash.ErrNoSegment // the period ends within the segment, and before t
+		}
+		if !errors.Is(err, dash.ErrNoSegment) {
 			break
 		}
 	}
