@@ -14,6 +14,7 @@ const maxAhead = 20
 // is needed for the first frame, but it shares the way with what is.
 type ahead struct {
 	*session
+	to        *loaded
 	feed      feed
 	longest   time.Duration     // of both tracks' segments, as far as they are known
 	next      func(Playing) int // nil: it stays with its rendition
@@ -31,7 +32,7 @@ func (s *session) videoAhead(ctx context.Context, p *presentation, longest time.
 		return
 	}
 	q := p.video.parts
-	a := &ahead{session: s, feed: p.feed, longest: longest, start: q.start, end: q.start + q.plays, after: *p.video.segment}
+	a := &ahead{session: s, to: &p.video, feed: p.feed, longest: longest, start: q.start, end: q.start + q.plays, after: *p.video.segment}
 	s.ladder.mu.Lock()
 	a.playing = Playing{Renditions: s.ladder.renditions, At: s.ladder.at, Kbps: s.ladder.estimate}
 	s.ladder.mu.Unlock()
@@ -68,8 +69,11 @@ func (a *ahead) one(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	if !p.gap && a.load(ctx, p, was != seen.At) != nil {
-		return false
+	if !p.gap {
+		if a.load(ctx, p, was != seen.At) != nil {
+			return false
+		}
+		a.to.more = append(a.to.more, came{p.stretch, seen.At})
 	}
 	a.end, seen.Segment, seen.Segments = p.to, p.to-p.from, seen.Segments+1
 	return true
@@ -86,6 +90,7 @@ func (a *ahead) load(ctx context.Context, p piece, another bool) error {
 			return err
 		}
 		a.after, think = got.Moment, a.think.SegmentAfterInit
+		a.cameInit(p.init)
 	}
 	got, err := a.request(ctx, ask{
 		name: p.name, track: run.TrackVideo, url: p.media.url, rng: p.media.rng, others: p.media.others, after: a.after, think: think, maxBytes: maxSegment, length: p.to - p.from, ahead: a.playing.Ahead, metered: true,

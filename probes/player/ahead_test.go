@@ -2,6 +2,7 @@ package player
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,59 @@ func TestVideoAheadFails(t *testing.T) {
 			}
 			if r.Startup == nil {
 				t.Error("it does not play")
+			}
+		})
+	}
+}
+
+// What came before the first picture is not asked for again while it plays on, nor
+// is a last segment that is longer than its period.
+func TestAheadIsKept(t *testing.T) {
+	longer := "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:2.0,\n0.m4s\n#EXTINF:2.0,\n1.m4s\n#EXTINF:2.0,\n2.m4s\n#EXT-X-ENDLIST\n"
+	for _, tt := range []struct {
+		name, path string
+		model      *Model
+		manifests  map[string]string
+		slow       string
+	}{
+		{"dash.js, video", "/cmaf/manifest-timeline.mpd", dashjs, nil, "/cmaf/a48/init.mp4"},
+		{"Shaka, video", "/cmaf/master.m3u8", shaka, map[string]string{"/cmaf/a48/index.m3u8": longer}, "/cmaf/a48/init.mp4"},
+		{"dash.js, audio", "/m.mpd", dashjs, nil, "/v/p/0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			mpd := strings.Replace(fmt.Sprintf(sets, "p"), `duration="92160"`, `duration="96000"`, 1) // longer than it is
+			manifests := map[string]string{"/m.mpd": `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT9.6S" minBufferTime="PT2S"><Period>` + mpd + `</Period></MPD>`}
+			for path, body := range tt.manifests {
+				manifests[path] = body
+			}
+			o := newOrigin(t, manifests, map[string]rule{tt.slow: delay(400 * time.Millisecond)})
+			files := o.Config.Handler
+			o.Config.Handler = segments(files)
+			if strings.HasPrefix(tt.slow, "/v/") {
+				o.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == tt.slow {
+						time.Sleep(400 * time.Millisecond)
+					}
+					segments(files).ServeHTTP(w, r)
+				})
+			}
+			m := quick(tt.model)
+			m.Meter, m.Buffering.Next = nil, nil
+			r := played(t, playOn(t, o, tt.path, m, 2*time.Second), 2*time.Second)
+			times := map[string]int{}
+			for _, s := range r.Steps {
+				if s.Name == run.StepSegment || s.Name == run.StepInit {
+					times[s.URL]++
+				}
+			}
+			for url, n := range times {
+				if n > 1 {
+					t.Errorf("%s is asked for %d times", url, n)
+				}
+			}
+			if len(times) < 4 {
+				t.Errorf("only %d resources", len(times))
 			}
 		})
 	}

@@ -144,7 +144,7 @@ func (d *dashTitle) segments(r *dash.Representation, q parts) (found, error) {
 	f.ahead = Ahead{Live: d.mpd.Dynamic, Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
 	if next, err := r.Next(seg); err == nil {
 		ref := d.dashRef(next, nil)
-		f.next = &ref
+		f.next, f.lasts = &ref, next.Duration
 	}
 	f.length, f.parts.after = seg.Duration, f.next
 	return f, nil

@@ -248,7 +248,7 @@ func (h *hlsTitle) segments(track string, step run.StepName, list answer, media 
 	f := found{parts: q, at: list.Moment, live: media.Live()}
 	if start.at+1 < len(media.Segments) {
 		next := h.hlsRef(media.Segments[start.at+1].URI, media.Segments[start.at+1].ByteRange)
-		f.next = &next
+		f.next, f.lasts = &next, media.Segments[start.at+1].Duration
 	}
 	f.ahead.Audio = seg.Duration
 	if f.length, f.parts.after = seg.Duration, f.next; q.partial {

@@ -61,6 +61,13 @@ func (s *session) thinking(q parts, beside bool) parts {
 	return q
 }
 
+// came is a segment that is there before playback, though the first frame does not
+// need it.
+type came struct {
+	stretch
+	rendition int
+}
+
 // loaded is what came of a track; the moments are nil where they were not
 // reached.
 type loaded struct {
@@ -69,6 +76,7 @@ type loaded struct {
 	keyframe *Moment // the first video keyframe complete, and all that it needs; of sound its first frame
 
 	parts         parts         // what was loaded
+	more          []came        // after that, before playback
 	bytes         int64         // of the segment, as received
 	lasts         time.Duration // of the segment, as far as its media tell
 	fmp4          bool
@@ -206,16 +214,23 @@ func (w *watch) readInit(context.Context, Moment, func()) error {
 	return w.initIs(reader.Init(), at)
 }
 
+// cameInit notes an initialization segment that need not be asked for again; nil:
+// there is none.
+func (s *session) cameInit(r *ref) {
+	if r == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.began == nil {
+		s.began = map[resource]bool{}
+	}
+	s.began[r.resource()] = true
+}
+
 // initIs notes the initialization segment.
 func (w *watch) initIs(init *media.Init, at Moment) error {
-	if r := w.parts.init; r != nil {
-		w.session.mu.Lock()
-		if w.began == nil {
-			w.began = map[resource]bool{}
-		}
-		w.began[r.resource()] = true
-		w.session.mu.Unlock()
-	}
+	w.cameInit(w.parts.init)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.init, w.initCame = init, at

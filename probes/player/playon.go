@@ -119,10 +119,14 @@ func (s *session) playing(p *presentation, start time.Time) *playing {
 	}
 	if p.separate {
 		o.head.tracks[run.TrackAudio] = &holding{end: audio.from}
-		o.head.hold(run.TrackAudio, audio.from, audio.to, 0, start)
+		o.inherit(run.TrackAudio, audio, &p.audio, 0)
 	}
-	o.head.hold(run.TrackVideo, video.from, video.to, s.ladder.at, start)
+	o.inherit(run.TrackVideo, video, &p.video, s.ladder.at)
 	o.segment, o.segments = video.to-video.from, 1
+	if n := len(p.video.more); n > 0 {
+		last := p.video.more[n-1]
+		o.segment, o.segments, s.ladder.at = last.to-last.from, 1+n, last.rendition
+	}
 	if m.Next != nil {
 		o.next = m.Next()
 	}
@@ -134,6 +138,16 @@ func (s *session) playing(p *presentation, start time.Time) *playing {
 		o.giveUp = m.GiveUp(o.bandwidth)
 	}
 	return o
+}
+
+// inherit has a track hold what the start has loaded of it: its first segment, and
+// what came after that.
+func (o *playing) inherit(track string, first stretch, l *loaded, rendition int) {
+	o.head.hold(track, first.from, first.to, rendition, o.head.at)
+	shift := first.from - l.parts.start // the presentation's timeline may be another
+	for _, c := range l.more {
+		o.head.hold(track, c.from+shift, c.to+shift, c.rendition, o.head.at)
+	}
 }
 
 // recall takes the video segments that have come into what measures the bandwidth.

@@ -30,9 +30,10 @@ type found struct {
 	at     Moment // when that was known
 	known  bool   // it was before, of a rendition to which the player comes back
 	live   bool
-	next   *ref  // the segment after the first; nil when there is none
-	probes []ref // segments in which captions are looked for beside the first
-	ahead  Ahead // what the model goes by before it asks for next
+	next   *ref          // the segment after the first; nil when there is none
+	lasts  time.Duration // next, as the manifest says
+	probes []ref         // segments in which captions are looked for beside the first
+	ahead  Ahead         // what the model goes by before it asks for next
 
 	// beside is what goes on until the first video segment is there; nil: nothing.
 	beside func(context.Context)
@@ -242,7 +243,10 @@ func (s *session) playAudio(ctx context.Context, p *presentation, t *title, both
 	there()
 	f.ahead.Held = cmp.Or(p.audio.lasts, f.ahead.Audio)
 	if s.model.AudioAhead != nil && s.model.AudioAhead(f.ahead) {
-		s.runAhead(both.videoThere, run.TrackAudio, f.next, *p.audio.segment, s.think.NextAudio)
+		if s.runAhead(both.videoThere, run.TrackAudio, f.next, *p.audio.segment, s.think.NextAudio) {
+			end := f.start + f.plays
+			p.audio.more = append(p.audio.more, came{stretch{end, end + f.lasts}, 0})
+		}
 	}
 	return nil
 }
@@ -306,12 +310,13 @@ func meet[T any](ctx context.Context, from <-chan T) (T, error) {
 
 // runAhead asks for a track's next segment, which is given up when ctx ends: the
 // first frame does not need it, but it shares the way with what is needed. That
-// it fails holds nothing up.
-func (s *session) runAhead(ctx context.Context, track string, next *ref, after Moment, think time.Duration) {
+// it fails holds nothing up. It tells whether it came.
+func (s *session) runAhead(ctx context.Context, track string, next *ref, after Moment, think time.Duration) bool {
 	if next == nil || ctx.Err() != nil {
-		return
+		return false
 	}
-	_, _ = s.request(ctx, ask{
+	_, err := s.request(ctx, ask{
 		name: run.StepSegment, track: track, url: next.url, rng: next.rng, after: after, think: think, maxBytes: maxSegment, metered: true,
 	})
+	return err == nil
 }
