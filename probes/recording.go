@@ -126,7 +126,9 @@ func (rec *Recording) learn() {
 		if u, err := url.Parse(take.Request.URL); err == nil {
 			query := u.Query()
 			keepParameters(rec.secrets, query)
-			rec.learnUser(u.User)
+			if u.User != nil { // manifests may write it without a scheme before it
+				keepUser(rec.secrets, u.User)
+			}
 			for _, values := range query {
 				for _, v := range values {
 					if inner, err := url.ParseQuery(strings.ReplaceAll(v, "~", "&")); err == nil && strings.Contains(v, "=") {
@@ -139,16 +141,6 @@ func (rec *Recording) learn() {
 		if head, _ := take.Head(); bytes.HasPrefix(head, []byte("#EXTM3U")) {
 			rec.learnVariables(string(head))
 		}
-	}
-}
-
-// learnUser makes the password of an address known, or the name that stands
-// without one: manifests may write it without a scheme before it.
-func (rec *Recording) learnUser(u *url.Userinfo) {
-	if password, ok := u.Password(); ok {
-		rec.secrets.Know(password)
-	} else {
-		rec.secrets.Know(u.Username())
 	}
 }
 

@@ -20,6 +20,8 @@ type route struct {
 	target string            // with the app's query
 	query  map[string]string // the app's
 	hosts  []string          // that the CDN stands for; without a port of any
+	user   *url.Userinfo     // of the target's address; nil: none
+	origin string            // host and port of the target, through the CDN
 	cdn    run.CDN
 	mode   string // of CMCD: header, query, off; empty: only the session, in a header
 	header http.Header
@@ -32,7 +34,10 @@ func newRoute(spec Spec) (*route, error) {
 	}
 	v := &route{
 		scheme: u.Scheme, cdn: spec.CDN, query: spec.App.Query, hosts: append([]string{u.Host}, spec.CDN.Hosts...),
-		mode: spec.App.CMCD, header: http.Header{},
+		mode: spec.App.CMCD, header: http.Header{}, user: u.User, origin: u.Host,
+	}
+	if v.cdn.Host != "" {
+		v.origin = withHost(u, v.cdn.Host)
 	}
 	maps.Copy(v.header, spec.Network.Header)
 	for k, value := range spec.App.Headers {
@@ -106,19 +111,24 @@ func (v *route) through(manifest string) (string, error) {
 }
 
 // rewrite is the address to ask in place of one that the target, a manifest or
-// a redirect names: through the CDN where its host is the CDN's to serve. What
-// it has rewritten it leaves as it is.
+// a redirect names: through the CDN where its host is the CDN's to serve, and with
+// the user of the target's address where it is of the same origin. What it has
+// rewritten it leaves as it is.
 func (v *route) rewrite(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return address
 	}
-	through := v.cdn.Host != "" && slices.ContainsFunc(v.hosts, func(h string) bool { return sameHost(h, u) })
-	if !through {
-		return address // whose spelling may be signed
+	if v.cdn.Host != "" && slices.ContainsFunc(v.hosts, func(h string) bool { return sameHost(h, u) }) {
+		u.Host = withHost(u, v.cdn.Host)
+		address = u.String()
+	} // else its spelling may be signed
+	own := &url.URL{Scheme: v.scheme, Host: v.origin}
+	if v.user != nil && u.User == nil && u.Scheme == v.scheme && strings.EqualFold(u.Hostname(), own.Hostname()) && portOf(u) == portOf(own) {
+		scheme, rest, _ := strings.Cut(address, "://")
+		address = scheme + "://" + v.user.String() + "@" + rest
 	}
-	u.Host = withHost(u, v.cdn.Host)
-	return u.String()
+	return address
 }
 
 // servers are scheme and host of those that the run is known to ask, the

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -18,6 +19,9 @@ func secretsOf(spec Spec) (*redact.Redactor, error) {
 	if err != nil {
 		return &redact.Redactor{}, fmt.Errorf("target %q: %w", redact.Text(spec.Target.Name), err)
 	}
+	if u, err := url.Parse(spec.Target.URL); err == nil && u.User != nil {
+		keepUser(r, u.User)
+	}
 	keepSecrets(r, spec.Network.Header)
 	for name, v := range spec.App.Headers {
 		keepSecret(r, name, v)
@@ -26,6 +30,18 @@ func secretsOf(spec Spec) (*redact.Redactor, error) {
 		keepSecret(r, name, v)
 	}
 	return r, nil
+}
+
+// keepUser makes r know the password of an address, or the name that stands without
+// one, and the credentials that are sent of them (RFC 7617).
+func keepUser(r *redact.Redactor, u *url.Userinfo) {
+	password, ok := u.Password()
+	if ok {
+		r.Know(password)
+	} else {
+		r.Know(u.Username())
+	}
+	r.Know(base64.StdEncoding.EncodeToString([]byte(u.Username() + ":" + password)))
 }
 
 // keepSecrets makes r know the values of headers or parameters that are secret by

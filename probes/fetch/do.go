@@ -161,6 +161,10 @@ func (x *exchange) setHeader(r *http.Request) error {
 	if host := r.Header.Get("Host"); host != "" {
 		r.Host = host
 	}
+	if user := x.url.User; user != nil && r.Header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		r.SetBasicAuth(user.Username(), password)
+	}
 	return nil
 }
 

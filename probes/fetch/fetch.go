@@ -8,6 +8,10 @@
 // follows no redirect, repeats no request, keeps no cookie and knows no proxy:
 // what a player would do next is the caller's to decide, and to time.
 //
+// User and password of a URL are sent as Basic credentials (RFC 7617), unless the
+// request has others: as curl does, and a browser with an address that is typed in.
+// What a page's scripts ask for may hold none in browsers.
+//
 // HTTP/3 is spoken where it is forced ([Config.HTTP]) and where an answer's
 // Alt-Svc offered it ([Config.AltSvc]). QUIC connects and shakes hands at once;
 // its Connect lasts until the server's first packet, its TLS from there until

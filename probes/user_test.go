@@ -1,0 +1,97 @@
+package probes_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/firstframe/firstframe/probes"
+	"github.com/firstframe/firstframe/probes/run"
+)
+
+// guarded answers only to the user me, on every path; what others were asked with
+// is kept.
+type guarded struct {
+	next http.Handler
+
+	mu   sync.Mutex
+	said []string // Authorization of each request
+}
+
+func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	g.said = append(g.said, r.Header.Get("Authorization"))
+	g.mu.Unlock()
+	if user, password, ok := r.BasicAuth(); g.next != nil && (!ok || user != "me" || password != "p@ss:5ecret") {
+		http.Error(w, "who is "+r.Header.Get("Authorization"), http.StatusUnauthorized)
+		return
+	} else if g.next == nil {
+		http.FileServer(http.Dir(media)).ServeHTTP(w, r)
+		return
+	}
+	g.next.ServeHTTP(w, r)
+}
+
+// User and password of the target's address go to its origin, with each request, and
+// to no other; neither is in what is told of the run.
+func TestUser(t *testing.T) {
+	other := &guarded{}
+	elsewhere := server(t, other)
+	var origin string
+	mux := http.NewServeMux()
+	mux.HandleFunc("/enter", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, origin+"/m", http.StatusFound) })
+	mux.HandleFunc("/m", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000\n%s/list\n", origin)
+	})
+	mux.HandleFunc("/list", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n%s\n#EXT-X-ENDLIST\n", elsewhere.URL+"/ts/360p/0.ts")
+	})
+	own := &guarded{next: mux}
+	origin = server(t, own).URL
+	host := strings.TrimPrefix(origin, "https://")
+	for _, tt := range []struct {
+		name, url string
+		cdn       run.CDN
+		header    http.Header
+		failure   run.ErrorType
+	}{
+		{name: "asked for", url: "https://me:p%40ss%3A5ecret@" + host + "/enter"},
+		{name: "through a CDN", url: "https://me:p%40ss%3A5ecret@origin.example/enter", cdn: run.CDN{Name: "a", Host: host}},
+		{name: "another password", url: "https://me:wrong-5ecret@" + host + "/enter", failure: run.ErrHTTP4xx},
+		{name: "a header goes first", url: "https://me:p%40ss%3A5ecret@" + host + "/enter", header: http.Header{"Authorization": {"Bearer 5ecret"}}, failure: run.ErrHTTP4xx},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := spec(tt.url, "hlsjs", "")
+			s.CDN, s.Network.Header = tt.cdn, tt.header
+			r, b := record(t, s)
+			if r.ErrorType != tt.failure {
+				t.Fatalf("%q at %s: %s; want %q", r.ErrorType, r.ErrorStep, r.ErrorDetail, tt.failure)
+			}
+			text, err := json.Marshal(probes.Probe(context.Background(), s))
+			if err != nil {
+				t.Fatal(err)
+			}
+			secrets := []string{"5ecret", base64.StdEncoding.EncodeToString([]byte("me:p@ss:5ecret")), base64.StdEncoding.EncodeToString([]byte("me:wrong-5ecret"))}
+			for _, secret := range secrets {
+				if strings.Contains(string(text), secret) {
+					t.Errorf("the run holds %s:\n%s", secret, text)
+				}
+			}
+			lacks(t, b, secrets...)
+			same(t, r, replay(t, r, b))
+		})
+	}
+	if len(other.said) == 0 {
+		t.Error("the other origin was not asked")
+	}
+	for _, said := range other.said {
+		if said != "" {
+			t.Errorf("the other origin was told %q", said)
+		}
+	}
+}
