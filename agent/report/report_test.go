@@ -111,6 +111,21 @@ func TestHint(t *testing.T) {
 	}
 }
 
+func TestLabel(t *testing.T) {
+	for want, s := range map[string]run.Step{
+		"manifest":          {Name: run.StepManifest, Track: "video", Attempt: 1},
+		"segment audio #2":  {Name: run.StepSegment, Track: "audio", Attempt: 2},
+		"… preflight":       {Name: run.StepManifest, Method: "OPTIONS", Attempt: 1},
+		"… preflight video": {Name: run.StepSegment, Track: "video", Method: "OPTIONS", Attempt: 1},
+		"playback_api":      {Name: run.StepPlaybackAPI, Method: "POST", Attempt: 1},
+		"… retry delay":     {Name: run.WaitRetry},
+	} {
+		if got := label(&s); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestAttempt(t *testing.T) {
 	for text, want := range map[string]string{
 		"tcp [2001:db8::1]:443 12.3 312.5 overtaken":               "[2001:db8::1]:443 overtaken 300 ms",

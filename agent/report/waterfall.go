@@ -12,6 +12,7 @@ package report
 
 import (
 	"fmt"
+	"net/http"
 	"io"
 	"math"
 	"net/url"
@@ -155,6 +156,9 @@ func label(s *run.Step) string {
 		return "player"
 	case run.WaitStall:
 		return "… stall"
+	}
+	if s.Method == http.MethodOptions { // before the step of the same name
+		name = "… preflight"
 	}
 	if s.Track != "" && s.Name != run.StepManifest {
 		name += " " + s.Track
