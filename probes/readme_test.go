@@ -22,8 +22,11 @@ func TestReadme(t *testing.T) {
 	named := regexp.MustCompile("`([a-z]+)\\.((?:Test|Fuzz|Benchmark)\\w+)`").FindAllStringSubmatch(string(text), -1)
 	for _, n := range named {
 		dir, test := n[1], n[2]
-		if dir == "probes" {
+		switch dir {
+		case "probes":
 			dir = "."
+		case "e2e": // against a whole lab
+			dir = "../deploy/lab/e2e"
 		}
 		if sources[dir] == "" {
 			files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
