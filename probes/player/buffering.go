@@ -32,6 +32,10 @@ type Buffering struct {
 	// renditions that it is given. nil: none is chosen; it changes only by the Meter,
 	// or where one fails.
 	Next func() func(Playing) int
+	// Replaces says from how far ahead of the playhead on what is held is loaded again
+	// where a better rendition is taken, given what the last segment of that plays; 0:
+	// none has come. nil: nothing is.
+	Replaces func(plays time.Duration) time.Duration
 	// GiveUp makes what says, each Look while a video segment is being loaded, which
 	// rendition is loaded in its place: an index of the renditions that it is given;
 	// -1: none, it goes on. It may change what was measured. nil: none is given up.

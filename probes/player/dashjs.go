@@ -90,9 +90,12 @@ var dashjs = &Model{
 		Bandwidth: func() Bandwidth {
 			return &averages{fast: 3 * time.Second, slow: 8 * time.Second, weight: 1.5, transfer: true}
 		},
-		Next:   func() func(Playing) int { return new(dashjsRules).next },
-		GiveUp: dashjsGiveUp,
-		Look:   progress, // onFragmentLoadProgress in AbrController
+		Next: func() func(Playing) int { return new(dashjsRules).next },
+		// _prepareForFastQualitySwitch in StreamProcessor: 1.5 fragmentDuration, which is
+		// null before the representation has been loaded.
+		Replaces: func(plays time.Duration) time.Duration { return plays * 3 / 2 },
+		GiveUp:   dashjsGiveUp,
+		Look:     progress, // onFragmentLoadProgress in AbrController
 	},
 
 	// retryAttempts, retryIntervals, fragmentRequestTimeout and

@@ -16,14 +16,20 @@ import (
 type goingOn struct {
 	*playing
 	track string
-	has   map[resource]bool // initialization segments and keys that have come
-	after Moment            // what it did last
-	taken bool              // the rendition of the next segment has been chosen: the one before was given up
+	has   map[resource]bool     // initialization segments and keys that have come
+	after Moment                // what it did last
+	next  time.Duration         // where what was loaded last ends; 0: where the track does
+	was   int                   // the rendition of that
+	plays map[int]time.Duration // what the last segment of each rendition that has come plays
+	taken bool                  // the rendition of the next segment has been chosen: the one before was given up
 }
 
 // goOn is the track as the start left it.
 func (o *playing) goOn(track string) *goingOn {
-	g := &goingOn{playing: o, track: track, has: map[resource]bool{}, after: Moment{o.head.at, PressPlay}}
+	g := &goingOn{playing: o, track: track, has: map[resource]bool{}, plays: map[int]time.Duration{}, after: Moment{o.head.at, PressPlay}}
+	if track == run.TrackVideo {
+		g.was, g.plays[o.ladder.at] = o.ladder.at, o.segment
+	}
 	for r := range o.began { // nothing changes it any more
 		g.has[r] = true
 	}
@@ -70,10 +76,7 @@ func (g *goingOn) one(ctx context.Context) error {
 		g.taken = false
 		at = g.ladder.current(leave)
 	}
-	g.mu.Lock()
-	from := g.head.tracks[g.track].end
-	g.mu.Unlock()
-	p, err := g.feed.next(ctx, g.track, at, from, g.after)
+	p, err := g.feed.next(ctx, g.track, at, g.from(at), g.after)
 	if err == nil && !p.gap {
 		err = g.load(ctx, p)
 	}
@@ -99,8 +102,32 @@ func (g *goingOn) one(ctx context.Context) error {
 	return nil
 }
 
+// from is where the next segment is to begin to play: where the one before ends, or
+// earlier, where the model replaces what is held by a better rendition.
+func (g *goingOn) from(rendition int) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.head.tracks[g.track]
+	from := t.end
+	if g.next > 0 {
+		from = min(from, g.next)
+	}
+	if g.buffering.Replaces == nil || g.track != run.TrackVideo || rendition == g.was || g.p.chunked {
+		return from
+	}
+	safe := g.buffering.Replaces(g.plays[rendition])
+	ahead := g.head.ahead(g.track, g.instant())
+	target := g.head.head + safe
+	all := g.ladder.renditions
+	if ahead >= safe && target < from && all[t.shown(target)].Kbps < all[rendition].Kbps {
+		return target
+	}
+	return from
+}
+
 // hold adds what has come to what the track holds.
 func (g *goingOn) hold(p piece, rendition int) {
+	g.next, g.was = p.to, rendition
 	g.change(func(now time.Time) {
 		if p.gap {
 			g.head.hold(g.track, p.to, p.to, rendition, now)
@@ -109,6 +136,7 @@ func (g *goingOn) hold(p piece, rendition int) {
 		g.head.hold(g.track, p.from, p.to, rendition, now)
 		if g.track == run.TrackVideo {
 			g.segment, g.segments = p.to-p.from, g.segments+1
+			g.plays[rendition] = g.segment
 		}
 	})
 }

@@ -3,6 +3,7 @@ package player
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,42 @@ func TestPlayOnKeeps(t *testing.T) {
 	for _, path := range []string{"/v360.m3u8", "/cmaf/v360/init.mp4"} {
 		if asked[path] != 1 {
 			t.Errorf("%s was asked for %d times", path, asked[path])
+		}
+	}
+}
+
+// dash.js loads the first segment again when it goes up to a rendition that it has
+// not loaded before, and one that it has only beyond 1.5 segments ahead.
+func TestPlayOnReplaces(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		at   []int // renditions in turn
+		want string
+	}{
+		{[]int{0, 0, 0, 0}, "l0 l1 l2 l3"},
+		{[]int{1, 1, 1, 1}, "l0 h0 h1 h2 h3"},
+		{[]int{0, 0, 1, 1, 1, 1}, "l0 l1 l2 h0 h1 h2 h3"},
+	} {
+		set := `<AdaptationSet contentType="video" mimeType="video/mp4"><SegmentTemplate timescale="1000" duration="1920" startNumber="0" media="/$RepresentationID$?/$RepresentationID$$Number$" initialization="/cmaf/v360/init.mp4"/>` +
+			`<Representation id="l" codecs="avc1.4d401e" bandwidth="300000"/><Representation id="h" codecs="avc1.4d401e" bandwidth="1200000"/></AdaptationSet>`
+		media := func(w http.ResponseWriter, r *http.Request, _ int) bool {
+			w.Write(labFile(t, "/cmaf/v360/0.m4s"))
+			return true
+		}
+		o := newOrigin(t, map[string]string{"/m.mpd": `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT7.68S"><Period id="p">` + set + `</Period></MPD>`},
+			map[string]rule{"/l": media, "/h": media})
+		m := quick(dashjs)
+		m.Start = func([]Rendition, float64) int { return 0 }
+		m.Buffering.Next = func() func(Playing) int {
+			n := -1
+			return func(Playing) int {
+				n++
+				return tt.at[min(n, len(tt.at)-1)]
+			}
+		}
+		r := played(t, playOn(t, o, "/m.mpd", m, 15*tenth), 15*tenth)
+		if all := got(r, run.StepSegment, run.TrackVideo); all != tt.want {
+			t.Errorf("%v: %s, want %s: %s", tt.at, all, tt.want, names(r))
 		}
 	}
 }

@@ -164,11 +164,37 @@ func (p *playhead) hold(track string, start, end time.Duration, rendition int, n
 	if start-t.end > maxHole {
 		p.leap(t.end, start)
 	}
-	if n := len(t.shows); n == 0 || t.shows[n-1].rendition != rendition {
-		t.shows = append(t.shows, showing{max(start, t.end), rendition})
-	}
+	t.show(start, end, rendition, p.head)
 	t.end = max(t.end, end)
 	p.changed(now)
+}
+
+// show notes the rendition of what has come. Where it replaces what is held, that is
+// seen from its start on; of what is being played, from its end on.
+func (t *holding) show(start, end time.Duration, rendition int, head time.Duration) {
+	from := max(start, t.end)
+	if end <= t.end {
+		if from = start; start < head {
+			from = end
+		}
+	}
+	for n := len(t.shows); n > 1 && t.shows[n-1].from >= from; n-- {
+		t.shows = t.shows[:n-1]
+	}
+	if n := len(t.shows); n == 0 || t.shows[n-1].rendition != rendition {
+		t.shows = append(t.shows, showing{from, rendition})
+	}
+}
+
+// shown is the rendition that is held at a position.
+func (t *holding) shown(at time.Duration) int {
+	rendition := 0
+	for i, s := range t.shows {
+		if i == 0 || s.from <= at {
+			rendition = s.rendition
+		}
+	}
+	return rendition
 }
 
 // maxHole is what a player plays across without noticing (maxBufferHole of

@@ -139,3 +139,31 @@ func TestPlayheadUntil(t *testing.T) {
 		t.Errorf("over: %v, after %v at %v, want to have played 3 s after 4 s", p.over, d, p.head)
 	}
 }
+
+// What replaces what is held is seen from its start on, or where that is being
+// played from its end on.
+func TestShows(t *testing.T) {
+	at := time.Unix(1000, 0)
+	p := &playhead{at: at, moving: true, want: time.Minute, tracks: map[string]*holding{run.TrackVideo: {}}}
+	hold := func(from, to, rendition int) {
+		p.hold(run.TrackVideo, time.Duration(from)*time.Second, time.Duration(to)*time.Second, rendition, at)
+	}
+	hold(0, 4, 0)
+	hold(4, 8, 0)
+	hold(8, 12, 0)
+	at = at.Add(time.Second)
+	hold(0, 4, 2) // of no use
+	hold(4, 8, 1)
+	at = at.Add(6 * time.Second) // at 7 s
+	hold(8, 12, 2)
+	hold(12, 16, 2)
+	for at, want := range map[int]int{0: 0, 3: 0, 4: 1, 7: 1, 8: 2, 15: 2} {
+		if got := p.tracks[run.TrackVideo].shown(time.Duration(at) * time.Second); got != want {
+			t.Errorf("%d at %d s, want %d", got, at, want)
+		}
+	}
+	p.advance(at.Add(9 * time.Second))
+	if n := p.switches(run.TrackVideo); n != 2 {
+		t.Errorf("%d changes, want 2: %v", n, p.tracks[run.TrackVideo].shows)
+	}
+}
