@@ -132,17 +132,7 @@ func TestEveryFault(t *testing.T) {
 			t.Errorf("%s never ends in %s at %q, as the table of kinds says", k.Name, k.ErrorType, k.ErrorStep)
 		}
 	}
-	// A cell of country and CDN holds one order at a time, so that many can run
-	// side by side. The United States and the first CDN stay whole.
-	cells := make(chan viewer, 100)
-	for range 2 {
-		l := startLab(t, lab.Config{Fast: true})
-		for _, country := range []string{"BR", "DE", "IN", "JP", "GB", "ZA"} {
-			for _, c := range l.World.CDNs[1:] {
-				cells <- viewer{lab: l, country: country, cdn: c.Name}
-			}
-		}
-	}
+	cells := startCells(t, 2)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for row, b := range table {
@@ -162,6 +152,23 @@ func TestEveryFault(t *testing.T) {
 			}
 		}
 	}
+}
+
+// startCells starts labs and hands out their cells of country and CDN. A cell
+// holds one order at a time, so that many can run side by side. The United
+// States and the first CDN of each lab stay whole.
+func startCells(t *testing.T, labs int) chan viewer {
+	t.Helper()
+	cells := make(chan viewer, 100)
+	for range labs {
+		l := startLab(t, lab.Config{Fast: true})
+		for _, country := range []string{"BR", "DE", "IN", "JP", "GB", "ZA"} {
+			for _, c := range l.World.CDNs[1:] {
+				cells <- viewer{lab: l, country: country, cdn: c.Name}
+			}
+		}
+	}
+	return cells
 }
 
 // check orders the fault for the viewer's country and CDN and plays.

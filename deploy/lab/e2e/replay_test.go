@@ -137,13 +137,7 @@ func recordModels(t *testing.T) (runs []kept) {
 
 // recordFaults are runs that the faults of the table hit.
 func recordFaults(t *testing.T) (runs []kept) {
-	l := startLab(t, lab.Config{Fast: true})
-	cells := make(chan viewer, 100)
-	for _, country := range []string{"BR", "DE", "IN", "JP", "GB", "ZA"} {
-		for _, c := range l.World.CDNs[1:] {
-			cells <- viewer{lab: l, country: country, cdn: c.Name}
-		}
-	}
+	cells := startCells(t, 2)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for row, b := range table {

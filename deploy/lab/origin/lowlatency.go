@@ -72,7 +72,10 @@ func (o *Origin) lowLatency(name string, now time.Time) (Object, error) {
 		return object(o.lowPlaylist(dir, now), types[".m3u8"], 0), nil
 	case isPart && !now.Before(Starts(n).Add(time.Duration(k+1)*Part)):
 		// The segment is made of what repeats for ever: it is known before its end.
-		whole, err := r.segment(path.Join(dir, fmt.Sprintf("%d.m4s", n)), later(now, Starts(n+1)))
+		if end := Starts(n + 1); now.Before(end) {
+			now = end
+		}
+		whole, err := r.segment(path.Join(dir, fmt.Sprintf("%d.m4s", n)), now)
 		return cut(whole, err, func(parts [][]byte) []byte { return parts[k] })
 	case isPart:
 		return Object{}, fmt.Errorf("origin: /live/%s/%s: %w", lowStream, name, fs.ErrNotExist)
@@ -142,11 +145,4 @@ func (o *Origin) renditions(stream string) (dirs []string) {
 	}
 	slices.Sort(dirs)
 	return dirs
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

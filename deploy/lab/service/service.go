@@ -138,7 +138,7 @@ func (s *Service) playback(r *http.Request, now time.Time) Reply {
 		return Reply{Status: http.StatusNotFound}
 	}
 	return reply(map[string]any{
-		"session": map[string]string{"id": s.sign("session", hex.EncodeToString(random(8)))},
+		"session": map[string]string{"id": s.sign("session", rand.Text())},
 		"streams": []map[string]string{{
 			"url":   s.base + Signed + question.Asset,
 			"token": s.sign("token", strconv.FormatInt(now.Add(tokenAge).Unix(), 10)),
@@ -171,12 +171,6 @@ func (s *Service) sign(what, value string) string {
 func (s *Service) verify(what, text string) (value string, ok bool) {
 	value, _, _ = strings.Cut(text, ".")
 	return value, hmac.Equal([]byte(s.sign(what, value)), []byte(text))
-}
-
-func random(n int) []byte {
-	b := make([]byte, n)
-	rand.Read(b) // never fails, see crypto/rand
-	return b
 }
 
 // Order is the order of pathways, the best first.
