@@ -25,6 +25,9 @@ type drawing struct {
 	Split, Total                   string
 	Plays                          []block // playing on
 	Playing                        string
+	After                          []drawnStep // while playing on
+	AfterAxis                      []tick      // since playback started
+	Asked                          string      // how many requests that took
 }
 
 type phaseText struct{ Class, Name, Text string }
@@ -63,11 +66,33 @@ func drawingOf(r *run.Run) drawing {
 		d.Playing = playing(r)
 	}
 	steps = tameSteps(steps[:min(len(steps), maxRows)])
-	d.LeftOut = len(r.Steps) - len(steps)
 	for i := range steps {
 		d.Rows = append(d.Rows, drawnStepOf(&steps[i], end))
 	}
+	d.after(r, maxRows-len(steps))
+	d.LeftOut = len(r.Steps) - len(d.Rows) - len(d.After)
 	return d
+}
+
+// after draws what a run did while playing on, in most rows at the most.
+func (d *drawing) after(r *run.Run, most int) {
+	from, ok := onset(r)
+	if !ok {
+		return
+	}
+	steps := following(r)
+	steps = tameSteps(steps[:min(len(steps), most)])
+	end, n := max(r.DurationMs-from, 1), 0
+	d.AfterAxis = ticks(end)
+	for i := range steps {
+		s := &steps[i]
+		s.StartMs, s.EndMs = s.StartMs-from, s.EndMs-from
+		d.After = append(d.After, drawnStepOf(s, end))
+		if !s.IsWait() {
+			n++
+		}
+	}
+	d.Asked = asked(n)
 }
 
 func drawnStepOf(s *run.Step, end float64) drawnStep {
@@ -87,11 +112,15 @@ func drawnStepOf(s *run.Step, end float64) drawnStep {
 	slices.SortFunc(row.Headers, func(a, b harPair) int { return strings.Compare(a.Name, b.Name) })
 	at := s.StartMs
 	for _, part := range partsOf(s) {
-		if part.ms > 0 {
-			row.Blocks = append(row.Blocks, block{
+		if part.ms > 0 && at < end {
+			b := block{
 				Class: part.kind.class(), Text: fmt.Sprintf("%s %s", stageNames[part.kind], Millis(part.ms)),
-				X: percent(at, end), Width: percent(part.ms, end),
-			})
+				X: percent(at, end), Width: percent(min(part.ms, end-at), end), // what is under way at the end is cut
+			}
+			if s.Name == run.WaitStall {
+				b.Class, b.Text = "p-stall", "stall "+Millis(part.ms)
+			}
+			row.Blocks = append(row.Blocks, b)
 		}
 		at += part.ms
 	}

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -30,11 +32,26 @@ func opening(r *run.Run) (steps []run.Step, end float64) {
 		return r.Steps, max(end, 1)
 	}
 	for i := range r.Steps {
-		if s := r.Steps[i]; s.StartMs < at && s.Name != run.WaitStall {
-			steps = append(steps, s)
+		if s := &r.Steps[i]; opens(s, at) {
+			steps = append(steps, *s)
 		}
 	}
 	return steps, max(at, 1)
+}
+
+// opens tells whether a step is of the start of a run that played on from at.
+func opens(s *run.Step, at float64) bool { return s.StartMs < at && s.Name != run.WaitStall }
+
+// following are the other steps of a run that played on, by when they began.
+func following(r *run.Run) (steps []run.Step) {
+	at, ok := onset(r)
+	for i := range r.Steps {
+		if s := &r.Steps[i]; ok && !opens(s, at) {
+			steps = append(steps, *s)
+		}
+	}
+	slices.SortStableFunc(steps, func(a, b run.Step) int { return cmp.Compare(a.StartMs, b.StartMs) })
+	return steps
 }
 
 // playing says what came of playing on.
@@ -58,6 +75,14 @@ func playing(r *run.Run) string {
 		text += ", then it broke off"
 	}
 	return text
+}
+
+// asked says how many requests that took.
+func asked(n int) string {
+	if n == 1 {
+		return "1 request while playing on"
+	}
+	return fmt.Sprintf("%d requests while playing on", n)
 }
 
 // seconds is a time of playing for people: 30 s, 12.4 s.
@@ -123,7 +148,13 @@ func (p *Printer) playedOn(b *strings.Builder, r *run.Run) {
 		i += n
 	}
 	b.WriteByte('\n')
-	for _, line := range filled(strings.SplitAfter(playing(r), " "), "", p.width) {
+	n := 0
+	for _, s := range following(r) {
+		if !s.IsWait() {
+			n++
+		}
+	}
+	for _, line := range filled(strings.SplitAfter(playing(r)+"; "+asked(n), " "), "", p.width) {
 		fmt.Fprintln(b, strings.TrimRight(line, " "))
 	}
 	b.WriteByte('\n')

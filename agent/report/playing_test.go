@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -57,18 +58,34 @@ func TestPlayedOnTable(t *testing.T) {
 	golden(t, "table-played-60", func(p *Printer) error { return p.Table([]run.Run{a, b, c}) }, 60)
 }
 
-// The page shows when it played and when it stood still, and the start alone
-// request by request.
+// The page shows when it played and when it stood still; the start request by
+// request, and what followed folded.
 func TestPlayedOnPage(t *testing.T) {
 	r := playedOn()
 	page, root := written(t, []run.Run{r})
 	if !strings.Contains(page, playing(&r)) {
 		t.Error("the page does not say what came of playing on")
 	}
-	if n := len(find(root, "p-stall")); n != 2 {
-		t.Errorf("%d stalls are drawn, want 2", n)
+	if n := len(find(root, "p-stall")); n != 2+2 {
+		t.Errorf("%d stalls are drawn, want 2, on the line and in its rows", n)
 	}
-	if n := len(find(root, "step")); n != 4+1+1 {
+	after := find(root, "after")
+	if len(after) != 1 || !strings.Contains(page, "<summary>7 requests while playing on</summary>") {
+		t.Fatalf("%d folds, want one, of 7 requests", len(after))
+	}
+	if n := len(find(after[0], "step")); n != 7+2+1 {
+		t.Errorf("%d rows while playing on, want seven requests, two stalls, and the axis", n)
+	}
+	if n := len(find(root, "step")) - len(find(after[0], "step")); n != 4+1+1 {
 		t.Errorf("%d rows, want the start's four, what was asked for before the picture, and the axis", n)
+	}
+	for _, row := range find(root, "step") {
+		for _, bar := range find(row, "rect") {
+			x, errX := strconv.ParseFloat(strings.TrimSuffix(attr(bar, "x"), "%"), 64)
+			width, errWidth := strconv.ParseFloat(strings.TrimSuffix(attr(bar, "width"), "%"), 64)
+			if errX != nil || errWidth != nil || x+width > 100.02 {
+				t.Errorf("a bar from %s, %s wide", attr(bar, "x"), attr(bar, "width"))
+			}
+		}
 	}
 }
