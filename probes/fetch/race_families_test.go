@@ -91,8 +91,14 @@ func TestFamiliesRace(t *testing.T) {
 			if tt.connect == lateA {
 				early = lateA / 2 // what the phase begins with is late itself
 			}
-			settle(t, -early, lag, func() map[string]time.Duration {
+			// What else runs on the machine delays a try, and nothing hastens one.
+			least, shown := time.Hour, 0
+			for n := 0; n < 30 && (shown < 3 || least > lag); n++ {
 				x := once(t, fetch.Config{AllowAddresses: loopback, Resolver: ns.addr, Eyeballs: tt.style}, "http://"+tt.host+".example.com:"+tt.port)
+				late := x.Timing.Connect - tt.connect
+				if x.Timing.DNS >= 50*ms || late > 100*ms {
+					continue // held up for so long that other delays have ended too
+				}
 				if got := tried(x.Attempts); got != tt.want || x.Remote.Addr() != netip.MustParseAddr("127.0.0.1") {
 					t.Errorf("%s, then at %s; want %s", got, x.Remote, tt.want)
 				}
@@ -101,8 +107,14 @@ func TestFamiliesRace(t *testing.T) {
 						t.Errorf("an attempt from %v to %v, the exchange from %v to %v", a.Start, a.End, x.Start, x.End)
 					}
 				}
-				return map[string]time.Duration{"connect": x.Timing.Connect - tt.connect}
-			})
+				if late < -early {
+					t.Errorf("connect is %v, want %v", x.Timing.Connect, tt.connect)
+				}
+				least, shown = min(least, late), shown+1
+			}
+			if shown < 3 || least > lag {
+				t.Errorf("of %d tries connect is at least %v late, want %v", shown, least, tt.connect)
+			}
 		})
 	}
 }
