@@ -12,9 +12,9 @@ package report
 
 import (
 	"fmt"
-	"net/http"
 	"io"
 	"math"
+	"net/http"
 	"net/url"
 	"path"
 	"slices"
