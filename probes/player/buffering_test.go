@@ -59,6 +59,16 @@ func TestNext(t *testing.T) {
 	}
 }
 
+// InsufficientBufferRule goes by the buffer once two segments are there.
+func TestDashjsIgnores(t *testing.T) {
+	for segments, want := range []int{1, 1, 0, 0} {
+		p := Playing{Renditions: ladderOf(800, 2400), At: 0, Kbps: 3000, Ahead: 1900 * time.Millisecond, Segment: 4 * time.Second, Segments: segments}
+		if got := new(dashjsRules).next(p); got != want {
+			t.Errorf("after %d segments %d, want %d", segments, got, want)
+		}
+	}
+}
+
 // BOLA takes the place of the throughput from 12 s on, and leaves it below 6.
 func TestDashjsChanges(t *testing.T) {
 	d := new(dashjsRules)

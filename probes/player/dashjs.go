@@ -146,7 +146,7 @@ func (d *dashjsRules) next(p Playing) int {
 	if d.bola {
 		at = bola(p, at)
 	}
-	if p.Segments <= 2 || p.Segment <= 0 { // segmentIgnoreCount
+	if p.Segments < 2 || p.Segment <= 0 { // segmentIgnoreCount: none before two have been appended
 		return at
 	}
 	enough := p.Kbps * 0.7 * p.Ahead.Seconds() / p.Segment.Seconds() // throughputSafetyFactor
