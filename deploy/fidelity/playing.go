@@ -157,8 +157,8 @@ func reckoned(r datum.Run, base string, length float64) *onwards {
 		res := resourceAt(path)
 		separate = separate || res.audio
 		came[res.audio] = max(came[res.audio], res.number+1)
-		if !res.audio {
-			levels[res.number] = height(res.folder)
+		if !res.audio && (levels[res.number] == 0 || played(s.EndMs) <= float64(res.number)*length) {
+			levels[res.number] = height(res.folder) // what comes while it is played is not seen
 		}
 		there := came[false]
 		if separate {

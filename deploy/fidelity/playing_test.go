@@ -26,6 +26,7 @@ func TestReckoned(t *testing.T) {
 	}
 	step("cmaf/v360/0.m4s", 900)
 	step("cmaf/audio/0.m4s", 950)
+	step("cmaf/v720/0.m4s", 1500) // too late to be seen
 	step("cmaf/v360/1.m4s", 2000)
 	step("cmaf/audio/1.m4s", 3000)
 	step("cmaf/audio/2.m4s", 4000)
