@@ -7,15 +7,25 @@ const (
 	minHex    = 32 // of hexadecimal digits: 128 bits, and an MD5
 )
 
-// findRandom is the value behind the parameter's name that ends at at, where it
-// looks drawn at random. What holds more than one word, such as a URL, does not.
+// findRandom is the value behind the parameter's name that ends at at, as far as
+// tokens go, where it looks drawn at random. Nothing is read twice: what a name may
+// stand behind ends a token.
 func findRandom(text string, at int) (v value, ok bool) {
 	c, n := char(text, at)
 	if c != '=' {
 		return v, false
 	}
 	at += n
-	end := valueEnd(text, at, stops, n >= 3)
+	end := at
+	for end < len(text) {
+		if c, n = char(text, end); kindOf(c) < 0 {
+			break
+		}
+		end += n
+	}
+	for end > at && text[end-1] == '.' { // the sentence's
+		end--
+	}
 	return value{at, end}, Random(text[at:end])
 }
 

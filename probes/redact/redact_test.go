@@ -52,6 +52,7 @@ func TestText(t *testing.T) {
 		{"random in words", "GET https://a.example/m?k=Zx81kQ0vbN2mR7tY: refused", "GET https://a.example/m?k=REDACTED: refused"},
 		{"random of small letters", "https://a.example/m?k=q8z1w7v3t9r2p5n4m6k0&h=9e107d9d372bb6826bd81d3542a419d6", "https://a.example/m?k=REDACTED&h=REDACTED"},
 		{"random of a nested URL", "http://a/m?u=http%3A%2F%2Fb%2F%3Fk%3DZx81kQ0vbN2mR7tY%26x%3D1&y=2", "http://a/m?u=http%3A%2F%2Fb%2F%3Fk%3DREDACTED%26x%3D1&y=2"},
+		{"random, between others", "http://a/m?u=?k=Zx81kQ0vbN2mR7tY;x=1,at ?k=Zx81kQ0vbN2mR7tY.", "http://a/m?u=?k=REDACTED;x=1,at ?k=REDACTED."},
 		{"random in XML", `media="$Number$.m4s?a=1&amp;k=Zx81kQ0vbN2mR7tY&#38;j=Zx81kQ0vbN2mR7tY"`, `media="$Number$.m4s?a=1&amp;k=REDACTED&#38;j=REDACTED"`},
 		{"what is played", "http://a/m?id=018f2b1c-7c41-7e3a-9d52-3f0c9a1b2c3d&seg=segment-000123456.m4s&at=20261123T190726Z&t=17000012345678901234&v=hvc1.2.4.L153.B0&build=5f2b7c1e9a3d4860", "http://a/m?id=018f2b1c-7c41-7e3a-9d52-3f0c9a1b2c3d&seg=segment-000123456.m4s&at=20261123T190726Z&t=17000012345678901234&v=hvc1.2.4.L153.B0&build=5f2b7c1e9a3d4860"},
 		{"names", "http://a/m?p=1920x1080-h264-aac-2ch-v1.2.3-b5&c=AmazonCloudFrontDistribution&q=h264_1080p_30fps_4800k&l=pt-BR.utf-8_live-channel", "http://a/m?p=1920x1080-h264-aac-2ch-v1.2.3-b5&c=AmazonCloudFrontDistribution&q=h264_1080p_30fps_4800k&l=pt-BR.utf-8_live-channel"},
@@ -219,6 +220,17 @@ func FuzzText(f *testing.F) {
 			t.Errorf("%q becomes %q, want %q", address, got, want)
 		}
 	})
+}
+
+// Time grows with the length of the text alone, whatever it holds: what takes the
+// square of it would take hours here.
+func TestLong(t *testing.T) {
+	for _, part := range []string{"?a=", "&a=;", "?a=%3F", "://a@", "://", "token", `\u0026a\u003d`, "//Oi8v", "Oi8vOi8vOi8vOi8vOi8v", "a=", "eyJ"} {
+		text := strings.Repeat(part, 2<<20/len(part))
+		if got := Text(text); len(got) > len(text)*(1+len(Mark)) {
+			t.Errorf("%q: %d bytes", part, len(got))
+		}
+	}
 }
 
 func BenchmarkText(b *testing.B) {
