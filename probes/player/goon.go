@@ -20,8 +20,15 @@ type goingOn struct {
 	after Moment                // what it did last
 	next  time.Duration         // where what was loaded last ends; 0: where the track does
 	was   int                   // the rendition of that
+	came  []arrived             // of video, in turn
 	plays map[int]time.Duration // what the last segment of each rendition that has come plays
 	taken bool                  // the rendition of the next segment has been chosen: the one before was given up
+}
+
+// arrived is a segment that has come.
+type arrived struct {
+	stretch
+	rendition int
 }
 
 // goOn is the track as the start left it.
@@ -29,6 +36,8 @@ func (o *playing) goOn(track string) *goingOn {
 	g := &goingOn{playing: o, track: track, has: map[resource]bool{}, plays: map[int]time.Duration{}, after: Moment{o.head.at, PressPlay}}
 	if track == run.TrackVideo {
 		g.was, g.plays[o.ladder.at] = o.ladder.at, o.segment
+		end := o.head.tracks[track].end
+		g.came = []arrived{{stretch{end - o.segment, end}, o.ladder.at}}
 	}
 	for r := range o.began { // nothing changes it any more
 		g.has[r] = true
@@ -118,9 +127,16 @@ func (g *goingOn) from(rendition int) time.Duration {
 	safe := g.buffering.Replaces(g.plays[rendition])
 	ahead := g.head.ahead(g.track, g.instant())
 	target := g.head.head + safe
-	all := g.ladder.renditions
-	if ahead >= safe && target < from && all[t.shown(target)].Kbps < all[rendition].Kbps {
-		return target
+	if ahead < safe || target >= from {
+		return from
+	}
+	for _, c := range slices.Backward(g.came) {
+		if c.from <= target && target < c.to { // the last that has come of that
+			if all := g.ladder.renditions; all[c.rendition].Kbps < all[rendition].Kbps {
+				return target
+			}
+			break
+		}
 	}
 	return from
 }
@@ -137,6 +153,7 @@ func (g *goingOn) hold(p piece, rendition int) {
 		if g.track == run.TrackVideo {
 			g.segment, g.segments = p.to-p.from, g.segments+1
 			g.plays[rendition] = g.segment
+			g.came = append(g.came, arrived{p.stretch, rendition})
 		}
 	})
 }

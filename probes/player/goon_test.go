@@ -135,16 +135,17 @@ func TestPlayOnReplaces(t *testing.T) {
 	}{
 		{[]int{0, 0, 0, 0}, "l0 l1 l2 l3"},
 		{[]int{1, 1, 1, 1}, "l0 h0 h1 h2 h3"},
+		{[]int{2, 1, 1, 1, 1}, "l0 t0 h1 h2 h3"}, // the better one of 0 is there
 		{[]int{0, 0, 1, 1, 1, 1}, "l0 l1 l2 h0 h1 h2 h3"},
 	} {
 		set := `<AdaptationSet contentType="video" mimeType="video/mp4"><SegmentTemplate timescale="1000" duration="1920" startNumber="0" media="/$RepresentationID$?/$RepresentationID$$Number$" initialization="/cmaf/v360/init.mp4"/>` +
-			`<Representation id="l" codecs="avc1.4d401e" bandwidth="300000"/><Representation id="h" codecs="avc1.4d401e" bandwidth="1200000"/></AdaptationSet>`
+			`<Representation id="l" codecs="avc1.4d401e" bandwidth="300000"/><Representation id="h" codecs="avc1.4d401e" bandwidth="1200000"/><Representation id="t" codecs="avc1.4d401e" bandwidth="2400000"/></AdaptationSet>`
 		media := func(w http.ResponseWriter, r *http.Request, _ int) bool {
 			w.Write(labFile(t, "/cmaf/v360/0.m4s"))
 			return true
 		}
 		o := newOrigin(t, map[string]string{"/m.mpd": `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT7.68S"><Period id="p">` + set + `</Period></MPD>`},
-			map[string]rule{"/l": media, "/h": media})
+			map[string]rule{"/l": media, "/h": media, "/t": media})
 		m := quick(dashjs)
 		m.Start = func([]Rendition, float64) int { return 0 }
 		m.Buffering.Next = func() func(Playing) int {

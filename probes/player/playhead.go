@@ -186,17 +186,6 @@ func (t *holding) show(start, end time.Duration, rendition int, head time.Durati
 	}
 }
 
-// shown is the rendition that is held at a position.
-func (t *holding) shown(at time.Duration) int {
-	rendition := 0
-	for i, s := range t.shows {
-		if i == 0 || s.from <= at {
-			rendition = s.rendition
-		}
-	}
-	return rendition
-}
-
 // maxHole is what a player plays across without noticing (maxBufferHole of
 // hls.js).
 const maxHole = 100 * time.Millisecond

@@ -158,7 +158,13 @@ func TestShows(t *testing.T) {
 	hold(8, 12, 2)
 	hold(12, 16, 2)
 	for at, want := range map[int]int{0: 0, 3: 0, 4: 1, 7: 1, 8: 2, 15: 2} {
-		if got := p.tracks[run.TrackVideo].shown(time.Duration(at) * time.Second); got != want {
+		got := -1
+		for _, s := range p.tracks[run.TrackVideo].shows {
+			if s.from <= time.Duration(at)*time.Second {
+				got = s.rendition
+			}
+		}
+		if got != want {
 			t.Errorf("%d at %d s, want %d", got, at, want)
 		}
 	}
