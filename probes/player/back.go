@@ -52,16 +52,15 @@ func (s *session) markAlone() {
 	s.ladder.failed[s.ladder.at] = true
 }
 
-// keptList is a playlist of video on demand that was there before its rendition
-// was left.
+// keptList is a playlist of video on demand, which need not be asked for again.
 type keptList struct {
 	answer
 	media *hls.Media
 }
 
-// keepList keeps a track's playlist where the model may come back to it.
+// keepList keeps a playlist of video on demand.
 func (h *hlsTitle) keepList(track, uri string, list answer, media *hls.Media) {
-	if track != run.TrackVideo || media.Live() || !h.keepsBack() {
+	if track != run.TrackVideo || media.Live() {
 		return
 	}
 	if h.kept == nil {
@@ -70,9 +69,10 @@ func (h *hlsTitle) keepList(track, uri string, list answer, media *hls.Media) {
 	h.kept[uri] = keptList{list, media}
 }
 
-// keptList is the playlist that was kept; false: there is none.
+// keptList is the playlist that the model keeps where it comes back to a rendition
+// before the first frame; false: there is none.
 func (h *hlsTitle) keptList(track, uri string) (keptList, bool) {
-	if track != run.TrackVideo { // its map is its own
+	if track != run.TrackVideo || !h.keepsBack() {
 		return keptList{}, false
 	}
 	k, ok := h.kept[uri]

@@ -35,9 +35,8 @@ type hlsTitle struct {
 	latest  *hls.Media // of the video, of whichever variant; nil before there was one
 	suspect *suspect   // the video's playlist; nil: it moves, as far as can be told
 
-	kept                 map[string]keptList   // of video, see [Failover.Back]
-	videoList, audioList hlsList               // with which the tracks go on
-	seen                 map[string]*hls.Media // on demand, that video has left
+	kept                 map[string]keptList // on demand, of video
+	videoList, audioList hlsList             // with which the tracks go on
 }
 
 // playHLS goes on from a playlist: through a variant's and its audio's media

@@ -28,11 +28,7 @@ const minReload = 100 * time.Millisecond
 
 // note keeps the playlist from which a track starts.
 func (h *hlsTitle) note(track, uri string, list answer, media *hls.Media, q parts) {
-	l := h.list(track)
-	if track == run.TrackVideo && l.media != nil {
-		h.keep(l) // of a rendition that was left
-	}
-	*l = hlsList{
+	*h.list(track) = hlsList{
 		uri: uri, media: media, asked: list.Start, moved: list.At, advanced: true,
 		first: stretch{q.start, q.start + q.plays},
 	}
@@ -188,31 +184,20 @@ func (h *hlsTitle) piece(l *hlsList, track string, seg *hls.Segment, part *hls.P
 // before is not asked for again.
 func (h *hlsTitle) change(ctx context.Context, track, uri string, after Moment) error {
 	l := h.list(track)
-	if old := h.seen[uri]; old != nil {
-		h.keep(l)
-		l.origin = l.align(old, false)
-		l.uri, l.media = uri, old
+	if old, ok := h.kept[uri]; ok {
+		l.origin = l.align(old.media, false)
+		l.uri, l.media = uri, old.media
 		return nil
 	}
 	list, media, err := h.playlist(ctx, track, h.switchURI(uri, true), after, h.think.SwitchPlaylist)
 	if err != nil {
 		return err
 	}
-	h.keep(l)
+	h.keepList(track, uri, list, media)
 	l.origin = l.align(media, false)
 	l.uri, l.media, l.asked, l.advanced, l.moved = uri, media, list.Start, true, list.At
 	h.latest = media
 	return nil
-}
-
-// keep remembers a playlist on demand. Only video changes its own.
-func (h *hlsTitle) keep(l *hlsList) {
-	if h.seen == nil {
-		h.seen = map[string]*hls.Media{}
-	}
-	if !l.media.Live() {
-		h.seen[l.uri] = l.media
-	}
 }
 
 // renew asks for a live playlist again when it is time to (RFC 8216bis, 6.3.4);
