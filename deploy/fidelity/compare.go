@@ -21,6 +21,8 @@ type runs struct {
 	errors            int     // of n, whose verdict was an error
 	median, low, high float64 // ms to the verdict
 	heights           []int   // of the first pictures, each once, rising
+
+	resumed map[int][]float64 // by height, ms from the last further try to the picture
 }
 
 // comparison is one cell played by both sides.
@@ -136,7 +138,7 @@ func order(c cell) int {
 }
 
 func summarise(plays []play) runs {
-	var r runs
+	r := runs{resumed: map[int][]float64{}}
 	var times []float64
 	for _, p := range plays {
 		if !p.told() {
@@ -151,6 +153,9 @@ func summarise(plays []play) runs {
 		times = append(times, p.TTFF)
 		if !slices.Contains(r.heights, p.Height) {
 			r.heights = append(r.heights, p.Height)
+		}
+		if at, ok := p.triedAgain(); ok {
+			r.resumed[p.Height] = append(r.resumed[p.Height], p.TTFF-at)
 		}
 	}
 	slices.Sort(r.heights)

@@ -17,8 +17,31 @@ func (c comparison) agree() agreement {
 		requests: c.known && len(c.differences) == 0,
 		verdict:  c.real.fails() == c.probe.fails(),
 	}
-	a.time = a.verdict && (math.Abs(c.ratio()-1) <= near || c.draws() && c.overlap())
+	a.time = a.verdict && (math.Abs(c.ratio()-1) <= near || c.draws() && (c.resumes() || c.overlap()))
 	return a
+}
+
+// resumed is the ratio of the probe's time to the player's from the last further
+// try to the picture, with which no drawn delay interferes: the median of those
+// plays that showed the same level, of several levels the ratio that is farthest
+// from one. ok is false where the two have no such plays in common.
+func (c comparison) resumed() (ratio float64, ok bool) {
+	for height, real := range c.real.resumed {
+		probe := c.probe.resumed[height]
+		if len(probe) == 0 {
+			continue
+		}
+		if r := median(probe) / median(real); !ok || math.Abs(r-1) > math.Abs(ratio-1) {
+			ratio, ok = r, true
+		}
+	}
+	return ratio, ok
+}
+
+// resumes says whether the two take the same time once the drawn delays are over.
+func (c comparison) resumes() bool {
+	ratio, ok := c.resumed()
+	return ok && math.Abs(ratio-1) <= near
 }
 
 // fails says whether most plays end in an error.
@@ -73,7 +96,7 @@ func faultHead(w io.Writer, cells []comparison, wanted int) {
 		}
 		fmt.Fprintf(w, "| %s@%s | %d | %d | %d | %d | %s |\n", p.name, p.version, n, requests, verdict, time, middle)
 	}
-	fmt.Fprintf(w, "\nThe time is that to the picture or to the error, and the same when the medians are within %.0f %%; of Shaka, which draws its delays at random (half to one and a half of them), also when the ranges overlap.\n\n", 100*near)
+	fmt.Fprintf(w, "\nThe time is that to the picture or to the error, and the same when the medians are within %.0f %%; of Shaka, which draws its delays at random (half to one and a half of them), also when the time from the last further try to the picture is, of plays that show the same level, or when the ranges overlap.\n\n", 100*near)
 }
 
 func count(yes bool) int {
@@ -94,7 +117,10 @@ func everyFault(w io.Writer, cells []comparison) {
 		if c.real.n > 0 && c.probe.n > 0 {
 			a := c.agree()
 			ratio = fmt.Sprintf("%.2f", c.ratio())
-			if c.draws() && c.overlap() && math.Abs(c.ratio()-1) > near {
+			if r, ok := c.resumed(); ok && c.draws() {
+				ratio += fmt.Sprintf(", after the last delay %.2f", r)
+			}
+			if c.draws() && !c.resumes() && c.overlap() && math.Abs(c.ratio()-1) > near {
 				ratio += ", ranges overlap"
 			}
 			if verdict = "same"; !a.verdict {

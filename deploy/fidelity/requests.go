@@ -58,6 +58,24 @@ func (p play) asked() asked {
 	return all
 }
 
+// triedAgain is when a player has last asked for something that it had asked for
+// before, in ms since play was pressed: a delay that it draws at random is over
+// then. ok is false of a play that did not.
+func (p play) triedAgain() (ms float64, ok bool) {
+	seen := map[string]bool{}
+	for _, r := range p.Requests {
+		name, is := r.tried()
+		if !is || r.At > p.Needed {
+			continue
+		}
+		if seen[name] {
+			ms, ok = max(ms, r.At), true
+		}
+		seen[name] = true
+	}
+	return ms, ok
+}
+
 // tried is what a player has asked for by this request. Chromium keeps what came of
 // an answer that was cut off: when the player asks for it again it asks for the
 // next byte, to see whether it is still the same, and then for the rest. That is
