@@ -88,13 +88,21 @@ func TestMemoryUnderFire(t *testing.T) {
 	const limit = 10 * time.Second
 	for _, tt := range hostile {
 		t.Run(tt.name, func(t *testing.T) {
-			srv := httptest.NewServer(tt.serve)
+			looked := make(chan struct{})
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				select { // a command that is done in no time would not be seen
+				case <-looked:
+				case <-r.Context().Done():
+					return
+				}
+				tt.serve(w, r)
+			}))
 			defer srv.Close()
 			var said bytes.Buffer
 			cmd := exec.Command(program(t, "agent"), "probe", "--json", "--player", "ideal", "--allow-private", "--timeout", limit.String(), srv.URL+"/manifest")
 			cmd.Stderr = &said
 			start := time.Now()
-			out, peak, err := outputAndPeak(t, cmd)
+			out, peak, err := outputAndPeak(t, cmd, looked)
 			took := time.Since(start)
 			var r run.Run
 			if json.Unmarshal(out, &r) != nil || cmd.ProcessState.ExitCode() != 1 || said.Len() > 0 {

@@ -153,9 +153,9 @@ func resident(pid int) (int64, error) {
 }
 
 // outputAndPeak is what a command prints and the most memory it has had, as
-// far as looking every millisecond shows. (What wait4 says of a child counts
-// the memory of the parent that forked it.)
-func outputAndPeak(t *testing.T, cmd *exec.Cmd) (out []byte, peak int64, err error) {
+// far as looking every millisecond shows; looked is closed with the first look.
+// (What wait4 says of a child counts the memory of the parent that forked it.)
+func outputAndPeak(t *testing.T, cmd *exec.Cmd, looked chan struct{}) (out []byte, peak int64, err error) {
 	t.Helper()
 	var text bytes.Buffer
 	cmd.Stdout = &text
@@ -173,6 +173,9 @@ func outputAndPeak(t *testing.T, cmd *exec.Cmd) (out []byte, peak int64, err err
 			return text.Bytes(), peak, err
 		case <-time.After(time.Millisecond):
 			if now, err := resident(cmd.Process.Pid); err == nil {
+				if peak == 0 {
+					close(looked)
+				}
 				peak = max(peak, now)
 			}
 		}
