@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,8 @@ func spoken(code, times int, header string) rule {
 // hls.js 1.7.4 asked for in Chromium.
 func TestHlsjsGoesBack(t *testing.T) {
 	const low, high, init = "/cmaf/v360/0.m4s", "/cmaf/v720/0.m4s", "/cmaf/v720/init.mp4"
+	segment := make(chan struct{}) // closed when it is asked for beside its initialization segment
+	seen := sync.OnceFunc(func() { close(segment) })
 	for _, tt := range []struct {
 		name   string
 		start  float64
@@ -52,7 +55,17 @@ func TestHlsjsGoesBack(t *testing.T) {
 		{"compressed", 0, map[string]rule{low: spoken(404, 1, ""), high: spoken(404, 1, "Content-Encoding: gzip")}, "p3 i3 s3 p7 i7 s7 s7", 720},
 		{"broken off", 0, map[string]rule{low: cut(1), high: cut(1)}, "p3 i3 s3 p7 i7 s7 s7", 720},
 		{"the lowest is the last", 600, map[string]rule{low: status(404, 1), high: spoken(404, 1, "")}, "p7 i7 s7 p3 i3 s3 s7", 720},
-		{"an init segment", 0, map[string]rule{low: spoken(404, 1, ""), init: status(404, 1)}, "p3 i3 s3 p7 i7 s7 s3", 360},
+		{"an init segment", 0, map[string]rule{
+			low: spoken(404, 1, ""),
+			init: func(w http.ResponseWriter, r *http.Request, n int) bool {
+				select {
+				case <-segment:
+				case <-r.Context().Done():
+				}
+				return status(404, 1)(w, r, n)
+			},
+			high: func(http.ResponseWriter, *http.Request, int) bool { seen(); return false },
+		}, "p3 i3 s3 p7 i7 s7 s3", 360},
 		{"one 503 of the other level", 0, map[string]rule{low: spoken(404, 1, ""), high: spoken(503, 1, "")}, "p3 i3 s3 p7 i7 s7 s3", 360},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
