@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/firstframe/firstframe/probes/run"
 )
@@ -120,6 +121,9 @@ func TestLadders(t *testing.T) {
 				if strings.HasSuffix(r.URL.Path, ".m3u8") && r.URL.Path != "/"+tt.file {
 					io.WriteString(w, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nnothing\n#EXT-X-ENDLIST\n")
 					return
+				}
+				if r.URL.Path != "/"+tt.file {
+					time.Sleep(200 * time.Millisecond) // what fails ends the other track
 				}
 				next.ServeHTTP(w, r)
 			})
