@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -20,9 +21,10 @@ import (
 
 // kept is a run that was hit, and its bundle as a file has it.
 type kept struct {
-	name string
-	run  run.Run
-	file []byte
+	name  string
+	run   run.Run
+	file  []byte
+	spare *kept // the same once more, where the runs beside it may have held it up
 }
 
 // again plays it again, to the same verdict.
@@ -73,24 +75,25 @@ func TestReplayEveryModel(t *testing.T) {
 }
 
 // replays plays it again, to the same verdict, and at the same times unless the
-// machine was too busy three times.
+// machine was too busy three times, or while it was recorded.
 func (k *kept) replays(t *testing.T) {
 	t.Helper()
 	var late []string
-	for range 3 {
-		again := k.again(t).Run
-		if again.OK != k.run.OK {
-			t.Fatalf("ok %v, was %v: %s at %s", again.OK, k.run.OK, k.run.ErrorType, k.run.ErrorStep)
-		}
-		if late = otherTimes(k.run, again); len(late) == 0 {
-			return
+	for ; k != nil; k = k.spare {
+		for range 3 {
+			again := k.again(t).Run
+			if again.OK != k.run.OK {
+				t.Fatalf("ok %v, was %v: %s at %s", again.OK, k.run.OK, k.run.ErrorType, k.run.ErrorStep)
+			}
+			if late = otherTimes(k.run, again); len(late) == 0 {
+				return
+			}
 		}
 	}
 	t.Errorf("%s", strings.Join(late, ", "))
 }
 
-// otherTimes are the times of two runs that are not the same. The first was made
-// beside others, which may have held it up.
+// otherTimes are the times of two runs that are not the same.
 func otherTimes(then, now run.Run) (all []string) {
 	for _, v := range []struct {
 		name      string
@@ -100,7 +103,7 @@ func otherTimes(then, now run.Run) (all []string) {
 		{"startup_ms", then.StartupMs, now.StartupMs}, {"live_latency_ms", then.LiveLatencyMs, now.LiveLatencyMs},
 		{"playlist_age_ms", then.PlaylistAgeMs, now.PlaylistAgeMs},
 	} {
-		if more := deref(v.now) - deref(v.then); (v.then == nil) != (v.now == nil) || more > 20 || more < -100 {
+		if (v.then == nil) != (v.now == nil) || math.Abs(deref(v.then)-deref(v.now)) > 20 {
 			all = append(all, fmt.Sprintf("%s %v, was %v", v.name, deref(v.now), deref(v.then)))
 		}
 	}
@@ -122,6 +125,11 @@ func recordModels(t *testing.T) (runs []kept) {
 			group.Go(func() error {
 				v := viewer{lab: l, country: "DE", cdn: "cdn-a", player: player, timeout: 10 * time.Second}
 				k, err := record(t, v, stream, stream+"/"+player)
+				if err != nil {
+					return err
+				}
+				spare, err := record(t, v, stream, k.name)
+				k.spare = &spare
 				mu.Lock()
 				defer mu.Unlock()
 				runs = append(runs, k)
@@ -193,5 +201,5 @@ func recordSpec(t *testing.T, s probes.Spec, name string) (kept, error) {
 	if err := made.Write(&file); err != nil {
 		return kept{}, err
 	}
-	return kept{name, r, file.Bytes()}, nil
+	return kept{name: name, run: r, file: file.Bytes()}, nil
 }
