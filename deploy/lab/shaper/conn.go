@@ -228,15 +228,20 @@ func (c *Conn) pump() {
 		if over {
 			return
 		}
-		var at <-chan time.Time
-		if !next.IsZero() {
-			timer.Reset(time.Until(next))
-			at = timer.C
-		}
-		select {
-		case <-c.wake:
-		case <-at:
-		}
+		pause(timer, next, c.wake)
+	}
+}
+
+// pause waits for a wake, or until next where that is not zero.
+func pause(timer *time.Timer, next time.Time, wake <-chan struct{}) {
+	var at <-chan time.Time
+	if !next.IsZero() {
+		timer.Reset(time.Until(next))
+		at = timer.C
+	}
+	select {
+	case <-wake:
+	case <-at:
 	}
 }
 

@@ -112,15 +112,7 @@ func (p *Packets) pump() {
 		if over {
 			return
 		}
-		var at <-chan time.Time
-		if !next.IsZero() {
-			timer.Reset(time.Until(next))
-			at = timer.C
-		}
-		select {
-		case <-p.wake:
-		case <-at:
-		}
+		pause(timer, next, p.wake)
 	}
 }
 
