@@ -98,7 +98,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"outside its network", "is not in 127.10.0.0/24", func(w *World) { w.Countries[0].Networks[0].Agents[0].Addr = netip.MustParseAddr("127.99.0.1") }},
 		{"one POP", "needs two", func(w *World) { w.CDNs[0].POPs = w.CDNs[0].POPs[:1] }},
 		{"same POP twice", "two POPs", func(w *World) { w.CDNs[0].POPs[1].Code = "GRU" }},
-		{"route to nowhere", "no such country or POP", func(w *World) { w.CDNs[0].Routes = map[string]string{"BR": "XXX"} }},
+		{"route to nowhere", "no such country or POP", func(w *World) { w.CDNs[0].Routes = map[string]string{"BR": "ZZZ"} }},
 		{"no domain", "domain", func(w *World) { w.Domain = "" }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
