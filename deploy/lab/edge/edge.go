@@ -61,30 +61,32 @@ type Edge struct {
 	pop    *world.POP
 	node   string // of CloudFront's Via
 	cache  *cache
-	lines  sync.Map // of bandwidth faults: lineKey to *shaper.Link
+	lines  sync.Map // of bandwidth faults, by fault and client: *shaper.Link
 
 	altSvc    string // header, empty: not announced
 	transport *quic.Transport
 	packets   *shaper.Packets
 	servers   []*http.Server
 	listeners []*shaper.Listener
-	running   sync.WaitGroup
 	ctx       context.Context // of every request; ends with Close
 	cancel    context.CancelFunc
+
+	mu      sync.Mutex     // held while a request begins, and while ctx ends
+	running sync.WaitGroup // what Close waits for
 }
 
 // Sockets are what an edge serves at. It closes them in the end, also when it
 // does not start.
 type Sockets struct {
 	Secure, Plain net.Listener
-	QUIC          net.PacketConn // at the port of Secure; nil: no HTTP/3
+	QUIC          net.PacketConn // UDP, at the port of Secure
 }
 
 // Start serves at sockets. It fails when QUIC cannot be served.
 func Start(c Config, cdn *world.CDN, pop *world.POP, at Sockets) (*Edge, error) {
 	e := &Edge{config: c, cdn: cdn, pop: pop, node: fmt.Sprintf("%x", random(16)), cache: newCache(CacheBytes)}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	if at.QUIC != nil && cdn.AltSvc {
+	if cdn.AltSvc {
 		e.altSvc = announce(at.QUIC)
 	}
 	logger := c.Log.With("edge", pop.Addr, "cdn", cdn.Name, "pop", pop.Code)
@@ -115,18 +117,18 @@ func Start(c Config, cdn *world.CDN, pop *world.POP, at Sockets) (*Edge, error) 
 			}
 		})
 	}
-	if at.QUIC != nil {
-		if err := e.serveQUIC(e.listeners[secure], at.QUIC, logger); err != nil {
-			return nil, errors.Join(err, e.Close())
-		}
+	if err := e.serveQUIC(e.listeners[secure], at.QUIC, logger); err != nil {
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
 
-// Close ends all connections and returns when nothing is under way.
+// Close ends all connections and returns when no request is under way any more.
 func (e *Edge) Close() error {
+	e.mu.Lock()
 	e.cancel()
-	errs := []error{e.closeQUIC()}
+	e.mu.Unlock()
+	var errs []error
 	for _, s := range e.servers {
 		errs = append(errs, s.Close())
 	}
@@ -134,7 +136,19 @@ func (e *Edge) Close() error {
 		l.Stop()
 	}
 	e.running.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, e.closeQUIC())...)
+}
+
+// begin counts a request in, which ends with running.Done; false: the edge is
+// being closed.
+func (e *Edge) begin() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx.Err() != nil {
+		return false
+	}
+	e.running.Add(1)
+	return true
 }
 
 func (e *Edge) path(client netip.Addr) world.Path {

@@ -11,9 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -42,14 +40,12 @@ type harness struct {
 	name   string
 }
 
-// announcing has answers tell of HTTP/3.
-func announcing(c *world.CDN) { c.AltSvc = true }
-
-func newHarness(t *testing.T, cdn string, changes ...func(*world.CDN)) *harness {
+// newHarness starts the first edge of a CDN, once change, if there is any, has had it.
+func newHarness(t *testing.T, cdn string, change ...func(*world.CDN)) *harness {
 	t.Helper()
 	w := world.Default()
-	for _, change := range changes {
-		change(w.CDN(cdn))
+	for _, f := range change {
+		f(w.CDN(cdn))
 	}
 	o, err := origin.New(os.DirFS("../media"))
 	if err != nil {
@@ -76,7 +72,7 @@ func newHarness(t *testing.T, cdn string, changes ...func(*world.CDN)) *harness 
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.edge, err = Start(Config{World: w, Origin: o, Service: service.New(o, "https://"+w.PlayHost(), nil), Faults: h.faults, Ledger: l, Authority: authority, Fast: true, Log: slog.New(slog.DiscardHandler)},
+	h.edge, err = Start(Config{World: w, Origin: o, Service: service.New(o, "https://"+w.PlayHost(), []service.Pathway{{Name: cdn, Base: "https://" + h.name}}), Faults: h.faults, Ledger: l, Authority: authority, Fast: true, Log: slog.New(slog.DiscardHandler)},
 		w.CDN(cdn), &w.CDN(cdn).POPs[0], Sockets{Secure: listeners[0], Plain: listeners[1], QUIC: packets})
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +125,15 @@ func (h *harness) get(c *http.Client, path string, header ...string) (*http.Resp
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 4<<20))
 	return res, body, err
+}
+
+// entries are those of the ledger.
+func (h *harness) entries(t *testing.T) (all []ledger.Entry) {
+	t.Helper()
+	if err := ledger.Read(h.ledger, func(e ledger.Entry) error { all = append(all, e); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func file(t *testing.T, name string) []byte {
@@ -240,168 +245,6 @@ func TestLiveManifestExpires(t *testing.T) {
 	}
 }
 
-func (h *harness) order(t *testing.T, f fault.Fault) {
-	t.Helper()
-	f.ID = "x"
-	if _, err := h.faults.Add(f); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.faults.Delete("x") })
-}
-
-// The observable effect of every kind that takes hold in HTTP, over each
-// protocol, and that it hits none but those it is ordered for.
-func TestFaults(t *testing.T) {
-	h := newHarness(t, "cdn-b")
-	segment := file(t, "ts/360p/1.ts")
-	const ts, m3u8 = "/vod/ts/360p/1.ts", "/vod/ts/master.m3u8"
-	type outcome struct {
-		*http.Response
-		body []byte
-		err  error
-		took time.Duration
-	}
-	isCut := func(o outcome) bool { return o.Response != nil && bytes.Equal(o.body, segment[:4096]) && o.err != nil }
-	for _, tc := range []struct {
-		kind   string
-		effect fault.Effect
-		path   string
-		want   func(outcome) bool
-	}{
-		{"first_byte", fault.Effect{Ms: 200}, m3u8, func(o outcome) bool { return o.StatusCode == 200 && o.took >= 200*time.Millisecond }},
-		// 119 kB at 4 Mbit/s: 240 ms.
-		{"bandwidth", fault.Effect{Kbps: 4000}, ts, func(o outcome) bool {
-			want := time.Duration(len(segment)) * 2 * time.Microsecond
-			return bytes.Equal(o.body, segment) && o.took >= want-20*time.Millisecond && o.took < want+200*time.Millisecond
-		}},
-		{"status", fault.Effect{Status: 403}, m3u8, func(o outcome) bool { return o.StatusCode == 403 }},
-		{"origin_down", fault.Effect{}, m3u8, func(o outcome) bool { return o.StatusCode == 502 }},
-		{"redirect", fault.Effect{}, m3u8, func(o outcome) bool { return o.StatusCode == 302 && o.Header.Get("Location") == m3u8 }},
-		{"truncate", fault.Effect{}, ts, func(o outcome) bool { return isCut(o) && errors.Is(o.err, io.ErrUnexpectedEOF) }},
-		{"reset", fault.Effect{}, ts, func(o outcome) bool { return isCut(o) && isReset(o.err) }},
-		{"stall", fault.Effect{Ms: 300}, ts, func(o outcome) bool { return isCut(o) && o.took >= 300*time.Millisecond }},
-		{"oversize", fault.Effect{}, m3u8, func(o outcome) bool { return o.ContentLength == 1e12 && len(o.body) == 4<<20 }},
-		{"html", fault.Effect{}, m3u8, func(o outcome) bool {
-			return o.StatusCode == 200 && strings.HasPrefix(o.Header.Get("Content-Type"), "text/html") && bytes.Contains(o.body, []byte("Welcome"))
-		}},
-		{"garbage", fault.Effect{}, ts, func(o outcome) bool {
-			return o.StatusCode == 200 && len(o.body) == len(segment) && o.body[0] != 0x47 && o.Header.Get("Content-Type") == "video/mp2t"
-		}},
-		{"empty", fault.Effect{}, m3u8, func(o outcome) bool {
-			return bytes.HasPrefix(o.body, []byte("#EXTM3U\n")) && !bytes.Contains(o.body, []byte("INF"))
-		}},
-		{"no_keyframe", fault.Effect{}, ts, func(o outcome) bool {
-			return len(o.body) == len(segment) && !bytes.Equal(o.body, segment) && o.body[0] == 0x47
-		}},
-		{"unsupported", fault.Effect{}, "/vod/ts/360p/index.m3u8", func(o outcome) bool { return bytes.Count(o.body, []byte("METHOD=SAMPLE-AES")) == 1 }},
-		{"unsupported", fault.Effect{}, m3u8, func(o outcome) bool {
-			return bytes.Count(o.body, []byte(`CODECS="zzzz.1"`)) == 2 && !bytes.Contains(o.body, []byte("avc1"))
-		}},
-		{"bad_key", fault.Effect{}, "/vod/aes/key.bin", func(o outcome) bool { return len(o.body) == 8 }},
-	} {
-		for _, proto := range protocols {
-			t.Run(tc.kind+tc.path[strings.LastIndexByte(tc.path, '/'):]+"/"+path.Base(proto), func(t *testing.T) {
-				tc.effect.Kind = tc.kind
-				h.order(t, fault.Fault{Match: fault.Match{Country: "BR"}, Effect: tc.effect})
-				start := time.Now()
-				res, body, err := h.get(h.client(brazil, proto), tc.path)
-				o := outcome{res, body, err, time.Since(start)}
-				if res == nil || !tc.want(o) {
-					t.Errorf("%v, %d bytes, %v after %v", res, len(body), err, o.took)
-				}
-				clean, body, err := h.get(h.client(germany, proto), tc.path)
-				if err != nil || clean.StatusCode != 200 || !bytes.Equal(body, file(t, strings.TrimPrefix(tc.path, "/vod/"))) {
-					t.Errorf("another country is hit: %v, %v", clean, err)
-				}
-			})
-		}
-	}
-}
-
-func TestStaleManifest(t *testing.T) {
-	h := newHarness(t, "cdn-a")
-	c := h.client(brazil, http2)
-	const live = "/live/ts/360p/index.m3u8"
-	newest := func(back time.Duration) string {
-		return origin.Starts(origin.Last(time.Now().Add(-back))).Format("2006-01-02T15:04:05.000Z")
-	}
-	h.order(t, fault.Fault{Effect: fault.Effect{Kind: "stale", Ms: 30_000}})
-	first := newest(30 * time.Second)
-	_, one, err := h.get(c, live)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The order may have fallen just behind the end of a segment.
-	if !bytes.Contains(one, []byte(first)) && !bytes.Contains(one, []byte(newest(30*time.Second))) {
-		t.Errorf("no segment of %s in\n%s", first, one)
-	}
-	if bytes.Contains(one, []byte(newest(20*time.Second))) {
-		t.Errorf("not stale:\n%s", one)
-	}
-	time.Sleep(origin.Segment + 100*time.Millisecond)
-	if _, two, err := h.get(c, live); err != nil || !bytes.Equal(one, two) {
-		t.Errorf("it moved: %v\n%s", err, two)
-	}
-	h.faults.Delete("x")
-	if _, three, err := h.get(c, live); err != nil || bytes.Equal(one, three) {
-		t.Errorf("it stays stale: %v\n%s", err, three)
-	}
-}
-
-func TestFaultsOfTLS(t *testing.T) {
-	for _, proto := range []string{http2, http30} {
-		t.Run(path.Base(proto), func(t *testing.T) {
-			h := newHarness(t, "cdn-a")
-			h.order(t, fault.Fault{Match: fault.Match{Country: "BR"}, Effect: fault.Effect{Kind: "tls_expired"}})
-			_, _, err := h.get(h.client(brazil, proto), "/time")
-			var invalid x509.CertificateInvalidError
-			if !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
-				t.Errorf("got %v", err)
-			}
-			if _, _, err := h.get(h.client(germany, proto), "/time"); err != nil {
-				t.Errorf("another country is hit: %v", err)
-			}
-			h.faults.Delete("x")
-			h.order(t, fault.Fault{Effect: fault.Effect{Kind: "tls_slow", Ms: 200}})
-			start := time.Now()
-			if _, _, err := h.get(h.client(brazil, proto), "/time"); err != nil || time.Since(start) < 200*time.Millisecond {
-				t.Errorf("%v after %v", err, time.Since(start))
-			}
-		})
-	}
-}
-
-// Neither a body that fell silent nor one without end outlives the edge.
-func TestCloseEndsEverything(t *testing.T) {
-	h := newHarness(t, "cdn-a")
-	h.order(t, fault.Fault{Effect: fault.Effect{Kind: "stall"}})
-	begun, done := make(chan struct{}), make(chan error, len(protocols))
-	for _, proto := range protocols {
-		c := h.client(brazil, proto)
-		go func() {
-			res, err := c.Get("https://" + h.name + "/vod/ts/360p/0.ts")
-			begun <- struct{}{}
-			if err == nil {
-				_, err = io.Copy(io.Discard, res.Body)
-				res.Body.Close()
-			}
-			done <- err
-		}()
-	}
-	for range protocols { // the answers have begun: they are in the edge's hands
-		<-begun
-	}
-	start := time.Now()
-	if err := h.edge.Close(); err != nil || time.Since(start) > 5*time.Second {
-		t.Errorf("%v after %v", err, time.Since(start))
-	}
-	for range protocols {
-		if err := <-done; err == nil {
-			t.Error("a cut body passes for whole")
-		}
-	}
-}
-
 func TestLedger(t *testing.T) {
 	h := newHarness(t, "cdn-c")
 	h.order(t, fault.Fault{Match: fault.Match{AppVersion: "2.1.0"}, Effect: fault.Effect{Kind: "status", Status: 503}})
@@ -420,10 +263,7 @@ func TestLedger(t *testing.T) {
 		}
 	}
 	h.edge.Close() // no request is under way any more
-	var got []ledger.Entry
-	if err := ledger.Read(h.ledger, func(e ledger.Entry) error { got = append(got, e); return nil }); err != nil {
-		t.Fatal(err)
-	}
+	got := h.entries(t)
 	if len(got) != 3 {
 		t.Fatalf("%d entries: %+v", len(got), got)
 	}

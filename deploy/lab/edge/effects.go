@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,15 +73,11 @@ func (x *exchange) serve(faults []fault.Fault) {
 
 // answer serves the object, spoilt as ordered.
 func (x *exchange) answer(out http.ResponseWriter, order fault.Fault) {
-	var asOf time.Time
-	if order.Effect.Kind == "stale" && strings.HasPrefix(x.request.URL.Path, "/live/") {
-		by := order.Effect.Delay()
-		if by == 0 {
-			by = staleBy
-		}
-		asOf = order.Since.Add(-by)
+	at, stale := time.Now(), order.Effect.Kind == "stale"
+	if stale {
+		at = order.Since.Add(-cmp.Or(order.Effect.Delay(), staleBy))
 	}
-	reply := x.edge.config.Service.Reply(x.request, time.Now())
+	reply := x.edge.config.Service.Reply(x.request, at)
 	if reply.Status != 0 {
 		x.fail(reply.Status)
 		return
@@ -87,10 +85,13 @@ func (x *exchange) answer(out http.ResponseWriter, order fault.Fault) {
 	var found origin.Object
 	var age time.Duration
 	var err error
-	if reply.Own != nil {
+	switch {
+	case reply.Own != nil:
 		x.status, found, err = bypass, *reply.Own, x.travel()
-	} else {
-		found, age, err = x.object(reply.Path, asOf)
+	case stale && strings.HasPrefix(reply.Path, "/live/"):
+		found, err = x.fetch(reply.Path, at)
+	default:
+		found, age, err = x.object(reply.Path)
 	}
 	if x.request.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // nobody listens any more
@@ -135,7 +136,7 @@ func (x *exchange) begin(out http.ResponseWriter, effect fault.Effect) {
 // blanks announces a terabyte and sends blanks until the client has enough.
 func (x *exchange) blanks(out http.ResponseWriter) {
 	h := out.Header()
-	h.Set("Content-Length", "1000000000000")
+	h.Set("Content-Length", strconv.Itoa(oversize))
 	h.Set("Content-Type", origin.TypeOf(x.request.URL.Path))
 	h.Set("Access-Control-Allow-Origin", "*")
 	x.edge.sign(h, miss, 0)

@@ -55,9 +55,7 @@ func (e *Edge) serveQUIC(l *shaper.Listener, socket net.PacketConn, logger *slog
 
 // serveConn serves a connection until it ends, and ends it with the edge.
 func (e *Edge) serveConn(server *http3.Server, c *quic.Conn) {
-	ended := make(chan struct{})
 	e.running.Go(func() {
-		defer close(ended)
 		select {
 		case <-e.ctx.Done():
 			c.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "") // fails only when it has ended
@@ -67,22 +65,16 @@ func (e *Edge) serveConn(server *http3.Server, c *quic.Conn) {
 	if err := server.ServeQUICConn(c); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		server.Logger.Debug("connection ended", "client", c.RemoteAddr(), "error", err)
 	}
-	<-ended
 }
 
-// closeQUIC ends what serveQUIC began.
-func (e *Edge) closeQUIC() error {
-	if e.transport == nil {
-		return nil
-	}
-	return errors.Join(e.transport.Close(), e.packets.Close())
-}
+// closeQUIC closes what serveQUIC opened, once no connection is served any more.
+func (e *Edge) closeQUIC() error { return errors.Join(e.transport.Close(), e.packets.Close()) }
 
 // quicConn is a connection that a fault can reset.
 type quicConn struct{ *quic.Conn }
 
-// Drain leaves it to QUIC that what was written comes before the end: the
-// shaper keeps the order.
+// Drain waits for nothing: what was written fits into QUIC's first window and is
+// sent before the end ([settle]), and the shaper keeps the order.
 func (quicConn) Drain(ctx context.Context) error { return ctx.Err() }
 
 // Abort ends the connection and all that is on it, with an error.

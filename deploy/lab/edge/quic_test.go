@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -14,7 +15,7 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
-	"github.com/firstframe/firstframe/deploy/lab/ledger"
+	"github.com/firstframe/firstframe/deploy/lab/world"
 )
 
 // overQUIC asks from an address, over HTTP/3.
@@ -52,29 +53,27 @@ func isReset(err error) bool {
 // Every edge speaks HTTP/3, one whose CDN says so tells of it, and the ledger
 // knows what was asked for so.
 func TestHTTP3(t *testing.T) {
-	h := newHarness(t, "cdn-c")
 	for _, announced := range []bool{false, true} {
-		if announced {
+		t.Run(fmt.Sprintf("announced %v", announced), func(t *testing.T) {
+			h := newHarness(t, "cdn-c", func(c *world.CDN) { c.AltSvc = announced })
+			want := ""
+			if _, port, _ := net.SplitHostPort(h.secure); announced {
+				want = `h3=":` + port + `"; ma=86400`
+			}
+			for _, proto := range protocols {
+				res, _, err := h.get(h.client(brazil, proto), "/time")
+				if err != nil || res.Proto != proto || res.Header.Get("Alt-Svc") != want {
+					t.Errorf("%s: %v, %v; want Alt-Svc: %s", proto, res, err, want)
+				}
+			}
 			h.edge.Close()
-			h = newHarness(t, "cdn-c", announcing)
-		}
-		for _, proto := range protocols {
-			res, _, err := h.get(h.client(brazil, proto), "/time")
-			if err != nil || res.Proto != proto {
-				t.Fatalf("%v, %v; want %s", res, err, proto)
+			var got []string
+			for _, e := range h.entries(t) {
+				got = append(got, e.Proto+" "+e.Country)
 			}
-			_, port, _ := net.SplitHostPort(h.secure)
-			if got := res.Header.Get("Alt-Svc"); announced != (got == `h3=":`+port+`"; ma=86400`) || !announced && got != "" {
-				t.Errorf("announced %v, over %s: Alt-Svc: %s", announced, proto, got)
+			if s := strings.Join(got, ", "); s != "HTTP/1.1 BR, HTTP/2.0 BR, HTTP/3.0 BR" {
+				t.Errorf("the ledger has %s", s)
 			}
-		}
-	}
-	h.edge.Close()
-	var got []string
-	if err := ledger.Read(h.ledger, func(e ledger.Entry) error { got = append(got, e.Proto+" "+e.Country); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if s := strings.Join(got, ", "); s != "HTTP/1.1 BR, HTTP/2.0 BR, HTTP/3.0 BR" {
-		t.Errorf("the ledger has %s", s)
+		})
 	}
 }

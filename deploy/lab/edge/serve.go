@@ -18,12 +18,17 @@ import (
 
 // ServeHTTP answers one request and puts it into the ledger, however it ends.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !e.begin() {
+		panic(http.ErrAbortHandler)
+	}
+	defer e.running.Done()
 	start := time.Now()
-	client, _ := netip.ParseAddrPort(r.RemoteAddr)
-	who := e.subject(client.Addr().Unmap())
+	from, _ := netip.ParseAddrPort(r.RemoteAddr)
+	client := from.Addr().Unmap()
+	who := e.subject(client)
 	who.Path, who.AppVersion, who.Run = r.URL.Path, appVersion(r), sessionID(r)
 	faults := e.config.Faults.At(fault.HTTP, who)
-	x := &exchange{edge: e, request: r, out: &counter{ResponseWriter: w}, client: client.Addr().Unmap()}
+	x := &exchange{edge: e, request: r, out: &counter{ResponseWriter: w}, client: client}
 	defer func() {
 		entry := ledger.Entry{
 			Time: start.UTC(), Ms: float64(time.Since(start).Microseconds()) / 1000,
@@ -67,41 +72,44 @@ type exchange struct {
 	status  cacheStatus
 }
 
-// object is what the cache or the origin has for a path, as of an instant. From
-// the origin it takes a round trip to there.
-func (x *exchange) object(name string, asOf time.Time) (origin.Object, time.Duration, error) {
+// object is what the cache or the origin has for a path, once it is there, and
+// for how long the cache has had it.
+func (x *exchange) object(name string) (origin.Object, time.Duration, error) {
 	e, now := x.edge, time.Now()
-	frozen := !asOf.IsZero()
-	if !frozen {
-		ready, err := e.config.Origin.Ready(name, x.request.URL.Query(), now)
-		if err == nil {
-			err = shaper.Sleep(x.request.Context(), ready.Sub(now))
-		}
-		if err != nil {
-			return origin.Object{}, 0, err
-		}
-		now = time.Now()
-		asOf = now
-		if found, age, ok := e.cache.get(name, now); ok {
-			x.status = hit
-			return found, age, nil
-		}
+	ready, err := e.config.Origin.Ready(name, x.request.URL.Query(), now)
+	if err == nil {
+		err = shaper.Sleep(x.request.Context(), ready.Sub(now))
 	}
-	x.status = miss
-	if err := x.travel(); err != nil {
+	if err != nil {
 		return origin.Object{}, 0, err
 	}
-	found, err := e.config.Origin.Object(name, asOf)
-	if err != nil {
+	now = time.Now()
+	if found, age, ok := e.cache.get(name, now); ok {
+		x.status = hit
+		return found, age, nil
+	}
+	found, err := x.fetch(name, now)
+	if err == nil {
+		e.cache.put(name, found, now) // as far as it may
+	}
+	return found, 0, err
+}
+
+// fetch is what the origin has for a path as of an instant. It takes a round trip
+// to there.
+func (x *exchange) fetch(name string, asOf time.Time) (origin.Object, error) {
+	x.status = miss
+	if err := x.travel(); err != nil {
+		return origin.Object{}, err
+	}
+	found, err := x.edge.config.Origin.Object(name, asOf)
+	switch {
+	case err != nil:
 		x.status = failed
-		return found, 0, err
-	}
-	if found.MaxAge == 0 {
+	case found.MaxAge == 0:
 		x.status = bypass
-	} else if !frozen {
-		e.cache.put(name, found, now)
 	}
-	return found, 0, nil
+	return found, err
 }
 
 // travel takes as long as the way to the origin.
