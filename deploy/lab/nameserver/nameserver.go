@@ -1,7 +1,8 @@
 // Package nameserver is the lab's authoritative name server: it leads whoever
 // asks for a CDN's name to the POP that serves the country of the asking
-// address, unless a fault says otherwise. Answers live for no time at all, so
-// that an order takes hold with the next run.
+// address, or of the network that the question is asked for (EDNS client
+// subnet, RFC 7871), unless a fault says otherwise. Answers live for no time at
+// all, so that an order takes hold with the next run.
 package nameserver
 
 import (
@@ -122,6 +123,13 @@ func (s *Server) Answer(q *dns.Msg, client netip.Addr) (*dns.Msg, time.Duration)
 	if c := s.config.World.Country(from.Country); c != nil && !s.config.Fast {
 		delay = c.DNS
 	}
+	if network := subnet(q); network != nil {
+		addr, _ := netip.AddrFromSlice(network.Address)
+		from = s.config.World.Locate(addr)
+		network.SourceScope = network.SourceNetmask // the answer holds for the whole network (RFC 7871 section 7.2.1)
+		m.SetEdns0(dns.DefaultMsgSize, false)
+		m.IsEdns0().Option = []dns.EDNS0{network}
+	}
 	if len(q.Question) != 1 || q.Opcode != dns.OpcodeQuery {
 		m.Rcode = dns.RcodeFormatError
 		return m, 0
@@ -157,6 +165,22 @@ func (s *Server) Answer(q *dns.Msg, client netip.Addr) (*dns.Msg, time.Duration)
 		m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: question.Name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: addr.AsSlice()}}
 	}
 	return m, delay
+}
+
+// subnet is a copy of the network that q is asked for, nil when it is asked for
+// the asker itself.
+func subnet(q *dns.Msg) *dns.EDNS0_SUBNET {
+	opt := q.IsEdns0()
+	if opt == nil {
+		return nil
+	}
+	for _, o := range opt.Option {
+		if network, ok := o.(*dns.EDNS0_SUBNET); ok && network.SourceNetmask > 0 {
+			c := *network
+			return &c
+		}
+	}
+	return nil
 }
 
 // cdn is whose name it is, nil when it is nobody's.

@@ -90,6 +90,39 @@ func TestAnswerBySourceAddress(t *testing.T) {
 	}
 }
 
+// Whoever asks for another network is led as that network is, and is told for
+// which network the answer holds.
+func TestAnswerByClientSubnet(t *testing.T) {
+	s := start(t, Config{Fast: true})
+	india, brazil := s.config.World.CDN("cdn-b").POPs[3].Addr, s.config.World.CDN("cdn-b").POPs[0].Addr
+	for _, tc := range []struct {
+		name, network string
+		want          netip.Addr
+	}{
+		{"as India", "127.13.1.0/24", india},
+		{"as Brazil", "127.10.0.0/16", brazil},
+		{"as nobody", "192.0.2.0/24", brazil}, // the first POP
+		{"as itself", "0.0.0.0/0", india},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			network := netip.MustParsePrefix(tc.network)
+			q := new(dns.Msg).SetQuestion("cdn-b.lab.example.", dns.TypeA).SetEdns0(1232, false)
+			q.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(network.Bits()), Address: network.Addr().AsSlice()}}
+			m, _ := s.Answer(q, netip.MustParseAddr("127.13.0.10"))
+			if got := first(m); got != tc.want {
+				t.Errorf("led to %v, want %v", got, tc.want)
+			}
+			scope := 0
+			if told := subnet(m); told != nil {
+				scope = int(told.SourceScope)
+			}
+			if scope != network.Bits() {
+				t.Errorf("holds for /%d, want /%d", scope, network.Bits())
+			}
+		})
+	}
+}
+
 func TestNoSuchName(t *testing.T) {
 	s := start(t, Config{})
 	for _, tc := range []struct {
