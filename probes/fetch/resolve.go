@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -159,13 +160,7 @@ func (r *resolver) resolve(ctx context.Context, host string, l *lookup) {
 		}
 	}
 	if len(l.addrs) == 0 {
-		l.err = reason(errs)
-		var e *net.DNSError
-		if r.cfg.Resolver != "" && errors.As(l.err, &e) && e.Server != "" {
-			asked := *e // package net names the system's server, which it meant to ask
-			asked.Server = r.cfg.Resolver
-			l.err = &asked
-		}
+		l.err = r.explained(reason(errs))
 		r.mu.Lock()
 		delete(r.lookups, host)
 		r.mu.Unlock()
@@ -198,6 +193,24 @@ func reason(errs []error) error {
 		return errors.New("no addresses")
 	}
 	return errs[0]
+}
+
+// explained is DNS's error with the server that was really asked, where package
+// net names the system's, which it meant to ask; and with the one family that
+// was asked for, as a name may have addresses of the other.
+func (r *resolver) explained(err error) error {
+	var e *net.DNSError
+	if !errors.As(err, &e) {
+		return err
+	}
+	told := *e
+	if r.cfg.Resolver != "" && told.Server != "" {
+		told.Server = r.cfg.Resolver
+	}
+	if r.cfg.IPVersion != 0 && told.IsNotFound {
+		told.Err = fmt.Sprintf("no such host with an IPv%d address", r.cfg.IPVersion)
+	}
+	return &told
 }
 
 // query is the socket of one query.
