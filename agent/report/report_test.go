@@ -111,6 +111,20 @@ func TestHint(t *testing.T) {
 	}
 }
 
+// Who asks DNS for another network sees whether it was heeded.
+func TestClientSubnet(t *testing.T) {
+	for scope, want := range map[string]string{
+		"24":           "DNS asked for 200.147.3.0/24",
+		"not answered": "DNS asked for 200.147.3.0/24, which it did not heed",
+	} {
+		r := played()
+		r.Labels = map[string]string{"ecs": "200.147.3.0/24", "ecs_scope": scope}
+		if got := about(&r); got[len(got)-1] != want {
+			t.Errorf("scope %s: %q, want %q", scope, got[len(got)-1], want)
+		}
+	}
+}
+
 func TestLabel(t *testing.T) {
 	for want, s := range map[string]run.Step{
 		"manifest":          {Name: run.StepManifest, Track: "video", Attempt: 1},

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -108,6 +109,13 @@ func about(r *run.Run) []string {
 	parts := nonEmpty(r.CDN, appOf(r), r.Player, strings.TrimSpace(r.Format+" "+r.Mode), r.Connection)
 	if served := servedBy(r); served != "" {
 		parts = append(parts, "from "+served)
+	}
+	if network := r.Labels["ecs"]; network != "" {
+		asked := "DNS asked for " + network
+		if _, err := strconv.Atoi(r.Labels["ecs_scope"]); err != nil {
+			asked += ", which it did not heed"
+		}
+		parts = append(parts, asked)
 	}
 	return parts
 }
