@@ -53,38 +53,34 @@ func Split(segment []byte, parts int) ([][]byte, error) {
 
 // readFragment takes a segment with one moof apart.
 func readFragment(segment []byte) (f fragment, err error) {
-	at, moofs := 0, 0
+	moofs := 0
 	err = eachBox(segment, func(kind string, body []byte) error {
-		whole := segment[at:min(at+8+len(body), len(segment))]
 		switch kind {
 		case "moof":
 			moofs++
-		case "mfhd": // inside moof, as are the following
+		case "traf", "sidx":
+		case "mfhd":
 			if len(body) != 8 {
 				return fmt.Errorf("%w: mfhd", ErrForeign)
 			}
 			f.sequence = binary.BigEndian.Uint32(body[4:])
-			return nil
-		case "traf":
-			return nil
 		case "tfhd":
 			f.tfhd = body
-			return nil
 		case "tfdt":
 			if len(body) != 12 || body[0] != 1 {
 				return fmt.Errorf("%w: tfdt", ErrForeign)
 			}
 			f.time = binary.BigEndian.Uint64(body[4:])
-			return nil
 		case "trun":
 			return f.readSamples(body)
 		case "mdat":
 			f.data = body
-		case "sidx":
 		default:
-			f.before = append(f.before, whole...)
+			if moofs > 0 {
+				return fmt.Errorf("%w: box %q in or behind moof", ErrForeign, kind)
+			}
+			f.before = append(f.before, box(kind, body)...)
 		}
-		at += 8 + len(body)
 		return nil
 	})
 	// default-base-is-moof, and defaults of duration, size and flags (8.8.7).
@@ -100,8 +96,8 @@ func readFragment(segment []byte) (f fragment, err error) {
 // readSamples reads a trun with a data offset, maybe first_sample_flags, and
 // sizes (8.8.8).
 func (f *fragment) readSamples(trun []byte) error {
-	if len(trun) < 12 {
-		return fmt.Errorf("%w: trun", ErrForeign)
+	if len(trun) < 12 || f.sizes != nil {
+		return fmt.Errorf("%w: trun of %d bytes, or a second one", ErrForeign, len(trun))
 	}
 	flags, count, rest := binary.BigEndian.Uint32(trun), binary.BigEndian.Uint32(trun[4:]), trun[12:]
 	if flags == 0x205 && len(rest) >= 4 {

@@ -2,8 +2,8 @@ package rewrite
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
-	"os"
 	"testing"
 )
 
@@ -21,15 +21,12 @@ func TestSplit(t *testing.T) {
 		{"a48", 90, 1024, 92160, 0x201},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			segment, err := os.ReadFile("../media/cmaf/" + tc.name + "/1.m4s")
+			in := segment(t, "cmaf/"+tc.name+"/1.m4s")
+			whole, err := readFragment(in)
 			if err != nil {
 				t.Fatal(err)
 			}
-			whole, err := readFragment(segment)
-			if err != nil {
-				t.Fatal(err)
-			}
-			parts, err := Split(segment, 3)
+			parts, err := Split(in, 3)
 			if err != nil || len(parts) != 3 {
 				t.Fatalf("%d parts, %v", len(parts), err)
 			}
@@ -55,18 +52,25 @@ func TestSplit(t *testing.T) {
 }
 
 func TestSplitRefuses(t *testing.T) {
-	segment, err := os.ReadFile("../media/cmaf/v360/1.m4s")
-	if err != nil {
-		t.Fatal(err)
+	in := segment(t, "cmaf/v360/1.m4s")
+	twice := append(bytes.Clone(in), in...)
+	// changed is the segment with one field of a box of another value.
+	changed := func(kind string, at int, value uint32) []byte {
+		out := bytes.Clone(in)
+		binary.BigEndian.PutUint32(out[bytes.Index(out, []byte(kind))+4+at:], value)
+		return out
 	}
-	twice := append(bytes.Clone(segment), segment...)
+	more := append(box("moof", box("free")), in...)
 	for _, tc := range []struct {
 		name    string
 		segment []byte
 		parts   int
 	}{
-		{"parts that are unequal", segment, 5}, {"no parts", segment, 0}, {"nothing", nil, 3},
-		{"cut off", segment[:400], 3}, {"two segments", twice, 3},
+		{"parts that are unequal", in, 5}, {"no parts", in, 0}, {"nothing", nil, 3},
+		{"cut off", in[:400], 3}, {"two segments", twice, 3}, {"a box in moof", more, 3},
+		{"a time of 32 bits", changed("tfdt", 0, 0), 3}, {"another tfhd", changed("tfhd", 0, 0x20000), 3},
+		{"samples with durations", changed("trun", 0, 0x301), 3}, {"more samples than sizes", changed("trun", 4, 51), 3},
+		{"samples beyond mdat", changed("trun", 16, 1<<24), 3},
 	} {
 		if _, err := Split(tc.segment, tc.parts); !errors.Is(err, ErrForeign) {
 			t.Errorf("%s: %v", tc.name, err)
