@@ -155,7 +155,7 @@ func (l *Lab) startEdges() error {
 // pathways are the CDNs as places that streams can be steered to.
 func (l *Lab) pathways() (all []service.Pathway) {
 	for _, c := range l.World.CDNs {
-		all = append(all, service.Pathway{Name: c.Name, Base: fmt.Sprintf("https://%s:%d", l.World.Host(c), l.Info.HTTPSPort)})
+		all = append(all, service.Pathway{Name: c.Name, Base: "https://" + l.host(l.World.Host(c))})
 	}
 	return all
 }
@@ -209,7 +209,7 @@ func (l *Lab) startServers() error {
 func (l *Lab) describe() {
 	l.Info.CDNs = map[string]string{}
 	for _, c := range l.World.CDNs {
-		l.Info.CDNs[c.Name] = fmt.Sprintf("%s:%d", l.World.Host(c), l.Info.HTTPSPort)
+		l.Info.CDNs[c.Name] = l.host(l.World.Host(c))
 	}
 	l.Info.Streams = map[string]string{}
 	for _, streams := range []map[string]string{Streams, Features} {
@@ -228,6 +228,7 @@ func (l *Lab) describe() {
 
 // URL is where a path of the origin is to be had from the edges, under the
 // name that targets bear.
-func (l *Lab) URL(path string) string {
-	return fmt.Sprintf("https://%s:%d%s", l.World.PlayHost(), l.Info.HTTPSPort, path)
-}
+func (l *Lab) URL(path string) string { return "https://" + l.host(l.World.PlayHost()) + path }
+
+// host is a name with the port of HTTPS.
+func (l *Lab) host(name string) string { return fmt.Sprintf("%s:%d", name, l.Info.HTTPSPort) }

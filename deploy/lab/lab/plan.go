@@ -95,7 +95,7 @@ type api struct {
 func (l *Lab) writePlan() error {
 	p := planFile{Version: 1, AllowAddresses: []string{"127.0.0.0/8"}}
 	for _, c := range l.World.CDNs {
-		p.CDNs = append(p.CDNs, cdn{Name: c.Name, Host: fmt.Sprintf("%s:%d", l.World.Host(c), l.Info.HTTPSPort)})
+		p.CDNs = append(p.CDNs, cdn{Name: c.Name, Host: l.host(l.World.Host(c))})
 	}
 	for _, a := range l.World.Apps {
 		p.Apps = append(p.Apps, app{Name: a.Name, Version: a.Version, Player: a.Player, UserAgent: a.UserAgent(), Codecs: a.Codecs, Set: a.Set})
@@ -135,7 +135,7 @@ func (l *Lab) features(p planFile) planFile {
 // key is a secret, which they have from their environment.
 func (l *Lab) PlaybackAPI() *run.PlaybackAPI {
 	return &run.PlaybackAPI{
-		URL:           fmt.Sprintf("https://%s:%d%s", l.World.APIHost(), l.Info.HTTPSPort, service.APIPath),
+		URL:           "https://" + l.host(l.World.APIHost()) + service.APIPath,
 		Headers:       map[string]string{"Authorization": "Bearer ${env:" + KeyVariable + "}"},
 		Body:          `{"asset": "` + strings.TrimPrefix(Features["api"], service.Signed) + `"}`,
 		Manifest:      "$.streams[0].url",

@@ -29,6 +29,9 @@ const (
 	numberUpdate = 30 * time.Second
 )
 
+// instant is how manifests and the clock write a time, in UTC (xs:dateTime).
+const instant = "2006-01-02T15:04:05.000Z"
+
 // Epoch is when segment 0 of the live streams began.
 var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -154,7 +157,7 @@ func (r *rendition) playlist(now time.Time) []byte {
 	fmt.Fprintf(&b, "#EXT-X-MEDIA-SEQUENCE:%d\n", first)
 	for n := first; n < first+Window; n++ {
 		fmt.Fprintf(&b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%.6f,\n%d%s\n",
-			Starts(n).Format("2006-01-02T15:04:05.000Z"), Segment.Seconds(), n, r.ext)
+			Starts(n).Format(instant), Segment.Seconds(), n, r.ext)
 	}
 	return b.Bytes()
 }
@@ -180,7 +183,7 @@ func manifest(static []byte, now time.Time) []byte {
 	text = mpdDuration.ReplaceAllLiteralString(text, "")
 	text = mpdStatic.ReplaceAllLiteralString(text, fmt.Sprintf(
 		`type="dynamic" availabilityStartTime="%s" publishTime="%s" minimumUpdatePeriod="PT%gS" timeShiftBufferDepth="PT%gS" suggestedPresentationDelay="PT%gS" maxSegmentDuration="PT%gS"`,
-		Epoch.Format(time.RFC3339), Starts(last+1).Format("2006-01-02T15:04:05.000Z"),
+		Epoch.Format(time.RFC3339), Starts(last+1).Format(instant),
 		update.Seconds(), (Window*Segment).Seconds(), (3*Segment).Seconds(), Segment.Seconds()))
 	text = mpdTimeline.ReplaceAllStringFunc(text, func(old string) string {
 		d, _ := strconv.ParseInt(mpdTimeline.FindStringSubmatch(old)[1], 10, 64) // digits, by the pattern

@@ -36,11 +36,11 @@ func (o *Origin) Ready(name string, query url.Values, now time.Time) (time.Time,
 	}
 	var at time.Time
 	if n, k, isPart := partOf(path.Base(rest)); isPart {
-		at = Starts(n).Add(time.Duration(k+1) * Part)
+		at = partEnds(n, k)
 	} else if msn, err := strconv.ParseInt(query.Get("_HLS_msn"), 10, 64); err == nil && path.Base(rest) == "index.m3u8" {
 		at = Starts(msn + 1)
 		if part, err := strconv.ParseInt(query.Get("_HLS_part"), 10, 64); err == nil {
-			at = Starts(msn).Add(time.Duration(part+1) * Part)
+			at = partEnds(msn, part)
 		}
 	}
 	if at.Sub(now) > maxAhead {
@@ -48,6 +48,9 @@ func (o *Origin) Ready(name string, query url.Values, now time.Time) (time.Time,
 	}
 	return at, nil
 }
+
+// partEnds is when part k of segment n is there.
+func partEnds(n, k int64) time.Time { return Starts(n).Add(time.Duration(k+1) * Part) }
 
 // partOf reads N.K.m4s, part K of segment N.
 func partOf(base string) (n, k int64, ok bool) {
@@ -70,30 +73,28 @@ func (o *Origin) lowLatency(name string, now time.Time) (Object, error) {
 		return o.liveObject(source, now)
 	case base == "index.m3u8":
 		return object(o.lowPlaylist(dir, now), types[".m3u8"], 0), nil
-	case isPart && !now.Before(Starts(n).Add(time.Duration(k+1)*Part)):
+	case isPart && now.Before(partEnds(n, k)):
+		return Object{}, fmt.Errorf("origin: /live/%s/%s: %w", lowStream, name, fs.ErrNotExist)
+	case isPart:
 		// The segment is made of what repeats for ever: it is known before its end.
+		source = path.Join(dir, fmt.Sprintf("%d.m4s", n))
 		if end := Starts(n + 1); now.Before(end) {
 			now = end
 		}
-		whole, err := r.segment(path.Join(dir, fmt.Sprintf("%d.m4s", n)), now)
-		return cut(whole, err, func(parts [][]byte) []byte { return parts[k] })
-	case isPart:
-		return Object{}, fmt.Errorf("origin: /live/%s/%s: %w", lowStream, name, fs.ErrNotExist)
 	}
 	whole, err := r.segment(source, now)
-	return cut(whole, err, func(parts [][]byte) []byte { return bytes.Join(parts, nil) })
-}
-
-// cut is a segment of parts, or one of them.
-func cut(whole Object, err error, take func([][]byte) []byte) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
 	parts, err := rewrite.Split(whole.Body, Parts)
 	if err != nil {
-		return Object{}, fmt.Errorf("origin: %w", err)
+		return Object{}, fmt.Errorf("origin: /live/%s/%s: %w", lowStream, name, err)
 	}
-	return object(take(parts), whole.Type, whole.MaxAge), nil
+	body := bytes.Join(parts, nil)
+	if isPart {
+		body = parts[k]
+	}
+	return object(body, whole.Type, whole.MaxAge), nil
 }
 
 // lowPlaylist is a sliding window whose end is listed in parts.
@@ -107,17 +108,15 @@ func (o *Origin) lowPlaylist(dir string, now time.Time) []byte {
 	}
 	fmt.Fprintf(&b, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=%.3f\n#EXT-X-PART-INF:PART-TARGET=%.3f\n#EXT-X-MEDIA-SEQUENCE:%d\n",
 		holdBack.Seconds(), Part.Seconds(), last-Window+1)
-	part := func(n int64, k int) {
-		fmt.Fprintf(&b, "#EXT-X-PART:DURATION=%.5f,URI=\"%d.%d.m4s\"", Part.Seconds(), n, k)
-		if k == 0 || !strings.HasPrefix(path.Base(dir), "v") { // only pictures depend on others
-			b.WriteString(",INDEPENDENT=YES")
-		}
-		b.WriteByte('\n')
-	}
+	pictures := strings.HasPrefix(path.Base(dir), "v")
 	for n := last - Window + 1; n <= last+1; n++ {
-		fmt.Fprintf(&b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", Starts(n).Format("2006-01-02T15:04:05.000Z"))
+		fmt.Fprintf(&b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", Starts(n).Format(instant))
 		for k := 0; k < Parts && n > last-withParts && (n <= last || k < done); k++ {
-			part(n, k)
+			fmt.Fprintf(&b, "#EXT-X-PART:DURATION=%.5f,URI=\"%d.%d.m4s\"", Part.Seconds(), n, k)
+			if k == 0 || !pictures { // only pictures depend on others
+				b.WriteString(",INDEPENDENT=YES")
+			}
+			b.WriteByte('\n')
 		}
 		if n <= last {
 			fmt.Fprintf(&b, "#EXTINF:%.6f,\n%d.m4s\n", Segment.Seconds(), n)

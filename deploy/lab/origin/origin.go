@@ -100,7 +100,7 @@ func object(body []byte, kind string, age time.Duration) Object {
 // or not yet, is fs.ErrNotExist.
 func (o *Origin) Object(name string, now time.Time) (Object, error) {
 	if name == "/time" {
-		return Object{Body: []byte(now.UTC().Format("2006-01-02T15:04:05.000Z")), Type: "text/plain"}, nil
+		return Object{Body: []byte(now.UTC().Format(instant)), Type: "text/plain"}, nil
 	}
 	if rest, ok := strings.CutPrefix(name, "/live/"); ok {
 		return o.liveObject(rest, now)

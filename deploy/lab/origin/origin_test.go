@@ -90,7 +90,7 @@ func TestLivePlaylistMoves(t *testing.T) {
 			if strings.Contains(text, "ENDLIST") || strings.Contains(text, "DISCONTINUITY") || strings.Count(text, "#EXTINF:1.920000,\n") != Window {
 				t.Fatalf("%s:\n%s", dir, text)
 			}
-			if want := "#EXT-X-PROGRAM-DATE-TIME:" + Starts(first).Format("2006-01-02T15:04:05.000Z"); !strings.Contains(text, want) {
+			if want := "#EXT-X-PROGRAM-DATE-TIME:" + Starts(first).Format(instant); !strings.Contains(text, want) {
 				t.Fatalf("%s: no %s in\n%s", dir, want, text)
 			}
 			ext := ".m4s"
