@@ -13,7 +13,8 @@
 // The line is a thread of its own, with real-time priority where the process may
 // have that (CAP_SYS_NICE), so that a busy machine does not lengthen the line:
 // a packet by itself is some 0.1 ms late then, one in a dense row at most 0.5 ms
-// more, and lateness does not add up from packet to packet. Programs at the ends are as slow as the machine makes them.
+// more, and lateness does not add up from packet to packet. Programs at the ends
+// are as slow as the machine makes them.
 package link
 
 import (

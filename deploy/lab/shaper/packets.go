@@ -73,8 +73,8 @@ func (p *Packets) WriteTo(b []byte, to net.Addr) (int, error) {
 	return len(b), nil
 }
 
-// SetReadBuffer and SetWriteBuffer ask the kernel for room, of whose size QUIC
-// would complain.
+// SetReadBuffer asks the kernel for room, as SetWriteBuffer does: QUIC complains
+// of a connection that cannot be asked to.
 func (p *Packets) SetReadBuffer(n int) error {
 	return p.PacketConn.(interface{ SetReadBuffer(int) error }).SetReadBuffer(n)
 }
