@@ -70,10 +70,8 @@ func (f *fragment) ready(ctx context.Context, a *ask) (context.Context, error) {
 			return ctx, nil
 		}
 		f.mu.Unlock()
-		select {
-		case <-held:
-		case <-ctx.Done():
-			return nil, errGivenUp
+		if err := await(ctx, held); err != nil {
+			return nil, err
 		}
 	}
 }

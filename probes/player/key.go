@@ -118,12 +118,10 @@ func (w *watch) need(r *keyRef) *key {
 func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func()) error {
 	if w.model.Key == KeyLast && k != w.initKey {
 		asked()
-		select {
-		case <-w.mediaThere:
-			after = w.first()
-		case <-ctx.Done():
-			return errGivenUp
+		if err := await(ctx, w.mediaThere); err != nil {
+			return err
 		}
+		after = w.first()
 	}
 	var b []byte
 	got, err := w.request(ctx, ask{
@@ -146,10 +144,7 @@ func (w *watch) loadKey(ctx context.Context, k *key, after Moment, asked func())
 	if err == nil && w.ended {
 		err = w.search(got.At)
 	}
-	if err = w.failure(w.step(), err, got.Moment); err != nil {
-		w.mediaAt = Moment{} // what does not decrypt is not there
-	}
-	return err
+	return w.spoil(err, got.Moment)
 }
 
 // keyFits tells whether a key has the size that it must have. The error is a

@@ -43,6 +43,7 @@ type parts struct {
 	initAt   Moment
 
 	unmetered bool // the model's meter does not count it
+	early     bool // the first frame shows before media is complete
 
 	thinkInit, thinkMedia, thinkKey time.Duration
 }
@@ -91,7 +92,7 @@ type loaded struct {
 func (s *session) load(ctx context.Context, to *loaded, q parts, after Moment) error {
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	w := &watch{session: s, parts: q, initThere: make(chan struct{}), mediaThere: make(chan struct{})}
+	w := &watch{session: s, parts: q, initThere: make(chan struct{}), mediaThere: make(chan struct{}), mediaStep: PressPlay}
 	w.askKey = sync.OnceFunc(func() { close(w.mediaThere) })
 	w.film = s.film(q.track)
 	w.mediaKey = w.need(q.key)
@@ -155,13 +156,15 @@ type watch struct {
 	init      *media.Init
 	initCame  Moment
 	mediaAt   Moment // complete
-	mediaStep int    // the segment's last attempt
+	mediaStep int    // the segment's last attempt; PressPlay where it did not end
 	bytes     int64
 	finder    *media.Finder
 	film      *film
 	into      media.Sink // the finder, and the film before it
 	decrypter decrypter  // nil when the segment is clear
-	ended     bool       // the segment's bytes are all there
+	some      bool       // of the segment's bytes some are there
+	ended     bool       // and all
+	spoilt    *failure   // what its key or initialization segment has shown of it
 }
 
 // loadInit gets the initialization segment.
@@ -205,11 +208,12 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 func (w *watch) readInit(context.Context, Moment, func()) error {
 	reader := new(media.InitReader)
 	at := w.parts.initAt
-	if err := w.film.init(reader).Feed(w.initBody, at.At); err != nil {
-		return w.failure(run.StepInit, err, at)
+	err := w.film.init(reader).Feed(w.initBody, at.At)
+	if err == nil {
+		err = reader.Close(at.At)
 	}
-	if err := reader.Close(at.At); err != nil {
-		return w.failure(run.StepInit, err, at)
+	if err != nil {
+		return failureOf(run.StepInit, err, at)
 	}
 	return w.initIs(reader.Init(), at)
 }
@@ -236,7 +240,7 @@ func (w *watch) initIs(init *media.Init, at Moment) error {
 	w.init, w.initCame = init, at
 	close(w.initThere)
 	if w.finder != nil {
-		return w.failure(w.step(), w.finder.SetInit(init, at.At), at)
+		return w.spoil(w.finder.SetInit(init, at.At), at)
 	}
 	return nil
 }
@@ -249,14 +253,12 @@ func (w *watch) afterKeys(ctx context.Context, after Moment, think time.Duration
 			continue
 		}
 		asked()
-		select {
-		case <-k.there:
-			after = after.Later(k.at)
-			if w.model.Key == KeyFirst {
-				think = w.think.SegmentAfterKey
-			}
-		case <-ctx.Done():
-			return after, think, errGivenUp
+		if err := await(ctx, k.there); err != nil {
+			return after, think, err
+		}
+		after = after.Later(k.at)
+		if w.model.Key == KeyFirst {
+			think = w.think.SegmentAfterKey
 		}
 	}
 	return after, think, nil
@@ -274,14 +276,12 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 		if !w.model.InitFirst && len(w.lead) == 0 {
 			called = after.At.Add(think)
 		}
-		select {
-		case <-w.initThere:
-			after, think = after.Later(w.initMoment()), w.think.SegmentAfterInit
-			if w.track == run.TrackAudio {
-				think = w.think.AudioAfterInit
-			}
-		case <-ctx.Done():
-			return errGivenUp
+		if err = await(ctx, w.initThere); err != nil {
+			return err
+		}
+		after, think = after.Later(w.initMoment()), w.think.SegmentAfterInit
+		if w.track == run.TrackAudio {
+			think = w.think.AudioAfterInit
 		}
 	}
 	if after, think, err = w.loadLead(ctx, after, think, asked); err != nil {
@@ -293,21 +293,37 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 		body:  func(p []byte, at time.Time) error { return w.feed(ctx, p, at) },
 		done:  func(x *fetch.Exchange) error { return w.close(x.End) },
 	}, w.request)
+	if err != nil {
+		return w.brokenOff(ctx, err)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.mediaStep = got.Step
-	if err == nil {
-		w.mediaAt, w.bytes = got.Moment, got.held+got.Bytes
-		if w.firstAt.At.IsZero() {
-			w.firstAt = got.Moment
-		}
-		w.askKey()
-		return nil
+	w.mediaAt, w.mediaStep, w.bytes = got.Moment, got.Step, got.held+got.Bytes
+	if w.firstAt.At.IsZero() {
+		w.firstAt = got.Moment
 	}
-	w.mediaStep = PressPlay
+	w.askKey()
+	return nil
+}
+
+// brokenOff answers err, which ended the segment, once there is what it takes to
+// read what has come of it: that may hold the first frame, and does so whichever
+// came first. Where that fails, it is what the start fails of.
+func (w *watch) brokenOff(ctx context.Context, err error) error {
 	var f *failure
-	if errors.As(err, &f) {
-		w.mediaStep = f.at.Step
+	if !errors.As(err, &f) {
+		return err
+	}
+	w.mu.Lock()
+	w.mediaStep = f.at.Step
+	readable := w.early && w.some && network(f.typ)
+	w.mu.Unlock()
+	if !readable {
+		return err
+	}
+	if w.mediaKey != nil && w.model.Key != KeyLast && await(ctx, w.mediaKey.there) != nil ||
+		w.parts.init != nil && await(ctx, w.initThere) != nil {
+		return errGivenUp
 	}
 	return err
 }

@@ -310,7 +310,7 @@ func (s *session) blame(index int, f *failure) {
 // needs is there, its timer beats, its own work is done. Of sound only it is
 // when that is heard first, which is when the model starts to play.
 func (s *session) firstFrame(p *presentation) (Moment, bool) {
-	whole := s.model.WholeSegment && !p.chunked || s.model.PlayWhole && p.video.sound
+	whole := s.whole(p) || s.model.PlayWhole && p.video.sound
 	if p.video.keyframe == nil || whole && p.video.segment == nil {
 		return Moment{}, false
 	}
@@ -337,6 +337,9 @@ func (s *session) firstFrame(p *presentation) (Moment, bool) {
 	}
 	return s.render(picture.Later(sound), work), true
 }
+
+// whole tells whether pictures show only once their segment is complete.
+func (s *session) whole(p *presentation) bool { return s.model.WholeSegment && !p.chunked }
 
 // render keeps the player's own work before the picture as a step.
 func (s *session) render(at Moment, d time.Duration) Moment {

@@ -13,7 +13,7 @@ import (
 func (w *watch) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.finder, w.decrypter, w.ended = media.NewFinder(), nil, false
+	w.finder, w.decrypter, w.some, w.ended = media.NewFinder(), nil, false, false
 	switch {
 	case w.track == run.TrackAudio, w.content == soundOnly:
 		w.finder = media.NewAudioFinder()
@@ -44,16 +44,15 @@ func (w *watch) sink() media.Sink {
 // waits for the key, and the sender with it.
 func (w *watch) feed(ctx context.Context, p []byte, at time.Time) error {
 	w.mu.Lock()
+	w.some = true
 	err := w.sink().Feed(p, at)
 	w.mu.Unlock()
 	if !errors.Is(err, media.ErrFull) {
 		return mediaFault(err)
 	}
 	w.askKey()
-	select {
-	case <-w.mediaKey.there:
-	case <-ctx.Done():
-		return errGivenUp
+	if err = await(ctx, w.mediaKey.there); err != nil {
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,6 +93,10 @@ func (w *watch) outcome(to *loaded, err error) error {
 	if w.init != nil {
 		at := w.initCame
 		to.init = &at
+	}
+	if w.spoilt != nil {
+		w.blame(w.last(w.step(), w.track), w.spoilt)
+		w.mediaAt = Moment{} // it is not there
 	}
 	// Audio that turned out to be none is as good as missing.
 	silent := w.track == run.TrackAudio && (w.finder == nil || !heard(w.finder))
@@ -144,16 +147,20 @@ func heard(f *media.Finder) bool {
 	return ok
 }
 
-// failure is a failure that another part of the segment brought to light.
-func (w *watch) failure(step run.StepName, err error, at Moment) error {
-	if err = mediaFault(err); err == nil {
+// spoil notes an error of the segment, of which all may have come before, that its
+// key or initialization segment has brought to light; nil: none. The mutex is held.
+func (w *watch) spoil(err error, at Moment) error {
+	if err == nil {
 		return nil
 	}
-	f := asFailure(step, err)
+	w.spoilt = failureOf(w.step(), err, at)
+	return w.spoilt
+}
+
+// failureOf is the failure that an error of package media means.
+func failureOf(step run.StepName, err error, at Moment) *failure {
+	f := asFailure(step, mediaFault(err))
 	f.at = at
-	if !w.mediaAt.At.IsZero() {
-		w.blame(w.mediaAt.Step, f)
-	}
 	return f
 }
 

@@ -90,7 +90,7 @@ func (s *session) tracks(ctx context.Context, p *presentation, t *title) error {
 	if videoErr == nil && s.model.FrameAudio != NoAudio {
 		s.videoAhead(both.audioThere, p, both.longest)
 	}
-	if videoErr != nil && (p.video.keyframe == nil || s.model.WholeSegment && !p.chunked) {
+	if videoErr != nil && (p.video.keyframe == nil || s.whole(p)) {
 		giveUp()
 	}
 	wg.Wait()
@@ -173,6 +173,7 @@ func (s *session) loadVideo(ctx context.Context, p *presentation, f found) error
 	if f.beside != nil {
 		defer aside(ctx, f.beside)()
 	}
+	f.early = !s.whole(p)
 	err := s.load(ctx, &p.video, f.parts, f.at)
 	if p.keyframe == nil && !p.video.sound {
 		p.keyframe = p.video.keyframe
@@ -292,6 +293,16 @@ func (s *session) findAudio(ctx context.Context, t *title, both *pair) (found, e
 		f.thinkInit, f.thinkMedia = s.think.AfterCaptions, s.think.AfterCaptions
 	}
 	return f, nil
+}
+
+// await waits until a channel is closed. The error is errGivenUp.
+func await(ctx context.Context, there <-chan struct{}) error {
+	select {
+	case <-there:
+		return nil
+	case <-ctx.Done():
+		return errGivenUp
+	}
 }
 
 // meet waits for what the other track has to tell.
