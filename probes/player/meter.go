@@ -14,9 +14,10 @@ import (
 // MinBytes do not count. Its clock shows whole milliseconds, as Date.now does. A
 // request begins Lag before it goes out: what the browser does before that, a
 // preflight, the hops of a redirect, what its cache asks for first and that it
-// waits with a range for the one before are part of the time. When Enough bytes are counted, the rendition is chosen
-// anew, and then not again for Interval. The bandwidth is the lowest of several
-// averages of the samples weighted by their time, one for each half-life.
+// waits with a range for the one before are part of the time. When Enough bytes
+// are counted, the rendition is chosen anew, and then not again for Interval. The
+// bandwidth is the lowest of several averages of the samples weighted by their
+// time, one for each half-life.
 type Meter struct {
 	Lag       time.Duration
 	Every     time.Duration
@@ -108,7 +109,6 @@ func (g *gauge) rechosen(at time.Time) {
 // reading is one request under measurement. A nil reading measures nothing.
 type reading struct {
 	gauge *gauge
-	step  int       // of the answer that is read
 	last  time.Time // the sample before, at first the request
 	bytes int64     // since
 }
@@ -119,18 +119,18 @@ func (g *gauge) reading(at time.Time) *reading {
 }
 
 // read takes note of a piece.
-func (r *reading) read(n int64, at time.Time) {
+func (r *reading) read(n int64, at Moment) {
 	if r == nil {
 		return
 	}
 	r.bytes += n
-	if r.since(at) > r.gauge.Every && r.bytes >= r.gauge.MinBytes {
+	if r.since(at.At) > r.gauge.Every && r.bytes >= r.gauge.MinBytes {
 		r.take(at)
 	}
 }
 
 // end takes note of the end of a complete answer.
-func (r *reading) end(at time.Time) {
+func (r *reading) end(at Moment) {
 	if r != nil {
 		r.take(at)
 	}
@@ -141,7 +141,7 @@ func (r *reading) since(at time.Time) time.Duration {
 	return at.Truncate(time.Millisecond).Sub(r.last)
 }
 
-func (r *reading) take(at time.Time) {
-	r.gauge.sample(r.bytes, r.since(at), Moment{at, r.step})
-	r.last, r.bytes = at.Truncate(time.Millisecond), 0
+func (r *reading) take(at Moment) {
+	r.gauge.sample(r.bytes, r.since(at.At), at)
+	r.last, r.bytes = at.At.Truncate(time.Millisecond), 0
 }

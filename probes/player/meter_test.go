@@ -65,7 +65,7 @@ func TestReading(t *testing.T) {
 	r := g.reading(t0.Add(m.Lag))
 	count := func(ms float64, n int64, want int64) {
 		t.Helper()
-		if r.read(n, t0.Add(time.Duration(ms*1e6))); g.bytes != want {
+		if r.read(n, Moment{t0.Add(time.Duration(ms * 1e6)), 0}); g.bytes != want {
 			t.Errorf("at %v ms %d bytes are counted, want %d", ms, g.bytes, want)
 		}
 	}
@@ -77,14 +77,14 @@ func TestReading(t *testing.T) {
 	count(202, 1000, 91_000)
 	count(400, 15_999, 91_000) // too small
 	count(401, 1, 107_000)
-	r.read(17_000, t0.Add(410*time.Millisecond))
-	r.end(t0.Add(420 * time.Millisecond))
+	r.read(17_000, Moment{t0.Add(410 * time.Millisecond), 0})
+	r.end(Moment{t0.Add(420 * time.Millisecond), 0})
 	if g.bytes != 124_000 {
 		t.Errorf("at the end %d bytes are counted, want 124000", g.bytes)
 	}
 	var none *reading
-	none.read(1, t0)
-	none.end(t0)
+	none.read(1, Moment{t0, 0})
+	none.end(Moment{t0, 0})
 }
 
 // slow is a server that takes 130 ms for a redirect or for the first byte of a
@@ -125,25 +125,29 @@ func TestReadingBegins(t *testing.T) {
 		name string
 		ask  ask
 		want []float64 // kbit/s at each sample
+		step []int     // and the request of which it is
 	}{
-		{"at once", ask{url: "http://a.example/new"}, []float64{40_000 * 8 / 83.}},
-		{"a redirect", ask{url: "http://a.example/old"}, []float64{20_000 * 8 / 183., 40_000 * 8 / 213.}},
+		{"at once", ask{url: "http://a.example/new"}, []float64{40_000 * 8 / 83.}, []int{1}},
+		{"a redirect", ask{url: "http://a.example/old"}, []float64{20_000 * 8 / 183., 40_000 * 8 / 213.}, []int{2, 2}},
 		{"kept waiting", ask{url: "http://a.example/new", called: time.Unix(1, 0).Add(-100 * time.Millisecond)},
-			[]float64{20_000 * 8 / 153., 40_000 * 8 / 183.}},
+			[]float64{20_000 * 8 / 153., 40_000 * 8 / 183.}, []int{1, 1}},
 		{"the rest", ask{url: "http://a.example/new", rest: &fetch.Range{Offset: 50_000, Length: 40_000}},
-			[]float64{50_000 * 8 / 133., 90_000 * 8 / 213.}},
+			[]float64{50_000 * 8 / 133., 90_000 * 8 / 213.}, []int{1, 2}},
 	} {
 		var got []float64
+		var steps []int
+		choose := func(kbps float64, at Moment) { got, steps = append(got, kbps), append(steps, at.Step) }
 		m := Meter{Lag: 3 * time.Millisecond, Every: 100 * time.Millisecond, MinBytes: 16_000, Enough: 1, HalfLives: []time.Duration{time.Hour}}
 		server := &slow{time.Unix(1, 0)}
-		s := &session{cfg: Config{Client: server, Clock: server}, model: shaka, start: server.now, gauge: m.gauge(func(kbps float64, _ Moment) { got = append(got, kbps) })}
+		s := &session{cfg: Config{Client: server, Clock: server}, model: shaka, start: server.now, gauge: m.gauge(choose)}
+		s.begin(&node{}) // the manifest, say
 		tt.ask.name, tt.ask.metered = run.StepSegment, true
 		if _, err := s.attempt(t.Context(), tt.ask, Policy{}, 1, s.pressed()); err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
 		near := func(a, b float64) bool { return math.Abs(a-b) < 0.1 }
-		if !slices.EqualFunc(got, tt.want, near) {
-			t.Errorf("%s: measured %.1f kbit/s, want %.1f", tt.name, got, tt.want)
+		if !slices.EqualFunc(got, tt.want, near) || !slices.Equal(steps, tt.step) {
+			t.Errorf("%s: measured %.1f kbit/s at steps %v, want %.1f at %v", tt.name, got, steps, tt.want, tt.step)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func (s *session) resume(ctx context.Context, a ask, p Policy, number int64, aft
 	}
 	if got.Status == http.StatusPartialContent {
 		a.rng = a.rest
-		a.reading.read(a.held(), got.End)
+		a.reading.read(a.held(), got.Moment)
 	} else {
 		a.rest = nil
 	}

@@ -287,9 +287,8 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 		a.asked()
 	}
 	if a.reading != nil {
-		a.reading.step = index
 		req.Body = func(p []byte, at time.Time) error {
-			a.reading.read(int64(len(p)), at)
+			a.reading.read(int64(len(p)), Moment{at, index})
 			return body(a.body, p, at)
 		}
 	}
@@ -297,7 +296,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	x.Location = s.redirected(x.Location)
 	at := Moment{x.End, index}
 	if x.Err == nil && x.Location == "" {
-		a.reading.end(x.End)
+		a.reading.end(at)
 	}
 
 	fail := s.judge(ctx, a, x)
