@@ -173,15 +173,17 @@ func (c *Conn) Close() error {
 // Abort resets the connection: the client sees ECONNRESET, and what was not
 // delivered is lost.
 func (c *Conn) Abort() error {
+	var err error
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		err = tcp.SetLinger(0) // first: the pump closes what is aborted
+	}
 	c.mu.Lock()
 	c.aborted = true
 	c.queue, c.flight, c.queued = nil, nil, 0
 	c.mu.Unlock()
 	signal(c.wake)
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		if err := tcp.SetLinger(0); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	return c.Conn.Close()
 }
