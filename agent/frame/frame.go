@@ -110,17 +110,20 @@ func (d *Decoder) Decode(ctx context.Context, f player.Footage) (*Picture, error
 	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	said, err := d.run(ctx, dir, arguments(format, plain), f)
+	transfer, err := d.run(ctx, dir, format, plain, f)
 	if err != nil {
 		return nil, err
 	}
-	p := &Picture{HDR: transferOf(said)}
+	p := &Picture{HDR: transfers[transfer]}
 	if p.HDR != "" {
-		if _, err := d.run(ctx, dir, arguments(format, deep), f); err != nil {
+		if _, err := d.run(ctx, dir, format, deep, f); err != nil {
 			return nil, err
 		}
 	}
-	return p, p.look(dir)
+	if err := p.look(dir); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // container is the segment's, as ffmpeg calls it. The error is ErrDecode.
@@ -146,15 +149,17 @@ const (
 const (
 	fileFrame     = "frame.png"
 	fileSmall     = "small.jpg"
-	fileSmallDeep = "small.png"
 	fileMotion    = "motion.gray"
+	fileDeep      = "deep.png"
+	fileSmallDeep = "small-deep.png"
 )
 
 // output is a file that ffmpeg makes.
 type output struct{ file, filter, frames, format string }
 
-// What ffmpeg makes of one decoding: pictures of 8 bits to a channel and those in
-// which motion is seen; pictures of 16 bits, their values as they are.
+// What ffmpeg makes of one decoding, the whole picture first: pictures of 8 bits to
+// a channel and those in which motion is seen; pictures of 16 bits, their values as
+// they are.
 var (
 	plain = []output{
 		{fileFrame, "showinfo=checksum=0," + fit(maxSide), "1", "image2"},
@@ -162,7 +167,7 @@ var (
 		{fileMotion, fmt.Sprintf("fps=%d,scale=%d:%d:flags=area,format=gray", motionRate, motionWidth, motionHeight), fmt.Sprint(motionFrames), "rawvideo"},
 	}
 	deep = []output{
-		{fileFrame, fit(maxSide) + ",format=rgb48be", "1", "image2"},
+		{fileDeep, fit(maxSide) + ",format=rgb48be", "1", "image2"},
 		{fileSmallDeep, fit(smallSide) + ",format=rgb48be", "1", "image2"},
 	}
 )
@@ -189,22 +194,23 @@ func arguments(format string, outputs []output) []string {
 	return args
 }
 
-// run has ffmpeg decode into dir, and is what it said.
-func (d *Decoder) run(ctx context.Context, dir string, args []string, f player.Footage) (string, error) {
-	var said beginning
-	cmd := exec.CommandContext(ctx, d.path, args...)
+// run has ffmpeg decode into dir, and is the transfer that it says the first frame
+// has; empty where it says none.
+func (d *Decoder) run(ctx context.Context, dir, format string, outputs []output, f player.Footage) (transfer string, err error) {
+	var said hearing
+	cmd := exec.CommandContext(ctx, d.path, arguments(format, outputs)...)
 	cmd.Dir, cmd.Stderr = dir, &said
 	cmd.Stdin = newInput(f)
 	cmd.WaitDelay = time.Second
-	err := cmd.Run()
+	err = cmd.Run()
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("ffmpeg took too long, or was stopped: %w", ctx.Err())
 	}
 	// What it could decode is there even where the rest of the segment is not.
-	if _, missing := os.Stat(filepath.Join(dir, fileFrame)); missing == nil {
-		return said.text(), nil
+	if _, missing := os.Stat(filepath.Join(dir, outputs[0].file)); missing == nil {
+		return said.transfer, nil
 	}
-	why := complaint(said.text())
+	why := said.complaint
 	if why == "" && err != nil {
 		why = err.Error()
 	}

@@ -7,7 +7,6 @@ import (
 	"image/color"
 	"image/png"
 	"math"
-	"strings"
 )
 
 // Transfers of high dynamic range (ITU-R BT.2100).
@@ -16,18 +15,8 @@ const (
 	hlg = "HLG"
 )
 
-// transferOf is the transfer of high dynamic range that ffmpeg says the first
-// frame has; empty where it has another.
-func transferOf(said string) string {
-	_, trc, _ := strings.Cut(said, "color_trc:")
-	switch {
-	case strings.HasPrefix(trc, "smpte2084"):
-		return pq
-	case strings.HasPrefix(trc, "arib-std-b67"):
-		return hlg
-	}
-	return ""
-}
+// transfers are those by ffmpeg's names.
+var transfers = map[string]string{"smpte2084": pq, "arib-std-b67": hlg}
 
 // The light of a picture, in cd/m².
 const (

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/player"
@@ -21,7 +20,6 @@ import (
 const (
 	maxPNG   = 64 << 20
 	maxSmall = 512 << 10
-	maxSaid  = 32 << 10 // on its standard error
 )
 
 // smallQuality is that of the small picture, of 100.
@@ -66,11 +64,11 @@ func (p *Picture) look(dir string) error {
 
 // still sets both pictures, and is the first of them.
 func (p *Picture) still(dir string) (img image.Image, err error) {
-	if p.PNG, err = read(dir, fileFrame, maxPNG); err != nil {
-		return nil, err
-	}
 	if p.HDR != "" {
 		return p.mapped(dir)
+	}
+	if p.PNG, err = read(dir, fileFrame, maxPNG); err != nil {
+		return nil, err
 	}
 	if p.Small, err = read(dir, fileSmall, maxSmall); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -81,10 +79,14 @@ func (p *Picture) still(dir string) (img image.Image, err error) {
 	return img, nil
 }
 
-// mapped makes of both pictures what a screen without high dynamic range shows.
+// mapped sets both pictures to what a screen without high dynamic range shows.
 func (p *Picture) mapped(dir string) (image.Image, error) {
 	m := newMapper(p.HDR)
-	img, err := m.picture(p.PNG)
+	deep, err := read(dir, fileDeep, maxPNG)
+	if err != nil {
+		return nil, err
+	}
+	img, err := m.picture(deep)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +95,7 @@ func (p *Picture) mapped(dir string) (image.Image, error) {
 		return nil, err
 	}
 	p.PNG = out.Bytes()
-	deep, err := read(dir, fileSmallDeep, maxPNG)
+	deep, err = read(dir, fileSmallDeep, maxPNG)
 	if errors.Is(err, fs.ErrNotExist) {
 		return img, nil
 	}
@@ -165,28 +167,4 @@ func frozen(motion []byte) bool {
 // newInput is the initialization segment and the segment, one after the other.
 func newInput(f player.Footage) io.Reader {
 	return io.MultiReader(bytes.NewReader(f.Init), bytes.NewReader(f.Segment))
-}
-
-// beginning keeps the first bytes of what is written to it.
-type beginning struct{ kept []byte }
-
-// Write takes all of p.
-func (b *beginning) Write(p []byte) (int, error) {
-	b.kept = append(b.kept, p[:min(len(p), maxSaid-len(b.kept))]...)
-	return len(p), nil
-}
-
-func (b *beginning) text() string { return strings.ToValidUTF8(string(b.kept), "") }
-
-// complaint is the first error among what ffmpeg said, each line of which has its
-// level in brackets; empty where there is none.
-func complaint(said string) string {
-	for line := range strings.Lines(said) {
-		for _, level := range []string{"[error] ", "[fatal] ", "[panic] "} {
-			if _, what, ok := strings.Cut(line, level); ok {
-				return strings.TrimSpace(what)
-			}
-		}
-	}
-	return ""
 }
