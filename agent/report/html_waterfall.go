@@ -81,18 +81,15 @@ func (d *drawing) after(r *run.Run, most int) {
 		return
 	}
 	steps := following(r)
+	d.Asked = asked(steps)
 	steps = tameSteps(steps[:min(len(steps), most)])
-	end, n := max(r.DurationMs-from, 1), 0
+	end := max(r.DurationMs-from, 1)
 	d.AfterAxis = ticks(end)
 	for i := range steps {
 		s := &steps[i]
 		s.StartMs, s.EndMs = s.StartMs-from, s.EndMs-from
 		d.After = append(d.After, drawnStepOf(s, end))
-		if !s.IsWait() {
-			n++
-		}
 	}
-	d.Asked = asked(n)
 }
 
 func drawnStepOf(s *run.Step, end float64) drawnStep {

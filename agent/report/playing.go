@@ -77,8 +77,14 @@ func playing(r *run.Run) string {
 	return text
 }
 
-// asked says how many requests that took.
-func asked(n int) string {
+// asked says how many requests these steps are, of a run that played on.
+func asked(steps []run.Step) string {
+	n := 0
+	for i := range steps {
+		if !steps[i].IsWait() {
+			n++
+		}
+	}
 	if n == 1 {
 		return "1 request while playing on"
 	}
@@ -148,13 +154,7 @@ func (p *Printer) playedOn(b *strings.Builder, r *run.Run) {
 		i += n
 	}
 	b.WriteByte('\n')
-	n := 0
-	for _, s := range following(r) {
-		if !s.IsWait() {
-			n++
-		}
-	}
-	for _, line := range filled(strings.SplitAfter(playing(r)+"; "+asked(n), " "), "", p.width) {
+	for _, line := range filled(strings.SplitAfter(playing(r)+"; "+asked(following(r)), " "), "", p.width) {
 		fmt.Fprintln(b, strings.TrimRight(line, " "))
 	}
 	b.WriteByte('\n')

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,7 +68,7 @@ func TestPlayedOnPage(t *testing.T) {
 		t.Error("the page does not say what came of playing on")
 	}
 	if n := len(find(root, "p-stall")); n != 2+2 {
-		t.Errorf("%d stalls are drawn, want 2, on the line and in its rows", n)
+		t.Fatalf("%d stalls are drawn, want 2, on the line and in its rows", n)
 	}
 	after := find(root, "after")
 	if len(after) != 1 || !strings.Contains(page, "<summary>7 requests while playing on</summary>") {
@@ -79,6 +80,13 @@ func TestPlayedOnPage(t *testing.T) {
 	if n := len(find(root, "step")) - len(find(after[0], "step")); n != 4+1+1 {
 		t.Errorf("%d rows, want the start's four, what was asked for before the picture, and the axis", n)
 	}
+	// A stall lies in its row where it lies on the line.
+	stalls := find(root, "p-stall")
+	for i := range 2 {
+		if line, row := stalls[i], stalls[2+i]; attr(line, "x") != attr(row, "x") || attr(line, "width") != attr(row, "width") {
+			t.Errorf("a stall from %s, %s wide, on the line; in its row from %s, %s wide", attr(line, "x"), attr(line, "width"), attr(row, "x"), attr(row, "width"))
+		}
+	}
 	for _, row := range find(root, "step") {
 		for _, bar := range find(row, "rect") {
 			x, errX := strconv.ParseFloat(strings.TrimSuffix(attr(bar, "x"), "%"), 64)
@@ -87,5 +95,27 @@ func TestPlayedOnPage(t *testing.T) {
 				t.Errorf("a bar from %s, %s wide", attr(bar, "x"), attr(bar, "width"))
 			}
 		}
+	}
+}
+
+// Of very many requests some are drawn, and all are counted; of one it is said in
+// the singular.
+func TestPlayedOnBounds(t *testing.T) {
+	r := playedOn()
+	last := r.Steps[len(r.Steps)-3]
+	for range 1000 {
+		r.Steps = append(r.Steps, last)
+	}
+	page, root := written(t, []run.Run{r})
+	if n := len(find(root, "step")); n != maxRows+2 {
+		t.Errorf("%d rows, want %d and two axes", n, maxRows)
+	}
+	for _, want := range []string{"<summary>1007 requests while playing on</summary>", fmt.Sprintf("%d more steps.", len(r.Steps)-maxRows)} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if got, want := asked([]run.Step{{Name: run.StepSegment, URL: "u"}, {Name: run.WaitStall}}), "1 request while playing on"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
