@@ -119,32 +119,43 @@ func outcome(r *run.Run) string {
 	return string(r.ErrorType)
 }
 
-// prune removes the oldest bundles beyond the bounds.
+// prune removes the oldest bundles beyond the bounds, and what is left of others.
 func (d *Dir) prune() error {
 	if d.MaxFiles <= 0 && d.MaxBytes <= 0 {
 		return nil
 	}
 	entries, err := os.ReadDir(d.Path) // by name, the oldest first
+	if err == nil {
+		err = d.sweep(entries)
+	}
+	if err == nil {
+		err = d.trim(entries)
+	}
 	if err != nil {
 		return fmt.Errorf("keeping bundles: %w", err)
 	}
-	if err := d.sweep(entries); err != nil {
-		return fmt.Errorf("keeping bundles: %w", err)
-	}
-	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.Type().IsRegular() || !named.MatchString(e.Name()) })
-	left := d.MaxBytes
-	for i := len(entries) - 1; i >= 0; i-- {
-		info, err := entries[i].Info()
+	return nil
+}
+
+// trim removes the first of the bundles among entries, so that the others are
+// within the bounds.
+func (d *Dir) trim(entries []os.DirEntry) error {
+	kept, left := 0, d.MaxBytes
+	for _, e := range slices.Backward(entries) {
+		if !e.Type().IsRegular() || !named.MatchString(e.Name()) {
+			continue
+		}
+		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) { // someone has tidied up
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("keeping bundles: %w", err)
+			return err
 		}
-		left -= info.Size()
-		if kept := len(entries) - 1 - i; d.MaxFiles > 0 && kept >= d.MaxFiles || d.MaxBytes > 0 && left < 0 {
-			if err := d.remove(entries[i]); err != nil {
-				return fmt.Errorf("keeping bundles: %w", err)
+		kept, left = kept+1, left-info.Size()
+		if d.MaxFiles > 0 && kept > d.MaxFiles || d.MaxBytes > 0 && left < 0 {
+			if err := d.remove(e); err != nil {
+				return err
 			}
 		}
 	}

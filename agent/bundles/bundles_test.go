@@ -118,6 +118,35 @@ func TestKeepTogether(t *testing.T) {
 	wg.Wait()
 }
 
+// What someone else has removed meanwhile is neither missed nor counted.
+func TestTrim(t *testing.T) {
+	dir := t.TempDir()
+	all := &Dir{Path: dir}
+	for i := range 5 {
+		if _, err := all.Keep(failed(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []os.DirEntry{entries[0], entries[4]} {
+		for range 2 {
+			if err := all.remove(e); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := (&Dir{Path: dir, MaxFiles: 2}).trim(entries); err != nil {
+		t.Error(err)
+	}
+	want := []string{Name(&failed(2).Run), Name(&failed(3).Run)}
+	if diff := cmp.Diff(want, names(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Of runs that ended alike one is wanted in a while.
 func TestWants(t *testing.T) {
 	d := &Dir{Every: time.Minute}
