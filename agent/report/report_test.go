@@ -192,6 +192,31 @@ func TestColoursOnlyForATerminal(t *testing.T) {
 	}
 }
 
+// Every colour can be read on black and on white: WCAG asks for a contrast of
+// three to one of what is no text, and of large text.
+func TestColoursOnAnyGround(t *testing.T) {
+	luminance := func(c lipgloss.Color) float64 {
+		r, g, b := termenv.ConvertToRGB(termenv.ANSI256.Color(string(c))).LinearRgb()
+		return 0.2126*r + 0.7152*g + 0.0722*b
+	}
+	colors := map[string]lipgloss.Color{"dim": dimColor, "mark": markColor, "good": goodColor, "warn": warnColor, "bad": badColor}
+	for k, c := range kindColors {
+		colors["stretch "+stageNames[k]] = c
+	}
+	for _, c := range columns {
+		colors["phase "+c.name] = c.color
+		if contrast := (luminance(blockColor) + 0.05) / (luminance(c.color) + 0.05); contrast < 3 {
+			t.Errorf("text on %s: %.1f", c.name, contrast)
+		}
+	}
+	for name, c := range colors {
+		l := luminance(c)
+		if onBlack, onWhite := (l+0.05)/0.05, 1.05/(l+0.05); onBlack < 3 || onWhite < 3 {
+			t.Errorf("%s, %s: %.1f on black, %.1f on white", name, c, onBlack, onWhite)
+		}
+	}
+}
+
 func TestUnits(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 3.44: "3.4 ms", 9.96: "10 ms", 612.4: "612 ms", 999.6: "1.00 s", 2412: "2.41 s"} {
 		if got := Millis(v); got != want {

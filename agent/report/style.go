@@ -2,8 +2,9 @@ package report
 
 import (
 	"github.com/charmbracelet/lipgloss"
-	"github.com/firstframe/firstframe/probes/run"
 	"github.com/muesli/termenv"
+
+	"github.com/firstframe/firstframe/probes/run"
 )
 
 // kind is what a stretch of a request's time was spent on.
@@ -27,7 +28,9 @@ var stageNames = [...]string{kindQueue: "queue", kindDNS: "dns", kindConnect: "c
 func (k kind) class() string { return "k-" + stageNames[k] }
 
 // styles are the colours of one writer: those of browsers' developer tools, so
-// that nobody has to learn them.
+// that nobody has to learn them. All can be read on a light and on a dark
+// ground: a terminal that is asked for its own is waited for when it does not
+// answer, as one that a script runs in.
 type styles struct {
 	plain                            bool // there are no colours
 	bold, dim, good, warn, bad, mark lipgloss.Style
@@ -35,34 +38,38 @@ type styles struct {
 	phases, blocks                   map[string]lipgloss.Style // by name, as a text's colour and as its ground
 }
 
+// The colours of what is no phase, of the 256 of xterm.
+const (
+	dimColor   lipgloss.Color = "243"
+	markColor  lipgloss.Color = "244"
+	goodColor  lipgloss.Color = "28"
+	warnColor  lipgloss.Color = "166"
+	badColor   lipgloss.Color = "160"
+	blockColor lipgloss.Color = "231" // of text on a phase's colour
+)
+
+// kindColors are those of the waterfall's stretches.
+var kindColors = [...]lipgloss.Color{kindQueue: "244", kindDNS: "30", kindConnect: "166", kindTLS: "133",
+	kindWait: "29", kindReceive: "32", kindPlayer: "243"}
+
 func newStyles(r *lipgloss.Renderer) styles {
-	color := func(light, dark string) lipgloss.Style {
-		return r.NewStyle().Foreground(lipgloss.AdaptiveColor{Light: light, Dark: dark})
-	}
+	ink := func(c lipgloss.Color) lipgloss.Style { return r.NewStyle().Foreground(c) }
 	s := styles{
-		plain: r.ColorProfile() == termenv.Ascii,
-		bold:  r.NewStyle().Bold(true),
-		dim:   color("243", "245"),
-		mark:  color("250", "240"),
-		good:  color("28", "78").Bold(true),
-		warn:  color("166", "214").Bold(true),
-		bad:   color("160", "203").Bold(true),
-		kinds: [...]lipgloss.Style{
-			kindQueue:   color("247", "241"),
-			kindDNS:     color("30", "44"),
-			kindConnect: color("166", "208"),
-			kindTLS:     color("91", "141"),
-			kindWait:    color("28", "78"),
-			kindReceive: color("25", "75"),
-			kindPlayer:  color("240", "250"),
-		},
+		plain:  r.ColorProfile() == termenv.Ascii,
+		bold:   r.NewStyle().Bold(true),
+		dim:    ink(dimColor),
+		mark:   ink(markColor),
+		good:   ink(goodColor).Bold(true),
+		warn:   ink(warnColor).Bold(true),
+		bad:    ink(badColor).Bold(true),
 		phases: map[string]lipgloss.Style{}, blocks: map[string]lipgloss.Style{},
 	}
+	for k, c := range kindColors {
+		s.kinds[k] = ink(c)
+	}
 	for _, c := range columns {
-		s.phases[c.name] = color(c.light, c.dark)
-		s.blocks[c.name] = r.NewStyle().
-			Background(lipgloss.AdaptiveColor{Light: c.light, Dark: c.dark}).
-			Foreground(lipgloss.AdaptiveColor{Light: "231", Dark: "16"})
+		s.phases[c.name] = ink(c.color)
+		s.blocks[c.name] = ink(blockColor).Background(c.color)
 	}
 	return s
 }
@@ -90,27 +97,26 @@ func partsOf(s *run.Step) []part {
 	}
 }
 
-// column is one phase as a person reads it, with its colours on a light and on
-// a dark ground.
+// column is one phase as a person reads it.
 type column struct {
-	name        string
-	kind        kind
-	light, dark string
-	value       func(*run.Phases) float64
+	name  string
+	kind  kind
+	color lipgloss.Color
+	value func(*run.Phases) float64
 }
 
 // columns are the phases in the order of the critical path.
 var columns = []column{
-	{"queue", kindQueue, "247", "243", func(p *run.Phases) float64 { return p.QueueMs }},
-	{"api", kindWait, "94", "137", func(p *run.Phases) float64 { return p.PlaybackAPIMs }},
-	{"dns", kindDNS, "30", "44", func(p *run.Phases) float64 { return p.DNSMs }},
-	{"connect", kindConnect, "166", "208", func(p *run.Phases) float64 { return p.ConnectMs }},
-	{"tls", kindTLS, "91", "141", func(p *run.Phases) float64 { return p.TLSMs }},
-	{"manifest", kindWait, "136", "178", func(p *run.Phases) float64 { return p.ManifestMs }},
-	{"playlist", kindWait, "101", "186", func(p *run.Phases) float64 { return p.PlaylistMs }},
-	{"key", kindWait, "95", "174", func(p *run.Phases) float64 { return p.KeyMs }},
-	{"init", kindWait, "66", "116", func(p *run.Phases) float64 { return p.InitMs }},
-	{"ttfb", kindWait, "28", "78", func(p *run.Phases) float64 { return p.SegmentTTFBMs }},
-	{"segment", kindReceive, "25", "75", func(p *run.Phases) float64 { return p.SegmentMs }},
-	{"player", kindPlayer, "240", "250", func(p *run.Phases) float64 { return p.PlayerMs }},
+	{"queue", kindQueue, "244", func(p *run.Phases) float64 { return p.QueueMs }},
+	{"api", kindWait, "94", func(p *run.Phases) float64 { return p.PlaybackAPIMs }},
+	{"dns", kindDNS, "30", func(p *run.Phases) float64 { return p.DNSMs }},
+	{"connect", kindConnect, "166", func(p *run.Phases) float64 { return p.ConnectMs }},
+	{"tls", kindTLS, "133", func(p *run.Phases) float64 { return p.TLSMs }},
+	{"manifest", kindWait, "136", func(p *run.Phases) float64 { return p.ManifestMs }},
+	{"playlist", kindWait, "101", func(p *run.Phases) float64 { return p.PlaylistMs }},
+	{"key", kindWait, "131", func(p *run.Phases) float64 { return p.KeyMs }},
+	{"init", kindWait, "66", func(p *run.Phases) float64 { return p.InitMs }},
+	{"ttfb", kindWait, "29", func(p *run.Phases) float64 { return p.SegmentTTFBMs }},
+	{"segment", kindReceive, "32", func(p *run.Phases) float64 { return p.SegmentMs }},
+	{"player", kindPlayer, "243", func(p *run.Phases) float64 { return p.PlayerMs }},
 }
