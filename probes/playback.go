@@ -86,10 +86,10 @@ func newPlaybackAPI(spec *run.PlaybackAPI, via *route, secrets *redact.Redactor,
 	for name, text := range spec.Headers {
 		v, err := expand(text, func(s string) string { return s })
 		if err == nil && !httpguts.ValidHeaderFieldValue(v) {
-			err = errors.New("its value cannot be sent")
+			err = errors.New("its value has characters that no header may have")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("playback API: header %s: %w", name, err)
+			return nil, fmt.Errorf("playback API: header %s cannot be sent: %w", name, err)
 		}
 		keepSecret(secrets, name, v)
 		api.header.Set(name, v)

@@ -159,6 +159,9 @@ func TestPlaybackAPIFails(t *testing.T) {
 		{"too deep", "/api", deep, nil, run.ErrPlaybackAPI, "exceeded max depth"},
 		{"too large", "/api", strings.Repeat(" ", 2<<20), nil, run.ErrTooLarge, ""},
 		{"a secret that is none", "/api", goodAnswer, func(p *run.PlaybackAPI) { p.Body = "${env:FIRSTFRAME_SECRET_NONE}" }, run.ErrInternal, "no FIRSTFRAME_SECRET_NONE"},
+		{"a secret header that is none", "/api", goodAnswer, func(p *run.PlaybackAPI) {
+			p.Headers = map[string]string{"Authorization": "Bearer ${env:FIRSTFRAME_SECRET_NONE}"}
+		}, run.ErrInternal, "no FIRSTFRAME_SECRET_NONE"},
 		{"a file that is none", "/api", goodAnswer, func(p *run.PlaybackAPI) { p.Body = "${file:none}" }, run.ErrInternal, "none"},
 		{"a short secret in the URL", "/api", goodAnswer, func(p *run.PlaybackAPI) { p.URL += "?k=${env:FIRSTFRAME_SECRET_SHORT}" }, run.ErrInternal, "fewer than 6 bytes"},
 		{"a path that is none", "/api", goodAnswer, func(p *run.PlaybackAPI) { p.Manifest = "$[" }, run.ErrInternal, "manifest $["},
