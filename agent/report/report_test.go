@@ -96,6 +96,8 @@ func TestWaterfall(t *testing.T) {
 	golden(t, "raced-40", func(p *Printer) error { return p.Waterfall(&tried) }, 40)
 	golden(t, "failed-60", func(p *Printer) error { return p.Waterfall(&bad) }, 60)
 	golden(t, "failed", func(p *Printer) error { return p.Waterfall(&bad) }, 100)
+	none := run.Run{Target: "film", CDN: "b", Connection: "cold", ErrorType: run.ErrInternal, ErrorStep: run.StepPlaybackAPI, ErrorDetail: "playback API: header Authorization cannot be sent: no FIRSTFRAME_SECRET_API in the environment"}
+	golden(t, "not-begun", func(p *Printer) error { return p.Waterfall(&none) }, 100)
 }
 
 // Who asks for a private address is told how to allow it.

@@ -63,9 +63,11 @@ func (p *Printer) Waterfall(r *run.Run) error {
 	r = &t
 	var b strings.Builder
 	p.head(&b, r)
-	p.bars(&b, r)
-	p.playedOn(&b, r)
-	p.path(&b, r)
+	if len(r.Steps) > 0 {
+		p.bars(&b, r)
+		p.playedOn(&b, r)
+		p.path(&b, r)
+	}
 	if !r.OK {
 		p.failure(&b, r)
 	}
