@@ -3,6 +3,7 @@ package player
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,22 +51,44 @@ func TestVideoAhead(t *testing.T) {
 				app.Set = map[string]float64{"start_kbps": tt.start}
 			}
 			r := good(t, press(t, o, tt.path, m, app))
-			var got []string
-			init := o.find(t, "/cmaf/a48/init.mp4", 1)
-			for _, s := range r.Steps {
-				if s.Track == run.TrackVideo && (s.Name == run.StepInit || s.Name == run.StepSegment) {
-					parts := strings.Split(s.URL, "/")
-					got = append(got, strings.Join(parts[len(parts)-2:], "/"))
-				}
-			}
-			if got := strings.Join(got, " "); got != tt.want {
+			if got := videoFiles(r); got != tt.want {
 				t.Errorf("asked for %s, want %s", got, tt.want)
 			}
+			init := o.find(t, "/cmaf/a48/init.mp4", 1)
 			if after := r.Frame.Sub(init.begin); after < late {
 				t.Errorf("the first frame comes %v after audio's initialization segment was asked for", after)
 			}
 		})
 	}
+}
+
+// With dash.js what is held comes again in a better rendition from the playhead on,
+// or, where that has come before, from one and a half of its segments on; what has
+// come of the better one does not, nor does an initialization segment.
+func TestVideoAheadReplaces(t *testing.T) {
+	o := newOrigin(t, nil, map[string]rule{"/cmaf/a48/init.mp4": delay(700 * time.Millisecond)})
+	m := calm(dashjs)
+	m.Buffering.Next = func() func(Playing) int {
+		at := 0
+		return func(Playing) int { at = 1 - at; return at }
+	}
+	r := good(t, press(t, o, "/cmaf/manifest-timeline.mpd", m, run.App{Set: map[string]float64{"start_kbps": 300}}))
+	const want = "v360/init.mp4 v360/0.m4s v720/init.mp4 v720/0.m4s v360/1.m4s v720/1.m4s v360/2.m4s v720/3.m4s v360/4.m4s"
+	if got := videoFiles(r); got != want {
+		t.Errorf("asked for %s, want %s", got, want)
+	}
+}
+
+// videoFiles are the initialization and media segments of video that were asked for.
+func videoFiles(r *Result) string {
+	var files []string
+	for _, s := range r.Steps {
+		if s.Track == run.TrackVideo && (s.Name == run.StepInit || s.Name == run.StepSegment) {
+			parts := strings.Split(s.URL, "/")
+			files = append(files, strings.Join(parts[len(parts)-2:], "/"))
+		}
+	}
+	return strings.Join(files, " ")
 }
 
 // What is asked for ahead fails without an end of the run, and is given up once
@@ -95,15 +118,19 @@ func TestVideoAheadFails(t *testing.T) {
 // is a last segment that is longer than its period.
 func TestAheadIsKept(t *testing.T) {
 	longer := "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:2.0,\n0.m4s\n#EXTINF:2.0,\n1.m4s\n#EXTINF:2.0,\n2.m4s\n#EXT-X-ENDLIST\n"
+	captions := strings.NewReplacer(",CLOSED-CAPTIONS=NONE", "", "\nv", "\n/cmaf/v", `URI="a`, `URI="/cmaf/a`).Replace(string(labFile(t, "/cmaf/master.m3u8")))
 	for _, tt := range []struct {
 		name, path string
 		model      *Model
 		manifests  map[string]string
 		slow       string
+		twice      []string // are asked for, because captions were looked for in them
 	}{
-		{"dash.js, video", "/cmaf/manifest-timeline.mpd", dashjs, nil, "/cmaf/a48/init.mp4"},
-		{"Shaka, video", "/cmaf/master.m3u8", shaka, map[string]string{"/cmaf/a48/index.m3u8": longer}, "/cmaf/a48/init.mp4"},
-		{"dash.js, audio", "/m.mpd", dashjs, nil, "/v/p/0"},
+		{"dash.js, video", "/cmaf/manifest-timeline.mpd", dashjs, nil, "/cmaf/a48/init.mp4", nil},
+		{"Shaka, video", "/cmaf/master.m3u8", shaka, map[string]string{"/cmaf/a48/index.m3u8": longer}, "/cmaf/a48/init.mp4", nil},
+		{"Shaka, video after captions", "/m.m3u8", shaka, map[string]string{"/m.m3u8": captions}, "/cmaf/a48/init.mp4", []string{"/v720/2.m4s", "/v720/4.m4s"}},
+		{"Shaka, video after captions, as long as audio", "/m.m3u8", shaka, map[string]string{"/m.m3u8": captions, "/cmaf/a48/index.m3u8": longer}, "/cmaf/a48/init.mp4", []string{"/v720/2.m4s", "/v720/4.m4s"}},
+		{"dash.js, audio", "/m.mpd", dashjs, nil, "/v/p/0", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -133,8 +160,12 @@ func TestAheadIsKept(t *testing.T) {
 				}
 			}
 			for url, n := range times {
-				if n > 1 {
-					t.Errorf("%s is asked for %d times", url, n)
+				want := 1
+				if slices.ContainsFunc(tt.twice, func(path string) bool { return strings.HasSuffix(url, path) }) {
+					want = 2
+				}
+				if n != want {
+					t.Errorf("%s is asked for %d times, want %d", url, n, want)
 				}
 			}
 			if len(times) < 4 {

@@ -72,8 +72,7 @@ var dashjs = &Model{
 	// has cut before that, and while a live stream's position is not there yet.
 	AudioAhead: func(a Ahead) bool { return a.Live || a.Held < a.Audio },
 	// _shouldBuffer in ScheduleController.
-	VideoAhead: func(_ Ahead, p Playing) bool { return p.Ahead+p.Segment < dashjsGoal(p) },
-	Replaces:   true, // _prepareForFastQualitySwitch in StreamProcessor
+	VideoAhead: func(p Playing, _ time.Duration) bool { return p.Ahead+p.Segment < dashjsGoal(p) },
 
 	WholeSegment: true,
 	FrameAudio:   AudioInit,

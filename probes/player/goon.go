@@ -130,15 +130,21 @@ func (g *goingOn) from(rendition int) time.Duration {
 	if ahead < safe || target >= from {
 		return from
 	}
-	for _, c := range slices.Backward(g.came) {
-		if c.from <= target && target < c.to { // the last that has come of that
-			if all := g.ladder.renditions; all[c.rendition].Kbps < all[rendition].Kbps {
-				return target
-			}
-			break
-		}
+	if lower(g.came, target, g.ladder.renditions, rendition) {
+		return target
 	}
 	return from
+}
+
+// lower tells whether what has come last of an instant is of less bandwidth than a
+// rendition.
+func lower(came []arrived, at time.Duration, all []Rendition, than int) bool {
+	for _, c := range slices.Backward(came) {
+		if c.from <= at && at < c.to {
+			return all[c.rendition].Kbps < all[than].Kbps
+		}
+	}
+	return false
 }
 
 // hold adds what has come to what the track holds.

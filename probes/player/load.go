@@ -62,13 +62,6 @@ func (s *session) thinking(q parts, beside bool) parts {
 	return q
 }
 
-// came is a segment that is there before playback, though the first frame does not
-// need it.
-type came struct {
-	stretch
-	rendition int
-}
-
 // loaded is what came of a track; the moments are nil where they were not
 // reached.
 type loaded struct {
@@ -77,7 +70,7 @@ type loaded struct {
 	keyframe *Moment // the first video keyframe complete, and all that it needs; of sound its first frame
 
 	parts         parts         // what was loaded
-	more          []came        // after that, before playback
+	more          []arrived     // after that, before playback
 	bytes         int64         // of the segment, as received
 	lasts         time.Duration // of the segment, as far as its media tell
 	fmp4          bool
@@ -230,6 +223,13 @@ func (s *session) cameInit(r *ref) {
 		s.began = map[resource]bool{}
 	}
 	s.began[r.resource()] = true
+}
+
+// hasInit tells whether an initialization segment has come.
+func (s *session) hasInit(r *ref) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.began[r.resource()]
 }
 
 // initIs notes the initialization segment.

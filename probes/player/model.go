@@ -129,12 +129,10 @@ type Model struct {
 	// video's first is still on its way; nil: never.
 	AudioAhead func(Ahead) bool
 	// VideoAhead says whether video's next segment is asked for while separate audio
-	// is still to come; nil: never. Of a live stream it is not, nor where audio is
-	// not needed for the first frame.
-	VideoAhead func(Ahead, Playing) bool
-	// Replaces: it goes on with a higher rendition at the playhead, and what it
-	// holds from there on comes again.
-	Replaces bool
+	// is still to come, given the longest of all segments of both tracks, as far as
+	// they are known; nil: never. Of a live stream it is not, nor where audio is not
+	// needed for the first frame.
+	VideoAhead func(p Playing, longest time.Duration) bool
 	// Captions: of HLS that does not say whether there are closed captions it
 	// looks for them in the media first.
 	Captions bool

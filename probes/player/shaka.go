@@ -89,9 +89,8 @@ var shaka = &Model{
 	Key:          KeyLast, // fetch_ in media/streaming_engine.js
 	RangesInTurn: true,
 	Captions:     true,
-	// MAX_RUN_AHEAD_SEGMENTS_ and MIN_RUN_AHEAD_SECONDS_ in media/streaming_engine.js.
-	AudioAhead: func(a Ahead) bool { return a.Audio < max(a.Longest, time.Second/2) },
-	VideoAhead: func(a Ahead, _ Playing) bool { return a.Held < min(max(a.Longest, time.Second/2), 10*time.Second) },
+	AudioAhead:   func(a Ahead) bool { return a.Audio < shakaRunAhead(a.Longest) },
+	VideoAhead:   func(p Playing, longest time.Duration) bool { return p.Ahead < min(shakaRunAhead(longest), shakaGoal) },
 
 	WholeSegment: true,
 	FrameAudio:   AudioInit,
@@ -102,9 +101,9 @@ var shaka = &Model{
 	// it stops (updateBufferingSettings_ in player.js). Audio is no more than
 	// MAX_RUN_AHEAD_SEGMENTS_ ahead of video.
 	Buffering: Buffering{
-		Goal:      holds(10 * time.Second),
+		Goal:      holds(shakaGoal),
 		Every:     500 * time.Millisecond, // half of updateIntervalSeconds (update_ in media/streaming_engine.js)
-		AudioGoal: func(p Playing) time.Duration { return min(10*time.Second, max(p.Ahead, 0)+p.Segment) },
+		AudioGoal: func(p Playing) time.Duration { return min(shakaGoal, max(p.Ahead, 0)+p.Segment) },
 	},
 
 	// defaultRetryParameters in net/backoff.js.
@@ -119,6 +118,14 @@ var shakaRetry = Policy{
 	TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 1, ErrorDelay: time.Second, Fuzz: 0.5,
 	Retry4xx: true, RetryBroken: true,
 }
+
+// shakaGoal is bufferingGoal.
+const shakaGoal = 10 * time.Second
+
+// shakaRunAhead is how far one track may be ahead of the other
+// (MAX_RUN_AHEAD_SEGMENTS_ and MIN_RUN_AHEAD_SECONDS_ in
+// media/streaming_engine.js).
+func shakaRunAhead(longest time.Duration) time.Duration { return max(longest, time.Second/2) }
 
 // shakaLiveDelay is HOLD-BACK or liveSegmentsDelay, 3, of HLS
 // (changePresentationTimelineToLive_ in hls/hls_parser.js); of DASH the presentation delay

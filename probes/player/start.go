@@ -39,6 +39,12 @@ type found struct {
 	beside func(context.Context)
 }
 
+// following is where the segment after the first plays.
+func (f *found) following() stretch {
+	end := f.start + f.plays
+	return stretch{end, end + f.lasts}
+}
+
 // playTitle plays from a title: video and audio beside each other, from one
 // rendition to another where the model changes it.
 func (s *session) playTitle(ctx context.Context, p *presentation, t *title) error {
@@ -64,6 +70,23 @@ type pair struct {
 	longest      time.Duration // of the segments of both, as far as they are known; video's own
 
 	videoThere, audioThere context.Context // ends when that track's first segment is there, or has failed
+}
+
+// tell tells audio what there is to load of video. Where the two join it waits for
+// what there is of audio, from when on f can be loaded.
+func (both *pair) tell(ctx context.Context, f *found, join bool) error {
+	both.told = true
+	both.video <- *f
+	if !join {
+		return nil
+	}
+	audio, err := meet(ctx, both.audio)
+	if err != nil {
+		return err
+	}
+	f.at = f.at.Later(audio.at)
+	both.longest = max(f.ahead.Longest, audio.ahead.Longest)
+	return nil
 }
 
 // tracks loads video and audio beside each other. Video's failure ends both
@@ -154,15 +177,8 @@ func (s *session) playRendition(ctx context.Context, p *presentation, t *title, 
 		return s.probeCaptions(whole, p, f, both)
 	}
 	if both != nil && !both.told {
-		both.told = true
-		both.video <- f
-		if s.model.Join {
-			other, err := meet(ctx, both.audio)
-			if err != nil {
-				return err
-			}
-			f.at = f.at.Later(other.at)
-			both.longest = max(f.ahead.Longest, other.ahead.Longest)
+		if err := both.tell(ctx, &f, s.model.Join); err != nil {
+			return err
 		}
 	}
 	return s.loadVideo(ctx, p, f)
@@ -208,13 +224,12 @@ func (s *session) probeCaptions(ctx context.Context, p *presentation, f found, b
 		return nil
 	}
 	f.at = after
-	both.told = true
-	both.video <- f
-	other, err := meet(ctx, both.audio)
-	if err != nil {
+	if err := both.tell(ctx, &f, true); err != nil {
 		return err
 	}
-	s.runAhead(both.audioThere, run.TrackVideo, f.next, after.Later(other.at), s.think.AfterCaptions)
+	if s.runAhead(both.audioThere, run.TrackVideo, f.next, f.at, s.think.AfterCaptions) {
+		p.video.more = append(p.video.more, arrived{f.following(), s.ladder.first})
+	}
 	return nil
 }
 
@@ -245,8 +260,7 @@ func (s *session) playAudio(ctx context.Context, p *presentation, t *title, both
 	f.ahead.Held = cmp.Or(p.audio.lasts, f.ahead.Audio)
 	if s.model.AudioAhead != nil && s.model.AudioAhead(f.ahead) {
 		if s.runAhead(both.videoThere, run.TrackAudio, f.next, *p.audio.segment, s.think.NextAudio) {
-			end := f.start + f.plays
-			p.audio.more = append(p.audio.more, came{stretch{end, end + f.lasts}, 0})
+			p.audio.more = append(p.audio.more, arrived{f.following(), 0})
 		}
 	}
 	return nil
@@ -319,9 +333,9 @@ func meet[T any](ctx context.Context, from <-chan T) (T, error) {
 	}
 }
 
-// runAhead asks for a track's next segment, which is given up when ctx ends: the
-// first frame does not need it, but it shares the way with what is needed. That
-// it fails holds nothing up. It tells whether it came.
+// runAhead asks for a segment of a track that the first frame does not need, but
+// which shares the way with what is needed; nil: there is none. It is given up when
+// ctx ends. That it fails holds nothing up. It tells whether it came.
 func (s *session) runAhead(ctx context.Context, track string, next *ref, after Moment, think time.Duration) bool {
 	if next == nil || ctx.Err() != nil {
 		return false
