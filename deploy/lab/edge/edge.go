@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -63,7 +64,8 @@ type Edge struct {
 	cache  *cache
 	lines  sync.Map // of bandwidth faults, by fault and client: *shaper.Link
 
-	altSvc    string // header, empty: not announced
+	conns     atomic.Int64 // the number of the connection that came last
+	altSvc    string       // header, empty: not announced
 	transport *quic.Transport
 	packets   *shaper.Packets
 	servers   []*http.Server
@@ -86,6 +88,7 @@ type Sockets struct {
 func Start(c Config, cdn *world.CDN, pop *world.POP, at Sockets) (*Edge, error) {
 	e := &Edge{config: c, cdn: cdn, pop: pop, node: fmt.Sprintf("%x", random(16)), cache: newCache(CacheBytes)}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.conns.Store(time.Now().UnixMicro()) // the ledger may know an earlier life
 	if cdn.AltSvc {
 		e.altSvc = announce(at.QUIC)
 	}
@@ -97,7 +100,7 @@ func Start(c Config, cdn *world.CDN, pop *world.POP, at Sockets) (*Edge, error) 
 			ReadHeaderTimeout: headTimeout,
 			IdleTimeout:       idleTimeout,
 			BaseContext:       func(net.Listener) context.Context { return e.ctx },
-			ConnContext:       withConn,
+			ConnContext:       e.withConn,
 			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		}
 		if i == secure {
@@ -187,7 +190,10 @@ func (e *Edge) hello(h *tls.ClientHelloInfo) (*tls.Config, error) {
 	return e.config.Authority.valid, nil
 }
 
-type connKey struct{}
+type (
+	connKey   struct{}
+	numberKey struct{}
+)
 
 // aborter is a connection that can be reset.
 type aborter interface {
@@ -196,9 +202,20 @@ type aborter interface {
 }
 
 // withConn lets a request find its connection, to abort it.
-func withConn(ctx context.Context, c net.Conn) context.Context {
+func (e *Edge) withConn(ctx context.Context, c net.Conn) context.Context {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
-	return context.WithValue(ctx, connKey{}, c)
+	return context.WithValue(e.numbered(ctx), connKey{}, c)
+}
+
+// numbered gives a connection its number, which the ledger knows it by.
+func (e *Edge) numbered(ctx context.Context) context.Context {
+	return context.WithValue(ctx, numberKey{}, e.conns.Add(1))
+}
+
+// numberOf is the number of a request's connection.
+func numberOf(r *http.Request) int64 {
+	n, _ := r.Context().Value(numberKey{}).(int64)
+	return n
 }

@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -280,18 +282,42 @@ func TestLedger(t *testing.T) {
 	}
 }
 
+// A browser's preflight names no run and is hit by no fault; by its connection it is
+// found.
 func TestPreflight(t *testing.T) {
-	h := newHarness(t, "cdn-a")
-	req, err := http.NewRequest("OPTIONS", "https://"+h.name+"/vod/ts/master.m3u8", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := h.client(brazil, http2).Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != 204 || res.Header.Get("Access-Control-Allow-Headers") != "*" {
-		t.Errorf("%v", res)
+	for _, proto := range protocols {
+		t.Run(path.Base(proto), func(t *testing.T) {
+			h := newHarness(t, "cdn-a")
+			h.order(t, fault.Fault{Match: fault.Match{Path: "*.ts"}, Effect: fault.Effect{Kind: "status", Status: 503}})
+			c := h.client(brazil, proto)
+			for i, sid := range []string{"one", "two"} {
+				req, err := http.NewRequest("OPTIONS", "https://"+h.name+"/vod/ts/360p/0.ts", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := c.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				if res.StatusCode != 204 || res.Header.Get("Access-Control-Allow-Headers") != "*, Authorization" {
+					t.Errorf("%v", res)
+				}
+				if _, _, err := h.get(c, "/vod/ts/master.m3u8", "CMCD-Session", `sid="`+sid+`"`); err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 {
+					c = h.client(brazil, proto)
+				}
+			}
+			h.edge.Close()
+			var got []string
+			if err := ledger.Read(h.ledger, func(e ledger.Entry) error { got = append(got, e.Method+" "+e.SID+e.Fault); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if want := []string{"OPTIONS one", "GET one", "OPTIONS two", "GET two"}; !slices.Equal(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
 	}
 }

@@ -27,13 +27,16 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client := from.Addr().Unmap()
 	who := e.subject(client)
 	who.Path, who.AppVersion, who.Run = r.URL.Path, appVersion(r), sessionID(r)
-	faults := e.config.Faults.At(fault.HTTP, who)
+	var faults []fault.Fault
+	if r.Method != http.MethodOptions { // which they leave alone
+		faults = e.config.Faults.At(fault.HTTP, who)
+	}
 	x := &exchange{edge: e, request: r, out: &counter{ResponseWriter: w}, client: client}
 	defer func() {
 		entry := ledger.Entry{
 			Time: start.UTC(), Ms: float64(time.Since(start).Microseconds()) / 1000,
 			Edge: e.pop.Addr.String(), CDN: e.cdn.Name, POP: e.pop.Code,
-			Client: x.client.String(), Country: who.Country, ASN: who.ASN,
+			Conn: numberOf(r), Client: x.client.String(), Country: who.Country, ASN: who.ASN,
 			Proto: r.Proto, Method: r.Method, Path: r.URL.Path, Range: r.Header.Get("Range"),
 			Status: x.out.status, Bytes: x.out.bytes, Cache: string(x.status),
 			SID: who.Run, AppVersion: who.AppVersion, Fault: ids(faults),
@@ -51,10 +54,10 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		x.serve(faults)
-	case http.MethodOptions: // a browser's preflight, before it sends CMCD headers
+	case http.MethodOptions: // a browser's preflight
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Allow-Headers", "*")
+		h.Set("Access-Control-Allow-Headers", "*, Authorization") // which * is not for
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST")
 		e.sign(h, generated, 0)
 		x.out.WriteHeader(http.StatusNoContent)

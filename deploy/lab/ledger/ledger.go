@@ -1,7 +1,8 @@
 // Package ledger keeps what the lab's edges were asked: one JSON line per
 // request, appended to a file before the edge is done with it. Requests carry
 // the id of their run, so the file is the account against which a store of
-// runs is held. It belongs to the lab alone and stays whole when agents or
+// runs is held; a browser's preflight does not, and is found by its connection, as
+// runs have connections of their own. It belongs to the lab alone and stays whole when agents or
 // collector are killed.
 package ledger
 
@@ -32,7 +33,8 @@ type Entry struct {
 	Edge       string    `json:"edge"` // the edge's address
 	CDN        string    `json:"cdn"`
 	POP        string    `json:"pop"`
-	Client     string    `json:"client"` // the client's address
+	Conn       int64     `json:"conn,omitempty"` // the connection: no other to this edge has its number
+	Client     string    `json:"client"`         // the client's address
 	Country    string    `json:"country,omitempty"`
 	ASN        uint32    `json:"asn,omitempty"`
 	Proto      string    `json:"proto"`
@@ -42,7 +44,7 @@ type Entry struct {
 	Status     int       `json:"status"`
 	Bytes      int64     `json:"bytes"` // of the body, as the edge wrote them
 	Cache      string    `json:"cache,omitempty"`
-	SID        string    `json:"sid,omitempty"` // the run's id, from CMCD
+	SID        string    `json:"sid,omitempty"` // the run's id, from CMCD; of a preflight in the file empty
 	AppVersion string    `json:"app_version,omitempty"`
 	Fault      string    `json:"fault,omitempty"` // ids, separated by commas
 }
@@ -139,8 +141,33 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Read calls f with every entry of the ledger at path, the part set aside
-// first, until f fails. The ledger may be in use.
+// first, until f fails. The ledger may be in use. A preflight has the run of its
+// connection, as far as that has asked for more.
 func Read(path string, f func(Entry) error) error {
+	type connection struct {
+		edge   string
+		number int64
+	}
+	runs := map[connection]string{}
+	err := each(path, func(e Entry) error {
+		if e.SID != "" && e.Conn != 0 {
+			runs[connection{e.Edge, e.Conn}] = e.SID
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return each(path, func(e Entry) error {
+		if e.Method == http.MethodOptions && e.SID == "" {
+			e.SID = runs[connection{e.Edge, e.Conn}]
+		}
+		return f(e)
+	})
+}
+
+// each calls f with every entry as it stands in the files.
+func each(path string, f func(Entry) error) error {
 	for _, name := range []string{path + ".1", path} {
 		file, err := os.Open(name)
 		if errors.Is(err, fs.ErrNotExist) && name != path {

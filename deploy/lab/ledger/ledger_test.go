@@ -51,6 +51,43 @@ func TestAppendAndRead(t *testing.T) {
 	}
 }
 
+// A preflight has the run of its connection, whether that was named before it or after.
+func TestPreflights(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.jsonl")
+	l, err := Open(path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, e := range []Entry{
+		{Path: "/1", Edge: "a", Conn: 1, Method: "OPTIONS"},
+		{Path: "/2", Edge: "a", Conn: 1, Method: "GET", SID: "one"},
+		{Path: "/3", Edge: "b", Conn: 1, Method: "GET", SID: "other"},
+		{Path: "/4", Edge: "a", Conn: 1, Method: "OPTIONS"},
+		{Path: "/5", Edge: "a", Conn: 1, Method: "GET"},
+		{Path: "/6", Edge: "a", Conn: 2, Method: "OPTIONS"},
+		{Path: "/7", Edge: "b", Conn: 0, Method: "GET", SID: "unknown"},
+		{Path: "/8", Edge: "b", Conn: 0, Method: "OPTIONS"},
+	} {
+		if err := l.Append(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := map[string]string{}
+	if err := Read(path, func(e Entry) error { got[e.Path] = e.SID; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"/1": "one", "/2": "one", "/3": "other", "/4": "one", "/5": "", "/6": "", "/7": "unknown", "/8": ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("runs (-want +got):\n%s", diff)
+	}
+	rec := httptest.NewRecorder()
+	l.ServeHTTP(rec, httptest.NewRequest("GET", "/ledger?sid=one", nil))
+	if n := strings.Count(rec.Body.String(), "\n"); n != 3 {
+		t.Errorf("%d lines for one run, want 3:\n%s", n, rec.Body)
+	}
+}
+
 func TestEntrySurvives(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.jsonl")
 	l, err := Open(path, 0)
@@ -59,7 +96,7 @@ func TestEntrySurvives(t *testing.T) {
 	}
 	defer l.Close()
 	want := Entry{Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Ms: 1.5, Edge: "127.100.1.1", CDN: "cdn-a", POP: "GRU",
-		Client: "127.10.0.10", Country: "BR", ASN: 28573, Proto: "HTTP/2.0", Method: "GET", Path: "/a\n\"b", Range: "bytes=0-1",
+		Conn: 17, Client: "127.10.0.10", Country: "BR", ASN: 28573, Proto: "HTTP/2.0", Method: "GET", Path: "/a\n\"b", Range: "bytes=0-1",
 		Status: 206, Bytes: 2, Cache: "hit", SID: "s", AppVersion: "2.0.0", Fault: "f,g"}
 	if err := l.Append(want); err != nil {
 		t.Fatal(err)
