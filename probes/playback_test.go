@@ -36,6 +36,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch path := r.URL.Path; {
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
 	case path == "/api":
 		body, _ := io.ReadAll(r.Body)
 		s.asked = append(s.asked, strings.Join([]string{r.Method, r.URL.RawQuery, r.Header.Get("Authorization"), r.Header.Get("Content-Type"), string(body)}, "|"))
@@ -203,7 +206,7 @@ func TestPlaybackAPIRedirects(t *testing.T) {
 		at    *service
 		asked string
 	}{
-		"/moved":                                {api, `GET|a=moved|Bearer ap1-5ecret|application/json|`},
+		"/moved":                                {api, `GET|a=moved|Bearer ap1-5ecret||`},
 		"/elsewhere?to=" + others.URL + "/api":  {other, `POST||||`},
 		"/elsewhere?to=" + srv.URL + "/api?b=1": {api, `POST|b=1|Bearer ap1-5ecret|application/json|{"pin":"p\"n-5ecret"}`},
 	} {

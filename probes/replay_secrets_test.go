@@ -131,16 +131,24 @@ func TestReplaySecrets(t *testing.T) {
 // The same of a service's own interface: what it was asked with, and what it
 // answered. It is played again where nobody knows the secrets.
 func TestReplayPlaybackAPI(t *testing.T) {
-	secretFiles(t)
 	srv := server(t, &service{answer: goodAnswer})
-	s := spec(srv.URL+"/nothing.m3u8", "hlsjs", "")
-	s.Target.Name, s.Target.PlaybackAPI = "film", film(srv.URL+"/api?key=${env:FIRSTFRAME_SECRET_API}")
-	then, b := record(t, s)
-	must(t, then)
-	lacks(t, b, "5ecret")
-	t.Setenv("FIRSTFRAME_SECRET_API", "")
-	t.Setenv("FIRSTFRAME_SECRETS", t.TempDir())
-	same(t, then, replay(t, then, b))
+	for name, headers := range map[string]map[string]string{"asked": nil, "after a preflight": {"Origin": "https://www.example"}} {
+		t.Run(name, func(t *testing.T) {
+			secretFiles(t)
+			s := spec(srv.URL+"/nothing.m3u8", "hlsjs", "")
+			s.Target.Name, s.Target.PlaybackAPI = "film", film(srv.URL+"/api?key=${env:FIRSTFRAME_SECRET_API}")
+			s.App.Headers = headers
+			then, b := record(t, s)
+			must(t, then)
+			lacks(t, b, "5ecret")
+			if first := b.Exchanges[0].Request; (first.Method == http.MethodOptions) != (headers != nil) {
+				t.Errorf("first %s %s", first.Method, first.URL)
+			}
+			t.Setenv("FIRSTFRAME_SECRET_API", "")
+			t.Setenv("FIRSTFRAME_SECRETS", t.TempDir())
+			same(t, then, replay(t, then, b))
+		})
+	}
 }
 
 // A content key is not in a bundle, in no way of writing it, nor what it

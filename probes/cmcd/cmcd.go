@@ -5,12 +5,13 @@
 //
 // What a player tells with a request is its model's, in package player: the
 // session, sid, is of every request though, or a CDN's log could not be joined
-// with a run. With a request of which the player itself would tell nothing, and
-// with a browser's preflight, it goes in a header of the probe's own, whatever
-// form the app has chosen: as an argument it would ask for another address than
-// the player does, which a cache may not have; and the probe, which is no
-// browser, sends a header without the preflight that it would cost there. So the
-// times are the player's.
+// with a run. With a request of which the player itself would tell nothing it goes
+// in a header of the probe's own, whatever form the app has chosen: as an argument
+// it would ask for another address than the player does, which a cache may not
+// have; and the probe, which is no browser, sends a header without the preflight
+// that it would cost there. So the times are the player's. A preflight alone has no
+// session, as browsers put none of a page's headers on it: in a log it stands on the
+// run's connection, before the request that it is for.
 //
 // Bounds: session and content ids have at most 64 characters, as the standard
 // says, so has the next range; the next object's address has at most 1024 bytes; what is longer, or

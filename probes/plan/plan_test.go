@@ -46,7 +46,7 @@ func TestDocumentedPlan(t *testing.T) {
 		Headers: map[string]string{"X-App": "tv"}, Query: map[string]string{"drm": "none"},
 		Codecs: []string{"avc1", "mp4a"}, MaxHeight: 1080, HTTP: "2", CMCD: "header", Set: map[string]float64{"start_kbps": 2400},
 	}
-	web := run.App{Name: "web", Version: "2.0.0", Player: "hlsjs", AltSvc: "known"}
+	web := run.App{Name: "web", Version: "2.0.0", Player: "hlsjs", Headers: map[string]string{"Origin": "https://tv.example"}, AltSvc: "known"}
 	newer := run.App{Name: "android", Version: "4.2.0", Player: "ideal"}
 	a := run.CDN{Name: "cdn-a", Host: "a.cdn.example", Hosts: []string{"media.origin.example"}}
 	b := run.CDN{Name: "cdn-b", ConnectTo: "203.0.113.7:443"}

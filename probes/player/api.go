@@ -15,7 +15,9 @@ import (
 const maxAnswer = 1 << 20
 
 // API is the request to a service's own interface that an app makes before it
-// asks for the manifest: once, with no limit but the run's. Redirects are
+// asks for the manifest: once, with no limit but the run's. In a browser whose page
+// is known to be of another origin (Config.Header's Origin) a preflight comes first
+// where method or headers are not safelisted. Redirects are
 // followed as browsers do (Fetch Standard, 4.4): after 303, and of a POST after
 // 301 and 302, with GET and without a body; to another origin without what is
 // for this request alone.
@@ -34,7 +36,7 @@ type API struct {
 // ask is the request for the interface's answer.
 func (api *API) ask(cfg *Config, body *bytes.Buffer) ask {
 	return ask{
-		name: run.StepPlaybackAPI, url: api.URL, method: api.Method, payload: api.Payload, header: merged(cfg.Header, api.Header),
+		name: run.StepPlaybackAPI, url: api.URL, method: api.Method, payload: api.Payload, header: merged(cfg.Header, api.Header), own: api.Header,
 		maxBytes: maxAnswer, compress: true, reset: body.Reset, body: collect(body),
 	}
 }
@@ -82,11 +84,21 @@ func (s *session) next(a ask, from string, got answer) (string, ask) {
 	}
 	if got.Status == http.StatusSeeOther || a.method == http.MethodPost && (got.Status == http.StatusMovedPermanently || got.Status == http.StatusFound) {
 		a.method, a.payload = http.MethodGet, nil
+		a.header, a.own = ofNoBody(a.header), ofNoBody(a.own)
 	}
 	if !sameOrigin(from, got.Location) {
-		a.header, a.payload = s.cfg.Header, nil
+		a.header, a.own, a.payload = s.cfg.Header, nil, nil
 	}
 	return got.Location, a
+}
+
+// ofNoBody are headers without those of a request's body (Fetch Standard, 4.4).
+func ofNoBody(h http.Header) http.Header {
+	h = h.Clone()
+	for _, name := range []string{"Content-Encoding", "Content-Language", "Content-Location", "Content-Type"} {
+		h.Del(name)
+	}
+	return h
 }
 
 // sameOrigin tells whether two URLs are of one origin (RFC 6454, 5).

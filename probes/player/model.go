@@ -17,7 +17,7 @@ type Model struct {
 	Source   string // where its numbers come from, for documentation
 	Measured bool   // against the real player; false: modelled from its source or documentation alone
 
-	Web   bool    // it runs in a browser, where headers of its own cost a preflight across origins
+	Web   bool    // it runs in a browser, where a preflight comes before what is not safelisted across origins
 	Tells Telling // what its CMCD is
 
 	// HLS and DASH are the formats that it plays, and its own time before each

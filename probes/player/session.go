@@ -90,6 +90,7 @@ type ask struct {
 	method    string
 	payload   []byte      // the request's body
 	header    http.Header // nil: the run's
+	own       http.Header // of header, what the app's page sets for this request alone
 	after     Moment
 	called    time.Time // when the player asked, where its browser keeps the request waiting; zero: when it goes out
 	think     time.Duration
@@ -270,7 +271,7 @@ func (s *session) exchange(ctx context.Context, a ask, p Policy, target string, 
 	}
 	begun := s.instant()
 	a.turn.done(begun)
-	after, err := s.say(ctx, &a, p, &req, number, after)
+	after, err := s.preflight(ctx, &a, p, &req, merged(a.own, s.say(&a, &req)), number, after)
 	if err != nil {
 		return answer{}, err
 	}

@@ -8,7 +8,9 @@ import (
 
 // PlaybackAPI is the request to a service's own interface that an app makes
 // before it asks for the manifest, and what it takes from the JSON answer. URL,
-// Headers and Body may hold references to secrets (see [Expand]).
+// Headers and Body may hold references to secrets (see [Expand]). A player in a
+// browser pays a preflight before it, where the app's header Origin names another
+// origin and a method or header is not safelisted (Fetch Standard).
 type PlaybackAPI struct {
 	URL     string
 	Method  string            // empty: GET, with a body POST
