@@ -89,8 +89,11 @@ func TestReading(t *testing.T) {
 
 // slow is a server that takes 130 ms for a redirect or for the first byte of a
 // part, and gives 20 kB of a segment 50 ms after the request and the same 30 ms
-// later; and the clock by which it does.
-type slow struct{ now time.Time }
+// later; and the clock by which it does. It keeps what it is asked.
+type slow struct {
+	now   time.Time
+	asked []fetch.Request
+}
 
 func (s *slow) Now() time.Time { return s.now }
 
@@ -99,6 +102,7 @@ func (s *slow) AfterFunc(time.Duration, func()) (stop func() bool) {
 }
 
 func (s *slow) Do(_ context.Context, r fetch.Request) *fetch.Exchange {
+	s.asked = append(s.asked, r)
 	x := &fetch.Exchange{Start: s.now, FirstByte: s.now, End: s.now.Add(130 * time.Millisecond), Status: http.StatusPartialContent, Bytes: 1}
 	switch {
 	case r.Range != nil && r.Range.Length == 1:
@@ -138,7 +142,7 @@ func TestReadingBegins(t *testing.T) {
 		var steps []int
 		choose := func(kbps float64, at Moment) { got, steps = append(got, kbps), append(steps, at.Step) }
 		m := Meter{Lag: 3 * time.Millisecond, Every: 100 * time.Millisecond, MinBytes: 16_000, Enough: 1, HalfLives: []time.Duration{time.Hour}}
-		server := &slow{time.Unix(1, 0)}
+		server := &slow{now: time.Unix(1, 0)}
 		s := &session{cfg: Config{Client: server, Clock: server}, model: shaka, start: server.now, gauge: m.gauge(choose)}
 		s.begin(&node{}) // the manifest, say
 		tt.ask.name, tt.ask.metered = run.StepSegment, true

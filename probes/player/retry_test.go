@@ -2,7 +2,8 @@ package player
 
 import (
 	"math"
-	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func TestHlsjsRetries(t *testing.T) {
 		{"a playlist late", master, playlist, hang(9), 3, nil, run.ErrTimeout, run.StepPlaylist},
 		{"a segment's 503", master, segment, status(503, 9), 7, exponential, run.ErrHTTP5xx, run.StepSegment},
 		{"a segment late", master, segment, hang(9), 5, nil, run.ErrTimeout, run.StepSegment},
-		{"a segment late twice", master, segment, hang(2), 3, nil, "", ""},
+		{"a segment late twice", master, segment, hang(2), 3, nil, "", run.StepSegment},
 		{"a segment cut short", master, segment, cut(9), 7, exponential, run.ErrSegmentTruncated, run.StepSegment},
 		{"a segment's 404", master, segment, status(404, 9), 7, exponential, run.ErrHTTP4xx, run.StepSegment},
 		{"a key's 503", aes, key, status(503, 3), 4, []float64{10, 10, 10}, "", ""},
@@ -50,7 +51,11 @@ func TestHlsjsRetries(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := newOrigin(t, map[string]string{master: oneOf(playlist)}, map[string]rule{tt.path: tt.rule})
-			r := press(t, o, tt.manifest, quick(hlsjs), run.App{})
+			m := quick(hlsjs)
+			if strings.Contains(tt.name, "late") {
+				m = hasty(hlsjs, tt.step)
+			}
+			r := press(t, o, tt.manifest, m, run.App{})
 			if tt.typ == "" {
 				good(t, r)
 			} else {
@@ -137,24 +142,19 @@ func TestAgain(t *testing.T) {
 
 // The limits of a policy hold for a try with all its redirects.
 func TestLimitsSpanRedirects(t *testing.T) {
-	o := newOrigin(t, map[string]string{"/one.m3u8": oneOf("/ts/360p/index.m3u8")}, map[string]rule{
-		"/ts/360p/index.m3u8": func(w http.ResponseWriter, r *http.Request, n int) bool {
-			time.Sleep(150 * time.Millisecond)
-			return redirect("/slow.m3u8")(w, r, n)
-		},
-		"/slow.m3u8": hang(9),
-	})
-	m := quick(hlsjs)
-	m.Retry[run.StepPlaylist] = Policy{Total: 300 * time.Millisecond}
-	r := bad(t, press(t, o, "/one.m3u8", m, run.App{}), run.ErrTimeout, run.StepPlaylist)
-	var asked, gaveUp float64
-	for i, s := range r.Steps {
-		if s.Name == run.StepPlaylist && asked == 0 {
-			asked = r.Steps[i].StartMs
-		}
-		gaveUp = s.EndMs
+	const ms = time.Millisecond
+	server := &slow{now: time.Unix(1, 0)}
+	s := &session{cfg: Config{Client: server, Clock: server}, model: hlsjs, start: server.now}
+	a := ask{name: run.StepPlaylist, url: "http://a.example/old", body: func([]byte, time.Time) error { return nil }}
+	if _, err := s.attempt(t.Context(), a, Policy{FirstByte: 200 * ms, Stall: 50 * ms, Total: 300 * ms}, 1, s.pressed()); err != nil {
+		t.Fatal(err)
 	}
-	if d := gaveUp - asked; d < 299 || d > 430 {
-		t.Errorf("given up after %v ms, want 300", d)
+	var got [][3]time.Duration
+	for _, r := range server.asked {
+		got = append(got, [3]time.Duration{r.FirstByteTimeout, r.StallTimeout, r.Timeout})
+	}
+	want := [][3]time.Duration{{200 * ms, 50 * ms, 300 * ms}, {70 * ms, 50 * ms, 170 * ms}} // 130 ms later
+	if !slices.Equal(got, want) {
+		t.Errorf("first byte, silence and all within %v, want %v", got, want)
 	}
 }
