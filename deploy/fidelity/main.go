@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	datum "github.com/firstframe/firstframe/probes/run"
 )
 
 // The exit codes.
@@ -38,8 +40,19 @@ type command struct {
 	Quick   bool          `help:"Two lines in place of nine, and a handful of faults." env:"QUICK"`
 	Faults  string        `help:"Whether faults are played: after the matrix, only or no." enum:"after,only,no" default:"after" placeholder:"WHEN"`
 	Only    string        `help:"Only the cells whose name has this in it, such as shaka/ts, 40/10 or one 404." placeholder:"TEXT"`
-	Play    time.Duration `help:"In place of all that: play on for so long after the first picture, over lines that are meant for that." placeholder:"20s"`
+	Play    time.Duration `help:"In place of all that: play on for so many seconds after the first picture, over lines that are meant for that." placeholder:"20s"`
 	Report  bool          `help:"Play nothing; write the report of what has been measured."`
+}
+
+// Validate is called once the flags are read.
+func (c *command) Validate() error {
+	switch {
+	case c.Runs < 0:
+		return fmt.Errorf("--runs %d: want 1 or more", c.Runs)
+	case c.Play < 0 || c.Play > datum.MaxPlay || c.Play%time.Second != 0:
+		return fmt.Errorf("--play %v: want whole seconds, at most %v", c.Play, datum.MaxPlay)
+	}
+	return nil
 }
 
 func main() {

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	datum "github.com/firstframe/firstframe/probes/run"
 )
 
 // onwards is how a play went on after its first picture; times in ms.
@@ -30,7 +28,8 @@ type onwards struct {
 	Heights []shown `json:"heights"`  // of the pictures, each change
 }
 
-// shown is a height since an instant, counted from the first picture.
+// shown is a height since an instant, counted from the first picture, of a probe
+// from when playback started.
 type shown struct {
 	At     float64 `json:"at_ms"`
 	Height int     `json:"height"`
@@ -105,83 +104,6 @@ func (w *world) fall(ctx context.Context, t task, a *act) (restore func() error)
 	}
 }
 
-// segmentLength is how long a stream's segments are, in ms (media.sh).
-func segmentLength(stream string) float64 {
-	if stream == "ts" || stream == "aes" {
-		return 6000
-	}
-	return 4000
-}
-
-// reckoned is what a run tells of how it went on, given its segments' length:
-// what was shown when follows from which came when, and from the stalls.
-func reckoned(r datum.Run, base string, length float64) *onwards {
-	o := &onwards{Media: *r.PlayedMs}
-	begin := 0.0 // of playing
-	if r.StartupMs != nil {
-		begin = *r.StartupMs
-	}
-	var stalls []datum.Step
-	for _, s := range r.Steps {
-		if s.Name == datum.WaitStall {
-			stalls = append(stalls, s)
-			o.Stalls, o.Stalled = o.Stalls+1, o.Stalled+s.EndMs-s.StartMs
-		}
-	}
-	// played is the position at an instant, and at the instant of a position, after
-	// the stall in front of it.
-	played := func(at float64) float64 {
-		media := at - begin
-		for _, s := range stalls {
-			media -= max(0, min(at, s.EndMs)-s.StartMs)
-		}
-		return max(0, media)
-	}
-	at := func(media float64) float64 {
-		for _, s := range stalls {
-			if played(s.StartMs) <= media {
-				media += s.EndMs - s.StartMs
-			}
-		}
-		return media
-	}
-	levels, came := map[int]int{}, map[bool]int{} // by number; by track, audio or not
-	separate := false
-	steps := slices.Clone(r.Steps)
-	slices.SortStableFunc(steps, func(a, b datum.Step) int { return cmp.Compare(a.EndMs, b.EndMs) })
-	for _, s := range steps {
-		path, ours := strings.CutPrefix(s.URL, base)
-		if !ours || s.Name != datum.StepSegment || s.Error != "" || s.Status != http.StatusOK {
-			continue
-		}
-		res := resourceAt(path)
-		separate = separate || res.audio
-		came[res.audio] = max(came[res.audio], res.number+1)
-		if !res.audio && (levels[res.number] == 0 || played(s.EndMs) <= float64(res.number)*length) {
-			levels[res.number] = height(res.folder) // what comes while it is played is not seen
-		}
-		there := came[false]
-		if separate {
-			there = min(there, came[true])
-		}
-		if ahead := float64(there)*length - played(s.EndMs); s.EndMs <= begin+o.Media+o.Stalled {
-			o.Ahead = max(o.Ahead, ahead)
-		}
-	}
-	for n := 0; levels[n] > 0 && float64(n)*length < o.Media; n++ {
-		if len(o.Heights) == 0 || o.Heights[len(o.Heights)-1].Height != levels[n] {
-			o.Heights = append(o.Heights, shown{at(float64(n) * length), levels[n]})
-		}
-	}
-	return o
-}
-
-// height is that of a rendition's folder, v360 or so; 0 of others.
-func height(folder string) (n int) {
-	_, _ = fmt.Sscanf(folder, "v%d", &n) // another folder has none
-	return n
-}
-
 // loaded is how many video segments of each height came whole, and how many were
 // given up for the same of another height.
 func (p play) loaded() string {
@@ -199,11 +121,7 @@ func (p play) loaded() string {
 			delete(last, res.number)
 		}
 	}
-	var words []string
-	for _, h := range []int{360, 720, 1080} {
-		words = append(words, fmt.Sprint(whole[h]))
-	}
-	text := strings.Join(words, "+")
+	text := fmt.Sprintf("%d+%d+%d", whole[360], whole[720], whole[1080])
 	if given > 0 {
 		text += fmt.Sprintf(", %d given up", given)
 	}
@@ -220,7 +138,7 @@ func writePlaying(dir string, plays []play, w io.Writer) error {
 		"| cell | side | stalls | waits | heights | segments | ahead |\n|---|---|---|---|---|---|---|\n")
 	for _, p := range plays {
 		if !p.told() || p.Onwards == nil {
-			fmt.Fprintf(&text, "| %s | %s | failed: %s | | | %s | |\n", p.cell, p.Side, p.Error, p.loaded())
+			fmt.Fprintf(&text, "| %s | %s | failed: %s | | | %s | |\n", p.cell, p.Side, strings.ReplaceAll(p.Error, "\n", "; "), p.loaded())
 			continue
 		}
 		o := p.Onwards

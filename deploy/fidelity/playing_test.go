@@ -2,13 +2,14 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,32 +17,37 @@ import (
 	datum "github.com/firstframe/firstframe/probes/run"
 )
 
-// What a run tells of how it went on, of segments of 4 s: a stall of 2 s before the
-// third, of another height.
+// What a run tells of how it went on, of segments of 4 s: a stall of 5 s before the
+// third and one of 1 s before the fourth, of another height each.
 func TestReckoned(t *testing.T) {
-	startup, media := 1000.0, 9000.0
+	startup, media := 1000.0, 13_000.0
 	r := datum.Run{StartupMs: &startup, PlayedMs: &media}
 	step := func(path string, end float64) {
 		r.Steps = append(r.Steps, datum.Step{Name: datum.StepSegment, URL: "http://x/play1/" + path, Status: http.StatusOK, EndMs: end})
 	}
 	step("cmaf/v360/0.m4s", 900)
+	step("cmaf/v360/1.m4s", 920) // before there is sound
 	step("cmaf/audio/0.m4s", 950)
 	step("cmaf/v720/0.m4s", 1500) // too late to be seen
-	step("cmaf/v360/1.m4s", 2000)
+	step("cmaf/v720/1.m4s", 1600) // early enough
 	step("cmaf/audio/1.m4s", 3000)
 	step("cmaf/audio/2.m4s", 4000)
-	step("cmaf/v720/2.m4s", 11_000)
-	r.Steps = append(r.Steps, datum.Step{Name: datum.WaitStall, StartMs: 9000, EndMs: 11_000})
+	step("cmaf/audio/3.m4s", 4500)
+	step("cmaf/v1080/2.m4s", 14_000)
+	step("cmaf/v360/3.m4s", 19_000)
+	step("cmaf/audio/4.m4s", 20_100)
+	step("cmaf/v360/4.m4s", 20_100) // when it was over
+	r.Steps = append(r.Steps, datum.Step{Name: datum.WaitStall, StartMs: 9000, EndMs: 14_000}, datum.Step{Name: datum.WaitStall, StartMs: 18_020, EndMs: 19_020})
 	want := &onwards{
-		Media: 9000, Stalls: 1, Stalled: 2000, Ahead: 6000, // at 3 s, with 8 s there and 2 played
-		Heights: []shown{{0, 360}, {10_000, 720}},
+		Media: 13_000, Stalls: 2, Stalled: 6000, Ahead: 6000, // at 3 s, with 8 s there and 2 played
+		Heights: []shown{{0, 360}, {4000, 720}, {13_000, 1080}, {18_000, 360}},
 	}
 	got := reckoned(r, "http://x/play1/", 4000)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if share := got.ratio(); share < 0.181 || share > 0.182 {
-		t.Errorf("stood still for %.3f of the time, want 2/11", share)
+	if share := got.ratio(); share != 6.0/19 {
+		t.Errorf("stood still for %.3f of the time, want 6/19", share)
 	}
 }
 
@@ -79,26 +85,58 @@ func TestPlayPlan(t *testing.T) {
 	}
 }
 
-// The rate falls once the play has begun, and is as before when it has ended.
+// The rate falls eight seconds after the play's first request, and is as before
+// when it has ended.
 func TestFall(t *testing.T) {
-	var rates []float64
-	w := &world{rate: func(kbps float64) error {
-		rates = append(rates, kbps)
-		return nil
-	}}
-	s := newStage(t.TempDir())
-	none := task{cell: cell{way: way{40, 10}}}
-	if err := w.fall(t.Context(), none, s.begin(nil))(); err != nil || rates != nil {
-		t.Errorf("%v, %v", rates, err)
-	}
-	falls := task{cell: cell{way: way{40, 10}, Later: 1000}}
-	if err := w.fall(t.Context(), falls, s.begin(nil))(); err != nil || !cmp.Equal(rates, []float64{10_000}) {
-		t.Errorf("%v, %v", rates, err)
-	}
-	w.rate = func(float64) error { return errFixed }
-	ctx, end := context.WithCancel(t.Context())
-	end()
-	if err := w.fall(ctx, falls, s.begin(nil))(); !errors.Is(err, errFixed) {
+	synctest.Test(t, func(t *testing.T) {
+		rates := make(chan float64, 2)
+		w := &world{rate: func(kbps float64) error {
+			rates <- kbps
+			return nil
+		}}
+		s := newStage(t.TempDir())
+		end := w.fall(t.Context(), task{cell: cell{way: way{40, 10}}}, s.begin(nil))
+		if err := end(); err != nil || len(rates) > 0 {
+			t.Errorf("%d, %v: this one does not fall", len(rates), err)
+		}
+		act := s.begin(nil)
+		end = w.fall(t.Context(), task{cell: cell{way: way{40, 10}, Later: 1000}}, act)
+		for _, tt := range []struct {
+			name string
+			then func()
+			want float64 // 0: it stays
+		}{
+			{"before the first request", func() { time.Sleep(time.Minute) }, 0},
+			{"soon after it", func() {
+				act.note("v360/0.ts", httptest.NewRequest(http.MethodGet, "/", nil))
+				time.Sleep(fallAfter - time.Millisecond)
+			}, 0},
+			{"eight seconds after it", func() { time.Sleep(time.Millisecond) }, 1000},
+			{"at the end", func() {
+				if err := end(); err != nil {
+					t.Error(err)
+				}
+			}, 10_000},
+		} {
+			tt.then()
+			synctest.Wait()
+			got := 0.0
+			if len(rates) > 0 {
+				got = <-rates
+			}
+			if got != tt.want || len(rates) > 0 {
+				t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+			}
+		}
+	})
+}
+
+// A line whose rate cannot change says so, and a play that ends early ends the
+// waiting.
+func TestFallFails(t *testing.T) {
+	w := &world{rate: func(float64) error { return errFixed }}
+	end := w.fall(t.Context(), task{cell: cell{way: way{40, 10}, Later: 1000}}, newStage(t.TempDir()).begin(nil))
+	if err := end(); !errors.Is(err, errFixed) {
 		t.Error(err)
 	}
 }
@@ -109,7 +147,7 @@ func TestPlayingReport(t *testing.T) {
 	plays := []play{
 		{cell: c, Side: probeSide, TTFF: 1, Onwards: &onwards{Media: 20_000, Heights: []shown{{0, 360}}}},
 		{cell: c, Side: realSide, TTFF: 1, Onwards: &onwards{Media: 18_000, Stalls: 1, Stalled: 2000, Waits: 1, Waited: 1900, Ahead: 9100, Heights: []shown{{0, 360}, {4100, 720}}}},
-		{cell: c, Side: realSide, Round: 1, Error: "x"},
+		{cell: c, Side: realSide, Round: 1, Error: "x\ny"},
 	}
 	dir := t.TempDir()
 	var out bytes.Buffer
@@ -119,7 +157,7 @@ func TestPlayingReport(t *testing.T) {
 	table := read(t, filepath.Join(dir, "playing.md"))
 	for _, want := range []string{
 		"| dashjs/timeline 40/10, then 1.0, on 20 s | real | 1, 2.0 s, 10 % | 1, 1.9 s | 0: 360, 4: 720 | 0+0+0 | 9 s |\n",
-		"| dashjs/timeline 40/10, then 1.0, on 20 s | real | failed: x |",
+		"| dashjs/timeline 40/10, then 1.0, on 20 s | real | failed: x; y |",
 		"| dashjs/timeline 40/10, then 1.0, on 20 s | probe | 0, 0.0 s, 0 % |  | 0: 360 | 0+0+0 | 0 s |\n",
 	} {
 		if !strings.Contains(table, want) {
