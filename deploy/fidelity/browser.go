@@ -29,9 +29,9 @@ var playingScript []byte
 var page = template.Must(template.New("page").Parse(pageText))
 
 // pages serves the page that plays ?url= in ?player=, for ?play= milliseconds after
-// the first picture, and the players' scripts.
-// It is served from the browser's own side of the line, where it costs nothing,
-// and from loopback, which browsers trust as they trust https.
+// the first picture, and the players' scripts. It is served from the browser's own
+// side of the line, where it costs nothing, and from loopback, which browsers trust
+// as they trust https.
 func pages(modules string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /modules/", http.StripPrefix("/modules/", http.FileServer(http.Dir(modules))))
@@ -40,15 +40,17 @@ func pages(modules string) http.Handler {
 		_, _ = w.Write(playingScript) // the browser is gone
 	})
 	mux.HandleFunc("GET /play", func(w http.ResponseWriter, r *http.Request) {
-		for _, p := range players {
-			if p.name == r.FormValue("player") {
-				w.Header().Set("Content-Type", "text/html; charset=utf-8")
-				on, _ := strconv.Atoi(r.FormValue("play"))                                                                                                                                                       // left out: not at all
-				_ = page.Execute(w, map[string]any{"Player": p.name, "URL": r.FormValue("url"), "Base": r.FormValue("base"), "Play": on, "Module": p.global, "Script": template.URL(p.module + "/" + p.script)}) // the browser is gone
-				return
-			}
+		p := playerNamed(r.FormValue("player"))
+		if p == nil {
+			http.NotFound(w, r)
+			return
 		}
-		http.NotFound(w, r)
+		on, _ := strconv.Atoi(r.FormValue("play")) // left out: not at all
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_ = page.Execute(w, map[string]any{ // the browser is gone
+			"Player": p.name, "Module": p.global, "Script": template.URL(p.module + "/" + p.script),
+			"URL": r.FormValue("url"), "Base": r.FormValue("base"), "Play": on,
+		})
 	})
 	return mux
 }
@@ -97,8 +99,8 @@ func (s *setup) playReal(ctx context.Context, w *world, t task, base string) (o 
 	tab, closeTab := chromedp.NewContext(browser)
 	defer closeTab()
 	defer func() { err = errors.Join(err, chromedp.Cancel(tab)) }()
-	address := w.page + "/play?" + url.Values{"player": {t.player.name}, "url": {base + t.path}, "base": {base}, "play": {fmt.Sprint(1000 * t.Play)}}.Encode()
-	if err := chromedp.Do(tab, chromedp.Navigate(address)); err != nil {
+	query := url.Values{"player": {t.player.name}, "url": {base + t.path}, "base": {base}, "play": {fmt.Sprint(1000 * t.Play)}}
+	if err := chromedp.Do(tab, chromedp.Navigate(w.page+"/play?"+query.Encode())); err != nil {
 		return o, fmt.Errorf("chromium: %w", err)
 	}
 	text, err := chromedp.Run(tab, chromedp.Poll[string]("window.outcome", chromedp.WithPollingInterval(100*time.Millisecond)))

@@ -4,7 +4,8 @@
 # play them. Needs ffmpeg with libx264, and xxd. Takes about a minute.
 #
 # Twelve seconds, or as many as asked for, of generated pictures with noise, so
-# that the encoder needs the rate; a keyframe each 2 s; TS in segments of 6 s, fragmented MP4 of 4 s.
+# that the encoder needs the rate; a keyframe each 2 s; TS in segments of 6 s,
+# fragmented MP4 of 4 s.
 set -eu
 [ $# = 1 ] || [ $# = 2 ] || { echo "usage: media.sh FOLDER [SECONDS]" >&2; exit 2; }
 mkdir -p "$1"

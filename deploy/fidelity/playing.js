@@ -3,7 +3,7 @@
 // stands still where none comes for 0.25 s; that the player waits is what its
 // events say, from "waiting" to the next "playing": Chromium lets sound go on for
 // up to 3 s without pictures. What is ahead is buffered of all tracks.
-function playOn(video, frame, ms, tell) { // eslint-disable-line no-unused-vars
+function playOn(video, frame, ms, tell) {
   const begin = performance.now(), from = video.currentTime, still = 250, usual = 40;
   const told = {media_ms: 0, stalls: 0, stall_ms: 0, waits: 0, wait_ms: 0, ahead_ms: 0, heights: [{at_ms: 0, height: frame.height}]};
   let plays = !video.paused && video.readyState > 2, since = 0, last = begin, over = false;

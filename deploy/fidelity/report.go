@@ -23,15 +23,27 @@ func writeReport(dir string, all []play, wanted rounds, w io.Writer) error {
 	if len(plays) == 0 {
 		return errNothing
 	}
-	first := func(p play) bool { return p.Play == 0 }
-	if on := slices.DeleteFunc(slices.Clone(plays), first); len(on) > 0 {
+	var starts, on []play
+	for _, p := range plays {
+		if p.Play > 0 {
+			on = append(on, p)
+		} else {
+			starts = append(starts, p)
+		}
+	}
+	if len(on) > 0 {
 		if err := writePlaying(dir, on, w); err != nil {
 			return err
 		}
 	}
-	if plays = slices.DeleteFunc(plays, func(p play) bool { return !first(p) }); len(plays) == 0 {
+	if len(starts) == 0 {
 		return nil
 	}
+	return writeStarts(dir, starts, wanted, w)
+}
+
+// writeStarts writes table.md and scatter.svg, and the table's head to w.
+func writeStarts(dir string, plays []play, wanted rounds, w io.Writer) error {
 	var cells, broken []comparison
 	for _, c := range compare(plays) {
 		if c.Fault == "" {

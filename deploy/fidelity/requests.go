@@ -30,12 +30,12 @@ func needed(o outcome) float64 {
 }
 
 // asked is what a play has asked for before it had what it needed: how often each
-// resource, and when first. It is nil of a play whose requests are not known.
+// resource, and when first and last. It is nil of a play whose requests are not known.
 type asked map[string]tries
 
 type tries struct {
-	n     int
-	first float64 // ms since play was pressed
+	n           int
+	first, last float64 // ms since play was pressed
 }
 
 func (p play) asked() asked {
@@ -52,7 +52,7 @@ func (p play) asked() asked {
 		if !again {
 			t.first = r.At
 		}
-		t.n++
+		t.n, t.last = t.n+1, max(t.last, r.At)
 		all[name] = t
 	}
 	return all
@@ -62,16 +62,10 @@ func (p play) asked() asked {
 // before, in ms since play was pressed: a delay that it draws at random is over
 // then. ok is false of a play that did not.
 func (p play) triedAgain() (ms float64, ok bool) {
-	seen := map[string]bool{}
-	for _, r := range p.Requests {
-		name, is := r.tried()
-		if !is || r.At > p.Needed {
-			continue
+	for _, t := range p.asked() {
+		if t.n > 1 {
+			ms, ok = max(ms, t.last), true
 		}
-		if seen[name] {
-			ms, ok = max(ms, r.At), true
-		}
-		seen[name] = true
 	}
 	return ms, ok
 }

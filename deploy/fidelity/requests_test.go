@@ -144,9 +144,18 @@ func TestTried(t *testing.T) {
 		{Path: "range/v360/media.mp4", Range: "bytes=0-838", At: 4}, {Path: "range/v360/media.mp4", Range: "bytes=839-9999", At: 5},
 		{Path: "aes/key.bin", Method: "OPTIONS", At: 6},
 	}}
-	want := asked{"cmaf/v360/0.m4s": {2, 1}, "range/v360/media.mp4 0-838": {1, 4}, "range/v360/media.mp4 839-9999": {1, 5}, "OPTIONS aes/key.bin": {1, 6}}
+	want := asked{"cmaf/v360/0.m4s": {2, 1, 3}, "range/v360/media.mp4 0-838": {1, 4, 4}, "range/v360/media.mp4 839-9999": {1, 5, 5}, "OPTIONS aes/key.bin": {1, 6, 6}}
 	if got := p.asked(); !cmp.Equal(want, got, cmp.AllowUnexported(tries{})) {
 		t.Error(cmp.Diff(want, got, cmp.AllowUnexported(tries{})))
+	}
+	if at, ok := p.triedAgain(); at != 3 || !ok {
+		t.Errorf("tried again at %v, %v; want 3", at, ok)
+	}
+	if p.Needed = 2; p.asked()["cmaf/v360/0.m4s"].n != 1 {
+		t.Errorf("%+v, with what was asked for too late", p.asked())
+	}
+	if at, ok := p.triedAgain(); ok {
+		t.Errorf("tried again at %v; nothing was", at)
 	}
 }
 
@@ -182,8 +191,8 @@ func TestUnlike(t *testing.T) {
 			t.Errorf("%s: %q, %v", tt.name, got, known)
 		}
 	}
-	together := []asked{{"v": {1, 10}, "w": {1, 12}}}
-	other := []asked{{"v": {1, 12}, "w": {1, 10}}}
+	together := []asked{{"v": {1, 10, 10}, "w": {1, 12, 12}}}
+	other := []asked{{"v": {1, 12, 12}, "w": {1, 10, 10}}}
 	if got, _ := unlike(together, other); len(got) > 0 {
 		t.Errorf("what goes out together: %q", got)
 	}
