@@ -17,7 +17,7 @@ demo: tools-demo build
 # Everything that must pass before a change lands: what needs the machine for
 # itself comes last.
 test: tools-test build
-	@$(MAKE) --no-print-directory -j 3 lint-go console front unit-race unit-plain
+	@$(MAKE) --no-print-directory -j 3 lint-go console front $(PLAYERS) unit-race unit-plain
 	@$(MAKE) --no-print-directory unit-alone
 
 build: bin/agent bin/collector bin/lab
@@ -49,6 +49,9 @@ bin/tools/staticcheck:
 NPM_CI = npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
 %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && $(NPM_CI)
+
+# The real players that probes are compared with.
+PLAYERS = deploy/fidelity/node_modules/.package-lock.json
 
 # The console's scripts need no build: they are type checked, and the chart
 # library in the tree is compared with the one that npm installs.
@@ -97,7 +100,7 @@ unit-race:
 unit-plain:
 	$(GOTEST) $(PLAIN)
 
-unit-alone:
+unit-alone: $(PLAYERS)
 	CGO_ENABLED=1 $(GOTEST) -race -p 1 $(ALONE)
 	CGO_ENABLED=1 $(GOTEST) -race -p 1 -parallel 4 $(LAB)
 	$(GOTEST) ./probes
@@ -116,7 +119,7 @@ fuzz:
 # The same streams in real players and with the probe, over the same lines, into
 # build/fidelity; goes on where it was stopped. QUICK=1 for ten minutes. The agent
 # has no version, so that a commit alone does not make its plays count no more.
-fidelity: tools-fidelity deploy/fidelity/node_modules/.package-lock.json
+fidelity: tools-fidelity $(PLAYERS)
 	deploy/fidelity/media.sh build/fidelity/media
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o build/fidelity/agent ./agent
 	$(GO) run ./deploy/fidelity --agent build/fidelity/agent
@@ -131,7 +134,7 @@ tools-fidelity:
 	@deploy/tools.sh go node chromium ffmpeg xxd nsenter
 
 tools-test:
-	@deploy/tools.sh go c++ node chromium ffmpeg promtool
+	@deploy/tools.sh go c++ node chromium ffmpeg nsenter promtool
 
 clean:
 	rm -rf bin build collector/console/node_modules deploy/fidelity/node_modules \

@@ -17,8 +17,24 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// agentProgram is the agent that plays: of $FIRSTFRAME_BIN, the folder of make
+// build, else built.
+func agentProgram(t *testing.T) string {
+	t.Helper()
+	if bin := os.Getenv("FIRSTFRAME_BIN"); bin != "" {
+		return filepath.Join(bin, "agent")
+	}
+	path := filepath.Join(t.TempDir(), "agent")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
 // Each player and the probe show the first picture of a stream, later than the
-// line allows; a second time nothing is left to play.
+// line allows, and dash.js plays on; a second time nothing is left to play.
 func TestPlays(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(filepath.Join(dir, "media"), media.FS); err != nil {
@@ -28,14 +44,9 @@ func TestPlays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat("node_modules"); err != nil {
-		t.Skip("make fidelity installs the players: ", err)
+		t.Skip("make test installs the players: ", err)
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "agent"), "../../agent")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	c := command{Out: filepath.Join(dir, "out"), Media: filepath.Join(dir, "media"), Modules: "node_modules", Agent: filepath.Join(dir, "agent")}
+	c := command{Out: filepath.Join(dir, "out"), Media: filepath.Join(dir, "media"), Modules: "node_modules", Agent: agentProgram(t)}
 	s, err := c.setup(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +59,8 @@ func TestPlays(t *testing.T) {
 	b := batch{way: way{RTT: 40, Mbps: 10}}
 	for _, p := range players {
 		path := map[string]string{"ts": "ts/master.m3u8", "number": "cmaf/manifest-number.mpd"}[p.streams[0].name]
-		b.tasks = append(b.tasks, task{cell{Player: p.name, Stream: p.streams[0].name, way: b.way}, p, path, 0})
+		on := map[string]int{"dashjs": 2}[p.name]
+		b.tasks = append(b.tasks, task{cell{Player: p.name, Stream: p.streams[0].name, way: b.way, Play: on}, p, path, 0})
 	}
 	for range 2 {
 		if err := s.play(t.Context(), []batch{b}, j, io.Discard); err != nil {
@@ -65,6 +77,9 @@ func TestPlays(t *testing.T) {
 		}
 		if p.Error != "" || p.TTFF < 120 || p.TTFF > 30000 || p.Height != 360 && p.Height != 720 || p.Of == "" {
 			t.Errorf("%+v", p)
+		}
+		if on := p.Onwards; (on != nil) != (p.Play > 0) || on != nil && (on.Media < 2000 || on.Media > 4000 || on.Ahead < 1000) {
+			t.Errorf("%s %s, after the picture: %+v", p.cell, p.Side, on)
 		}
 	}
 }
@@ -129,6 +144,9 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help", "--help", exitOK, "--only", ""},
 		{"unknown flag", "--nope", exitNotKnown, "", "--nope"},
+		{"part of a second", "--play=2500ms", exitNotKnown, "", "whole seconds"},
+		{"longer than an agent plays", "--play=1h", exitNotKnown, "", "at most 10m"},
+		{"less than none", "--runs=-1", exitNotKnown, "", "--runs -1"},
 		{"nothing to report", "--report --out=" + dir, exitFailed, "", errNothing.Error()},
 		{"no players", "--out=" + dir + " --modules=/nonexistent", exitFailed, "", "/nonexistent"},
 		{"no folder", "--out=/dev/null/x", exitFailed, "", "/dev/null"},
