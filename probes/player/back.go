@@ -3,6 +3,7 @@ package player
 import (
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/hls"
@@ -52,21 +53,38 @@ func (s *session) markAlone() {
 	s.ladder.failed[s.ladder.at] = true
 }
 
-// keptList is a playlist of video on demand, which need not be asked for again.
+// keptList is a playlist on demand, which need not be asked for again.
 type keptList struct {
 	answer
 	media *hls.Media
 }
 
-// keepList keeps a playlist of video on demand.
-func (h *hlsTitle) keepList(track, uri string, list answer, media *hls.Media) {
-	if track != run.TrackVideo || media.Live() {
+// keptLists are playlists on demand by where they are. The zero value is ready; it is
+// safe for concurrent use.
+type keptLists struct {
+	mu  sync.Mutex
+	all map[string]keptList
+}
+
+// keep keeps a playlist, where it is on demand.
+func (k *keptLists) keep(uri string, list answer, media *hls.Media) {
+	if media.Live() {
 		return
 	}
-	if h.kept == nil {
-		h.kept = map[string]keptList{}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.all == nil {
+		k.all = map[string]keptList{}
 	}
-	h.kept[uri] = keptList{list, media}
+	k.all[uri] = keptList{list, media}
+}
+
+// at is the playlist at uri; false: it has not come.
+func (k *keptLists) at(uri string) (keptList, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	list, ok := k.all[uri]
+	return list, ok
 }
 
 // keptList is the playlist that the model keeps where it comes back to a rendition
@@ -75,8 +93,7 @@ func (h *hlsTitle) keptList(track, uri string) (keptList, bool) {
 	if track != run.TrackVideo || !h.keepsBack() {
 		return keptList{}, false
 	}
-	k, ok := h.kept[uri]
-	return k, ok
+	return h.kept.at(uri)
 }
 
 // keptInit is an initialization segment that came before its rendition was left.

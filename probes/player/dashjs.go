@@ -2,6 +2,7 @@ package player
 
 import (
 	"math"
+	"net/http"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/run"
@@ -63,6 +64,7 @@ var dashjs = &Model{
 	Clocks: Clocks{FromDate: true, Default: "https://time.akamai.com/?iso&ms"},
 
 	LowLatency: true, // _onRepresentationSwitch in PlaybackController
+	SteerAgain: dashjsSteerAgain,
 
 	IndexAll:     true, // updateData in RepresentationController
 	InitFirst:    true,
@@ -110,6 +112,19 @@ var dashjs = &Model{
 
 func dashjsRetry(limit, interval time.Duration) Policy {
 	return Policy{Total: limit, TimeoutRetries: 3, TimeoutDelay: interval, ErrorRetries: 3, ErrorDelay: interval, Retry4xx: true, RetryBroken: true}
+}
+
+// dashjsSteerAgain is _handleSteeringResponseError in ContentSteeringController: after
+// a 404 or a 410 never, after a 429 only as it says, and else not before there has
+// been a steering manifest.
+func dashjsSteerAgain(r Refused) time.Duration {
+	switch r.Status {
+	case http.StatusOK, http.StatusNotFound, http.StatusGone:
+		return 0
+	case http.StatusTooManyRequests:
+		return r.Later
+	}
+	return r.TTL
 }
 
 // dashjsGoal is bufferTimeDefault, at the best rendition bufferTimeAtTopQuality or,

@@ -14,9 +14,9 @@ type feed interface {
 	// of a live stream it waits for it. after is what the track did last. The
 	// error is errOver where nothing follows, a *failure, or errGivenUp.
 	next(ctx context.Context, track string, rendition int, from time.Duration, after Moment) (piece, error)
-	// beside is what goes on beside the tracks. It returns when ctx ends, or before
-	// where nothing is left to do.
-	beside(ctx context.Context)
+	// beside is what goes on beside the tracks, with kbps for what is measured. It
+	// returns when ctx ends, or before where nothing is left to do.
+	beside(ctx context.Context, kbps func() float64)
 	// starts is where the playhead starts, and what the tracks' first segments
 	// hold, once they are there.
 	starts() (from time.Duration, video, audio stretch)
@@ -55,7 +55,10 @@ type resource struct {
 }
 
 func (r *ref) resource() resource {
-	if r.rng == nil {
+	switch {
+	case r.known != nil:
+		return *r.known
+	case r.rng == nil:
 		return resource{url: r.url}
 	}
 	return resource{r.url, r.rng.Offset, r.rng.Length}

@@ -11,19 +11,15 @@ import (
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
-	"github.com/firstframe/firstframe/probes/steering"
 )
 
 // hlsTitle is a multivariant playlist, or a media playlist alone.
 type hlsTitle struct {
 	*session
-	p        *presentation
-	pathway  string         // that is played; empty without content steering
-	clone    steering.Clone // that the pathway is; zero when it is none
-	multi    *hls.Multivariant
-	variants []*hls.Variant // among which the model chooses
-	rash     *hls.Variant   // that it chose before, see Model.Rash; nil: none
-	audio    *hls.Rendition // nil when it is inside the variants
+	p     *presentation
+	multi *hls.Multivariant
+	way                // with which playback starts
+	rash  *hls.Variant // that the model chose before, see Model.Rash; nil: none
 
 	// alone is the playlist that is there already: the media playlist without a
 	// multivariant one, or that of the variant listed first. Its URI is empty
@@ -35,8 +31,9 @@ type hlsTitle struct {
 	latest  *hls.Media // of the video, of whichever variant; nil before there was one
 	suspect *suspect   // the video's playlist; nil: it moves, as far as can be told
 
-	kept                 map[string]keptList // on demand, of video
-	videoList, audioList hlsList             // with which the tracks go on
+	kept                 keptLists
+	videoList, audioList hlsList // with which the tracks go on
+	turned               turned
 }
 
 // playHLS goes on from a playlist: through a variant's and its audio's media
@@ -115,29 +112,13 @@ func (h *hlsTitle) captionsUnknown() bool {
 
 // primary asks for the playlist of a variant before all else.
 func (h *hlsTitle) primary(ctx context.Context, v *hls.Variant, after Moment) (Moment, error) {
-	uri := h.variantURI(v)
+	uri := h.variantURI(&h.way, v)
 	list, media, err := h.playlist(ctx, run.TrackVideo, uri, after, h.think.Playlist)
 	if err != nil {
 		return after, err
 	}
 	h.alone, h.media, h.aloneURI = list, media, uri
 	return list.Moment, nil
-}
-
-// variantURI is where the variant's playlist is, of the pathway that is played;
-// of sound only that of its rendition, where it has one.
-func (h *hlsTitle) variantURI(v *hls.Variant) string {
-	if h.content == soundOnly {
-		if r := h.multi.AudioFor(v); r != nil {
-			return h.renditionURI(r)
-		}
-	}
-	return h.clone.URL(v.URI, h.clone.Variants, v.StableID)
-}
-
-// renditionURI is where a rendition's playlist is, of the pathway that is played.
-func (h *hlsTitle) renditionURI(r *hls.Rendition) string {
-	return h.clone.URL(r.URI, h.clone.Renditions, r.StableID)
 }
 
 // find gets a track's media playlist, and finds in it the segment at which the
@@ -152,7 +133,7 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	case h.p.separate:
 		think = h.think.PlaylistBeside
 	}
-	uri := h.playlistURI(track, rendition)
+	uri := h.playlistURI(&h.way, track, rendition)
 	list, media, step := h.alone, h.media, run.StepManifest
 	if h.multi != nil {
 		step = run.StepPlaylist
@@ -171,7 +152,7 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	if list, media, err = h.tuneIn(ctx, track, uri, list, media); err != nil {
 		return found{}, err
 	}
-	h.keepList(track, uri, list, media)
+	h.kept.keep(uri, list, media)
 	f, err := h.segments(track, step, list, media)
 	h.note(track, uri, list, media, f.parts)
 	f.known = known
@@ -183,17 +164,6 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 		f.beside = func(ctx context.Context) { h.keepUp(ctx, uri, list.Moment, media) }
 	}
 	return f, err
-}
-
-// playlistURI is where a track's playlist is.
-func (h *hlsTitle) playlistURI(track string, rendition int) string {
-	switch {
-	case h.multi == nil:
-		return h.cfg.URL
-	case track == run.TrackAudio:
-		return h.renditionURI(h.audio)
-	}
-	return h.variantURI(h.variants[rendition])
 }
 
 // playlist asks for a media playlist.
@@ -215,6 +185,7 @@ func (h *hlsTitle) playlist(ctx context.Context, track, uri string, after Moment
 	if err != nil {
 		return list, nil, manifestFailure(run.StepPlaylist, err, list.Moment)
 	}
+	list.body = body.Bytes()
 	return list, media, nil
 }
 

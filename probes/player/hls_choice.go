@@ -8,13 +8,9 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
-// choosable are the renditions that the app can play, beside their variants.
+// choosable are the renditions among which the model chooses, beside their variants.
 func (h *hlsTitle) choosable(at Moment) ([]Rendition, error) {
-	var renditions []Rendition
 	variants := h.multi.Candidates(h.base())
-	for _, v := range variants {
-		renditions = append(renditions, h.rendition(v))
-	}
 	switch {
 	case len(variants) == 0:
 		return nil, failed(run.ErrManifestEmpty, run.StepManifest, "no variant on the pathway "+h.base(), at)
@@ -23,28 +19,40 @@ func (h *hlsTitle) choosable(at Moment) ([]Rendition, error) {
 	case !variants[0].HasVideo():
 		h.content = unknown
 	}
-	can, err := h.playable(renditions, at)
+	some, variants, err := h.fitting(variants, at)
 	if err != nil {
 		return nil, err
 	}
-	some := make([]Rendition, len(can))
-	for i, c := range can {
-		some[i] = renditions[c]
-		h.variants = append(h.variants, variants[c])
-	}
 	if h.model.Rash != nil {
-		h.rash = h.variants[h.model.Rash(some, h.estimate(some))]
+		h.rash = variants[h.model.Rash(some, h.estimate(some))]
 	}
+	some, h.variants = h.among(some, variants)
+	return some, nil
+}
+
+// fitting are the renditions that the app can play, beside their variants: one at
+// least, of one at least.
+func (h *hlsTitle) fitting(variants []*hls.Variant, at Moment) (some []Rendition, of []*hls.Variant, err error) {
+	var renditions []Rendition
+	for _, v := range variants {
+		renditions = append(renditions, h.rendition(v))
+	}
+	can, err := h.playable(renditions, at)
+	for _, i := range can {
+		some, of = append(some, renditions[i]), append(of, variants[i])
+	}
+	return some, of, err
+}
+
+// among are those of them among which the model chooses.
+func (h *hlsTitle) among(all []Rendition, variants []*hls.Variant) (some []Rendition, of []*hls.Variant) {
 	if h.model.Among == nil {
-		return some, nil
+		return all, variants
 	}
-	var among []Rendition
-	var of []*hls.Variant
-	for _, i := range h.model.Among(some) {
-		among, of = append(among, some[i]), append(of, h.variants[i])
+	for _, i := range h.model.Among(all) {
+		some, of = append(some, all[i]), append(of, variants[i])
 	}
-	h.variants = of
-	return among, nil
+	return some, of
 }
 
 // rendition is a variant as one to choose from.

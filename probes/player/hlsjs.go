@@ -1,10 +1,13 @@
 package player
 
 import (
+	"cmp"
+	"net/http"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/steering"
 )
 
 // hlsjs is hls.js with its default settings: progressive off, so that whole
@@ -48,6 +51,7 @@ var hlsjs = &Model{
 
 	LiveDelay:  holdBack, // liveSyncDurationCount is 3
 	LowLatency: true,     // lowLatencyMode
+	SteerAgain: hlsjsSteerAgain,
 
 	// playlistParsingError in loader/m3u8-parser.ts and utils/variable-substitution.ts.
 	Refuses: []hls.FaultKind{hls.FaultLeadingSpace, hls.FaultTargetDuration, hls.FaultRepeated, hls.FaultLate, hls.FaultDefine},
@@ -80,12 +84,23 @@ var hlsjs = &Model{
 	// (checkRetryDate in controller/base-stream-controller.ts), audio at the one
 	// after it (doTick in controller/audio-stream-controller.ts).
 	Retry: map[run.StepName]Policy{
+		run.StepSteering: {FirstByte: 10 * time.Second, Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 1, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
 		run.StepManifest: {Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 1, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
 		run.StepPlaylist: {FirstByte: 10 * time.Second, Total: 20 * time.Second, TimeoutRetries: 2, ErrorRetries: 2, ErrorDelay: time.Second, MaxDelay: 8 * time.Second},
 		run.StepKey:      {FirstByte: 8 * time.Second, Total: 20 * time.Second, TimeoutRetries: 1, TimeoutDelay: time.Second, ErrorRetries: 8, ErrorDelay: time.Second, Together: true, Alone: true, Beat: true},
 		run.StepInit:     {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true, Alone: true, Beat: true},
 		run.StepSegment:  {FirstByte: 10 * time.Second, Total: 120 * time.Second, TimeoutRetries: 4, ErrorRetries: 6, ErrorDelay: time.Second, MaxDelay: 8 * time.Second, Together: true, Alone: true, Beat: true},
 	},
+}
+
+// hlsjsSteerAgain is onError of controller/content-steering-controller.ts: never after
+// a 410 or a 429, nor where the answer was no steering manifest.
+func hlsjsSteerAgain(r Refused) time.Duration {
+	switch r.Status {
+	case http.StatusOK, http.StatusGone, http.StatusTooManyRequests:
+		return 0
+	}
+	return cmp.Or(r.TTL, steering.DefaultTTL)
 }
 
 // hlsjs16 is hls.js 1.6 with its default settings. What it does otherwise than

@@ -44,6 +44,13 @@ func (l *ladder) current(leave func()) int {
 	return l.at
 }
 
+// now is the rendition that is played.
+func (l *ladder) now() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.at
+}
+
 // take leaves the rendition that is played for another, where that is still to
 // any purpose.
 func (l *ladder) take(to int, at Moment) {

@@ -18,6 +18,8 @@ type ref struct {
 	url    string
 	rng    *fetch.Range
 	others []string // where else it is
+
+	known *resource // as which it is known wherever it is; nil: as this
 }
 
 // parts is what a track's first segment consists of, and the model's own time

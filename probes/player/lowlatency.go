@@ -218,6 +218,7 @@ func (h *hlsTitle) reload(ctx context.Context, track, target string, after Momen
 	}
 	if newer, err = h.parse(list.url, body.Bytes()); err == nil {
 		advanced, err = newer.Follow(media)
+		list.body = body.Bytes()
 	}
 	if err == nil || errors.Is(err, hls.ErrRewritten) {
 		return list, newer, advanced, nil

@@ -78,6 +78,15 @@ type Model struct {
 	// SteeringFirst: of HLS with content steering, all waits for the steering
 	// manifest, whose first pathway is played. Otherwise it is asked for beside.
 	SteeringFirst bool
+	// SteeringMute: before it has had a steering manifest it tells the server neither
+	// its pathway nor its bandwidth.
+	SteeringMute bool
+	// SteerAgain says after how long it asks again where it could not have a steering
+	// manifest; 0: never. nil: as the standard has it.
+	SteerAgain func(Refused) time.Duration
+	// Rebases: of HLS it goes over to another pathway without asking for playlists
+	// that it has: what is relative in them is of the other pathway from then on.
+	Rebases bool
 
 	// Refuses are the faults of HLS playlists for which it plays nothing; others
 	// it plays in spite of them.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/firstframe/firstframe/probes/dash"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/steering"
 )
 
 // onwards is what a DASH presentation needs to go on.
@@ -25,6 +26,7 @@ type onwards struct {
 	broke   error         // why no newer one comes any more, where one should
 	changed chan struct{} // closed when newest or broke changes; nil while nobody waits
 	indexed map[string]*dash.Representation
+	site    site
 }
 
 // starts is [feed.starts]: a live presentation starts at its position, which may
@@ -123,10 +125,19 @@ func (d *dashTitle) look(ctx context.Context, mpd *dash.MPD, track string, rendi
 		}
 	}
 	p = piece{name: run.StepSegment, stretch: stretch{seg.Start, seg.Start + seg.Duration}}
-	p.media = d.dashRef(seg, elsewhere(rep, again(seg)))
+	here := d.placed(rep)
+	if moved, err := here.Again(seg); err == nil {
+		seg = moved
+	}
+	p.media = d.dashRef(seg, elsewhere(here, again(seg)))
 	if init, ok := rep.Init(); ok {
-		r := d.dashRef(init, elsewhere(rep, (*dash.Representation).Init))
-		p.init = &r
+		known := d.dashRef(init, nil)
+		if moved, ok := here.Init(); ok {
+			init = moved
+		}
+		r := d.dashRef(init, elsewhere(here, (*dash.Representation).Init))
+		as := known.resource()
+		r.known, p.init = &as, &r
 	}
 	return p, 0, nil
 }
@@ -271,9 +282,19 @@ func (d *dashTitle) due() time.Time {
 	return asked.Add(max(*mpd.MinimumUpdatePeriod, minUpdate))
 }
 
-// beside is [feed.beside]: the MPD is asked for again whenever it may have
-// changed, and the tracks go on with the copy before meanwhile, as players do it.
-func (d *dashTitle) beside(ctx context.Context) {
+// beside is [feed.beside].
+func (d *dashTitle) beside(ctx context.Context, kbps func() float64) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		d.keepSteering(ctx, func(u string) string { return steering.DASH(u, []string{d.location()}, kbps()) }, d.follow)
+	})
+	d.keepMPD(ctx)
+	wg.Wait()
+}
+
+// keepMPD asks for the MPD again whenever it may have changed; the tracks go on with
+// the copy before meanwhile, as players do it.
+func (d *dashTitle) keepMPD(ctx context.Context) {
 	for {
 		due := d.due()
 		if due.IsZero() || d.sleepUntil(ctx, due) != nil {

@@ -87,7 +87,7 @@ func TestCurrentOfTwoTracks(t *testing.T) {
 	for i := range next {
 		wg.Go(func() { next[i], errs[i] = d.current(ctx, mpd) })
 	}
-	defer aside(ctx, d.beside)()
+	defer aside(ctx, d.keepMPD)()
 	wg.Wait()
 	if err := errors.Join(errs[:]...); err != nil || next[0] != next[1] || len(o.log) != 1 {
 		t.Fatalf("%v; %d requests, want 1; the same MPD: %v", err, len(o.log), next[0] == next[1])

@@ -1,6 +1,7 @@
 package player
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,12 +9,15 @@ import (
 
 	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/steering"
 )
 
 // hlsList is a track's media playlist as it goes on.
 type hlsList struct {
 	uri      string // to ask again
+	way      *way   // of that; nil: the one with which playback started
 	media    *hls.Media
+	body     []byte        // of media, where it came as it is
 	origin   time.Duration // where its first segment begins, on the presentation's timeline
 	asked    time.Time     // when this copy was
 	advanced bool          // it held something new
@@ -29,7 +33,7 @@ const minReload = 100 * time.Millisecond
 // note keeps the playlist from which a track starts.
 func (h *hlsTitle) note(track, uri string, list answer, media *hls.Media, q parts) {
 	*h.list(track) = hlsList{
-		uri: uri, media: media, asked: list.Start, moved: list.At, advanced: true,
+		uri: uri, media: media, body: list.body, asked: list.Start, moved: list.At, advanced: true,
 		first: stretch{q.start, q.start + q.plays},
 	}
 }
@@ -52,8 +56,11 @@ func (h *hlsTitle) starts() (from time.Duration, video, audio stretch) {
 	return v.first.from, v.first, audio
 }
 
-// beside is [feed.beside]: each track asks for its own playlist.
-func (h *hlsTitle) beside(context.Context) {}
+// beside is [feed.beside]: each track asks for its own playlist, and what is left is
+// the steering server.
+func (h *hlsTitle) beside(ctx context.Context, kbps func() float64) {
+	h.keepSteering(ctx, func(u string) string { return steering.HLS(u, h.onWay().pathway, kbps()) }, h.follow)
+}
 
 // made is [feed.made]: what is sent while it is made are parts.
 func (h *hlsTitle) made(time.Time) (time.Duration, bool) { return 0, false }
@@ -112,8 +119,11 @@ func (l *hlsList) at(sequence int64) (time.Duration, bool) {
 
 // next is [feed.next].
 func (h *hlsTitle) next(ctx context.Context, track string, rendition int, from time.Duration, after Moment) (piece, error) {
-	l := h.list(track)
-	if uri := h.playlistURI(track, rendition); uri != l.uri {
+	l, w := h.list(track), h.onWay()
+	if h.model.Rebases && w != cmp.Or(l.way, &h.way) {
+		h.rebase(track, l, w)
+	}
+	if uri := h.playlistURI(w, track, rendition); uri != l.uri {
 		if err := h.change(ctx, track, uri, after); err != nil {
 			return piece{}, err
 		}
@@ -184,20 +194,36 @@ func (h *hlsTitle) piece(l *hlsList, track string, seg *hls.Segment, part *hls.P
 // before is not asked for again.
 func (h *hlsTitle) change(ctx context.Context, track, uri string, after Moment) error {
 	l := h.list(track)
-	if old, ok := h.kept[uri]; ok {
+	if old, ok := h.kept.at(uri); ok {
 		l.origin = l.align(old.media, false)
-		l.uri, l.media = uri, old.media
+		l.uri, l.media, l.body = uri, old.media, old.body
 		return nil
 	}
-	list, media, err := h.playlist(ctx, track, h.switchURI(uri, true), after, h.think.SwitchPlaylist)
+	list, media, err := h.arrive(ctx, track, uri, after)
 	if err != nil {
 		return err
 	}
-	h.keepList(track, uri, list, media)
+	h.kept.keep(uri, list, media)
 	l.origin = l.align(media, false)
-	l.uri, l.media, l.asked, l.advanced, l.moved = uri, media, list.Start, true, list.At
-	h.latest = media
+	l.uri, l.media, l.body, l.asked, l.advanced, l.moved = uri, media, list.body, list.Start, true, list.At
+	if track == run.TrackVideo {
+		h.latest = media
+	}
 	return nil
+}
+
+// arrive is the playlist to go to, which may have been asked for before.
+func (h *hlsTitle) arrive(ctx context.Context, track, uri string, after Moment) (answer, *hls.Media, error) {
+	e, err := h.takeEarly(ctx, track, uri)
+	switch {
+	case err != nil:
+		return answer{}, nil, err
+	case e != nil:
+		return e.list, e.media, nil
+	case track == run.TrackVideo:
+		return h.playlist(ctx, track, h.switchURI(uri, true), after, h.think.SwitchPlaylist)
+	}
+	return h.playlist(ctx, track, uri, after, h.think.SwitchPlaylist)
 }
 
 // renew asks for a live playlist again when it is time to (RFC 8216bis, 6.3.4);
@@ -219,7 +245,7 @@ func (h *hlsTitle) renew(ctx context.Context, track string, l *hlsList) error {
 		return errGivenUp
 	}
 	l.asked, l.advanced = h.instant(), false
-	_, media, advanced, err := h.reload(ctx, track, target, Moment{l.asked, PressPlay}, l.media)
+	list, media, advanced, err := h.reload(ctx, track, target, Moment{l.asked, PressPlay}, l.media)
 	var f *failure
 	if errors.As(err, &f) && f.typ == run.ErrManifestStale {
 		return nil // an older copy: what holds it may have a newer one the next time
@@ -228,7 +254,7 @@ func (h *hlsTitle) renew(ctx context.Context, track string, l *hlsList) error {
 		return err
 	}
 	l.origin = l.align(media, true)
-	l.media, l.advanced = media, advanced
+	l.media, l.body, l.advanced = media, list.body, advanced
 	if advanced {
 		l.moved = h.instant()
 	}

@@ -83,7 +83,7 @@ func (s *session) play(ctx context.Context, p *presentation, start time.Time) (*
 	defer cancel()
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	defer aside(ctx, p.feed.beside)()
+	defer aside(ctx, func(ctx context.Context) { p.feed.beside(ctx, o.kbps) })()
 	var wg sync.WaitGroup
 	var tracks []*goingOn
 	for _, track := range []string{run.TrackVideo, run.TrackAudio} {
@@ -246,6 +246,16 @@ func (o *playing) cutOff(ctx context.Context) *failure {
 	}
 	return failed(run.ErrTimeout, run.StepSegment, fmt.Sprintf("the run's time was over when %v of %v were played",
 		o.head.played.Round(time.Millisecond), o.head.want), at)
+}
+
+// kbps is the bandwidth as the model has it now.
+func (o *playing) kbps() float64 {
+	if o.bandwidth == nil && o.gauge != nil {
+		if kbps, known := o.gauge.kbps(); known {
+			return kbps
+		}
+	}
+	return o.seen().Kbps
 }
 
 // seen is what the model goes by now.

@@ -75,6 +75,8 @@ type session struct {
 	began map[resource]bool     // initialization segments that have come before the first picture
 	inits map[resource]keptInit // of renditions that the model may come back to
 	turns turns
+
+	steered steered
 }
 
 // pressed is the moment of press play.
@@ -125,6 +127,7 @@ type answer struct {
 	Moment
 	*fetch.Exchange
 	url  string // after redirects
+	body []byte // of a playlist
 	held int64  // bytes that were there from an earlier answer
 }
 

@@ -1,10 +1,12 @@
 package player
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/firstframe/firstframe/probes/steering"
 )
 
 // shaka is Shaka Player with its default settings. It measures from the first
@@ -80,9 +82,12 @@ var shaka = &Model{
 	LiveDelay:          shakaLiveDelay,
 	Earlier:            2 * time.Second, // inaccurateManifestTolerance
 	ListedNeedsNoClock: true,
-	Clocks:             Clocks{Once: true},                       // parseUtcTiming_ and requestForTiming_ in dash/dash_parser.js
-	LowLatency:         true,                                     // streaming.lowLatencyMode
-	SteeringFirst:      true,                                     // processContentSteering_ in hls/hls_parser.js
+	Clocks:             Clocks{Once: true}, // parseUtcTiming_ and requestForTiming_ in dash/dash_parser.js
+	LowLatency:         true,               // streaming.lowLatencyMode
+	SteeringFirst:      true,               // processContentSteering_ in hls/hls_parser.js
+	SteeringMute:       true,               // addQueryParams_ in util/content_steering_manager.js
+	SteerAgain:         func(r Refused) time.Duration { return cmp.Or(r.TTL, steering.DefaultTTL) },
+	Rebases:            true,                                     // getUris of a segment, by getLocations
 	Refuses:            []hls.FaultKind{hls.FaultTargetDuration}, // getRequiredTag in hls/hls_parser.js
 
 	Join:         true,
@@ -108,6 +113,7 @@ var shaka = &Model{
 
 	// defaultRetryParameters in net/backoff.js.
 	Retry: map[run.StepName]Policy{
+		run.StepSteering: shakaRetry,
 		run.StepManifest: shakaRetry, run.StepClock: shakaRetry, run.StepPlaylist: shakaRetry, run.StepKey: shakaRetry,
 		run.StepIndex: shakaRetry, run.StepInit: shakaRetry, run.StepSegment: shakaRetry,
 	},

@@ -2,8 +2,12 @@ package player
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -17,6 +21,37 @@ import (
 // model has no limit of its own: a player goes on without one.
 const maxSteeringWait = 10 * time.Second
 
+// minSteering is the least time between two requests for a steering manifest,
+// whatever its TTL.
+const minSteering = 100 * time.Millisecond
+
+// steered is what is known of a steering server. Who asks it has it for his own.
+type steered struct {
+	url  string             // where to ask next
+	due  time.Time          // when; zero: never
+	told *steering.Manifest // the last; nil: there was none
+	at   Moment             // when that came
+}
+
+// Refused is the answer in place of a steering manifest.
+type Refused struct {
+	Status int64         // 200: it was something else; 0: it did not come, or not whole
+	TTL    time.Duration // of the last manifest; 0: there was none
+	Later  time.Duration // as its Retry-After says; 0: it does not
+}
+
+// again is when a player asks again as the standard has it: not after a 410, as a 429
+// says, else after the last TTL (RFC 8216bis, 7).
+func (r Refused) again() time.Duration {
+	switch {
+	case r.Status == http.StatusGone:
+		return 0
+	case r.Status == http.StatusTooManyRequests && r.Later > 0:
+		return r.Later
+	}
+	return cmp.Or(r.TTL, steering.DefaultTTL)
+}
+
 // askSteering asks for a steering manifest, whose answer is nil where there was
 // none: that fails nothing but the step. The moment is when that was known.
 // asked is called when the request is about to go out; nil: it is not.
@@ -27,11 +62,21 @@ func (s *session) askSteering(ctx context.Context, target string, after Moment, 
 		ctx, end = clocks.WithTimeout(ctx, s.clock(), maxSteeringWait)
 		defer end()
 	}
+	s.steered.url, s.steered.due = target, s.instant()
 	var body bytes.Buffer
 	var told *steering.Manifest
+	var no Refused
+	if s.steered.told != nil {
+		no.TTL = s.steered.told.TTL
+	}
 	got, err := s.request(ctx, ask{
 		name: run.StepSteering, url: s.cfg.rewrite(target), after: after, asked: asked,
 		maxBytes: steering.MaxBytes, compress: true, reset: body.Reset, body: collect(&body),
+		head: func(x *fetch.Exchange) error {
+			seconds, _ := strconv.ParseInt(x.Header.Get("Retry-After"), 10, 32) // a date counts as none
+			no.Later = time.Duration(max(seconds, 0)) * time.Second
+			return nil
+		},
 		done: func(*fetch.Exchange) (err error) {
 			if told, err = steering.Parse(target, body.Bytes()); err != nil {
 				return &fault{run.ErrManifestInvalid, fmt.Errorf("%s: %w", short(target), err)}
@@ -39,13 +84,57 @@ func (s *session) askSteering(ctx context.Context, target string, after Moment, 
 			return nil
 		},
 	})
-	if err == nil {
+	switch {
+	case err == nil:
+		s.steered = steered{url: told.ReloadURL, due: got.At.Add(max(told.TTL, minSteering)), told: told, at: got.Moment}
 		return told, got.Moment, nil
-	}
-	if whole.Err() != nil {
+	case whole.Err() != nil:
 		return nil, after, err
 	}
+	s.refused(no, err)
 	return nil, Moment{s.instant(), s.count() - 1}, nil
+}
+
+// refused notes when to ask again where there was no steering manifest.
+func (s *session) refused(no Refused, err error) {
+	var f *failure
+	switch errors.As(err, &f); {
+	case f == nil:
+	case f.typ == run.ErrManifestInvalid:
+		no.Status = http.StatusOK
+	case f.status >= http.StatusBadRequest:
+		no.Status = f.status
+	}
+	s.steered.due = time.Time{}
+	if d := s.steerAgain(no); d > 0 {
+		s.steered.due = s.instant().Add(max(d, minSteering))
+	}
+}
+
+// steerAgain is after how long the steering server is asked again; 0: never.
+func (s *session) steerAgain(no Refused) time.Duration {
+	if f := s.model.SteerAgain; f != nil {
+		return f(no)
+	}
+	return no.again()
+}
+
+// keepSteering asks the steering server again whenever that is due, until ctx ends
+// or it never is any more, at what address makes of where to ask. follow goes by
+// each manifest, first by one that came before.
+func (s *session) keepSteering(ctx context.Context, address func(url string) string, follow func(context.Context, *steering.Manifest, Moment)) {
+	st := &s.steered
+	for {
+		if st.told != nil {
+			follow(ctx, st.told, st.at)
+		}
+		if st.due.IsZero() || s.sleepUntil(ctx, st.due) != nil {
+			return
+		}
+		if _, _, err := s.askSteering(ctx, address(st.url), Moment{st.due, PressPlay}, nil); err != nil {
+			return
+		}
+	}
 }
 
 // aside runs f until stop is called, which waits for it.
@@ -81,7 +170,10 @@ func (h *hlsTitle) steer(ctx context.Context, m Moment) (after Moment, stop func
 		return m, func() {}, nil
 	}
 	h.pathway = h.multi.StartPathway()
-	target := steering.HLS(st.ServerURI, h.pathway, h.startKbps())
+	target := st.ServerURI
+	if !h.model.SteeringMute {
+		target = steering.HLS(target, h.pathway, h.startKbps())
+	}
 	if !h.model.SteeringFirst {
 		return m, h.askSteeringAside(ctx, target, m), nil
 	}
@@ -108,15 +200,6 @@ func (h *hlsTitle) startKbps() float64 {
 		return 0
 	}
 	return h.model.estimate(all, h.cfg.App.Set)
-}
-
-// base is the pathway whose variants are played: a clone's is that it was made
-// of.
-func (h *hlsTitle) base() string {
-	if h.clone.BaseID != "" {
-		return h.clone.BaseID
-	}
-	return h.pathway
 }
 
 // steer takes the service location that DASH content steering starts with, and
@@ -149,7 +232,10 @@ func (d *dashTitle) steer(ctx context.Context) (stop func(), err error) {
 		d.p.pathway = locations[0]
 	}
 	if st != nil && !st.QueryBeforeStart {
-		target := steering.DASH(st.URL, []string{d.p.pathway}, d.model.estimate([]Rendition{{}}, d.cfg.App.Set))
+		target := st.URL
+		if !d.model.SteeringMute {
+			target = steering.DASH(target, []string{d.p.pathway}, d.model.estimate([]Rendition{{}}, d.cfg.App.Set))
+		}
 		stop = d.askSteeringAside(ctx, target, d.at)
 	}
 	return stop, nil

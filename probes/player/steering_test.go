@@ -27,15 +27,16 @@ func TestHLSSteering(t *testing.T) {
 		steer   rule
 		path    string // of the playlist that is played
 		pathway string
-		typ     run.ErrorType // of the steering step
+		query   string        // of the steering manifest
+		typ     run.ErrorType // of its step
 	}{
-		{"hls.js does not wait", hlsjs, hang(99), "/b/l.m3u8", "b", ""},
-		{"Shaka waits", shaka, manifest(prefersA), "/a/l.m3u8", "a", ""},
-		{"Shaka, nothing known is preferred", shaka, manifest(`{"VERSION":1,"PATHWAY-PRIORITY":["x"]}`), "/b/l.m3u8", "b", ""},
-		{"Shaka, a clone by its host's parameters", shaka, manifest(`{"VERSION":1,"PATHWAY-PRIORITY":["c","a"],"PATHWAY-CLONES":[{"ID":"c","BASE-ID":"a","URI-REPLACEMENT":{"PARAMS":{"t":"9"}}}]}`), "/a/l.m3u8?t=9", "c", ""},
-		{"Shaka, a clone's variant of its own", shaka, manifest(`{"VERSION":1,"PATHWAY-PRIORITY":["c"],"PATHWAY-CLONES":[{"ID":"c","BASE-ID":"a","URI-REPLACEMENT":{"PER-VARIANT-URIS":{"s":"/c/l.m3u8"}}}]}`), "/c/l.m3u8", "c", ""},
-		{"Shaka, the server is down", shaka, status(503, 99), "/b/l.m3u8", "b", run.ErrHTTP5xx},
-		{"Shaka, HTML", shaka, manifest("<html>"), "/b/l.m3u8", "b", run.ErrManifestInvalid},
+		{"hls.js does not wait", hlsjs, hang(99), "/b/l.m3u8", "b", "_HLS_pathway=b&_HLS_throughput=500000&k=1", ""},
+		{"Shaka waits", shaka, manifest(prefersA), "/a/l.m3u8", "a", "k=1", ""},
+		{"Shaka, nothing known is preferred", shaka, manifest(`{"VERSION":1,"PATHWAY-PRIORITY":["x"]}`), "/b/l.m3u8", "b", "k=1", ""},
+		{"Shaka, a clone by its host's parameters", shaka, manifest(`{"VERSION":1,"PATHWAY-PRIORITY":["c","a"],"PATHWAY-CLONES":[{"ID":"c","BASE-ID":"a","URI-REPLACEMENT":{"PARAMS":{"t":"9"}}}]}`), "/a/l.m3u8?t=9", "c", "k=1", ""},
+		{"Shaka, a clone's variant of its own", shaka, manifest(`{"VERSION":1,"PATHWAY-PRIORITY":["c"],"PATHWAY-CLONES":[{"ID":"c","BASE-ID":"a","URI-REPLACEMENT":{"PER-VARIANT-URIS":{"s":"/c/l.m3u8"}}}]}`), "/c/l.m3u8", "c", "k=1", ""},
+		{"Shaka, the server is down", shaka, status(503, 99), "/b/l.m3u8", "b", "k=1", run.ErrHTTP5xx},
+		{"Shaka, HTML", shaka, manifest("<html>"), "/b/l.m3u8", "b", "k=1", run.ErrManifestInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := list("", nil, true)
@@ -57,8 +58,8 @@ func TestHLSSteering(t *testing.T) {
 			if step == nil || step.Error != tt.typ {
 				t.Fatalf("steering step %+v, want error %q", step, tt.typ)
 			}
-			if q := query(step.URL); !strings.HasPrefix(q, "_HLS_pathway=b&_HLS_throughput=") || !strings.HasSuffix(q, "&k=1") {
-				t.Errorf("asked with %s", q)
+			if q := query(step.URL); q != tt.query {
+				t.Errorf("asked with %s, want %s", q, tt.query)
 			}
 		})
 	}
@@ -124,5 +125,63 @@ func TestSteeringHangs(t *testing.T) {
 	r := good(t, press(t, o, "/m.m3u8", m, run.App{}))
 	if r.Phases.ManifestMs < 200 || r.Pathway != "." {
 		t.Errorf("manifest_ms %v of a steering server that was waited for 200 ms, pathway %q", r.Phases.ManifestMs, r.Pathway)
+	}
+}
+
+// A steering server that refuses is asked again as the model does it.
+func TestSteerAgain(t *testing.T) {
+	t.Parallel()
+	const ttl = 30 * time.Second
+	for _, tt := range []struct {
+		name string
+		no   Refused
+		want [4]time.Duration // of hls.js, Shaka, dash.js, and the others
+	}{
+		{"gone", Refused{Status: 410, TTL: ttl}, [4]time.Duration{0, ttl, 0, 0}},
+		{"not found", Refused{Status: 404, TTL: ttl}, [4]time.Duration{ttl, ttl, 0, ttl}},
+		{"too many", Refused{Status: 429, TTL: ttl, Later: 2 * ttl}, [4]time.Duration{0, ttl, 2 * ttl, 2 * ttl}},
+		{"too many, it does not say until when", Refused{Status: 429, TTL: ttl}, [4]time.Duration{0, ttl, 0, ttl}},
+		{"a fault", Refused{Status: 503, TTL: ttl}, [4]time.Duration{ttl, ttl, ttl, ttl}},
+		{"no manifest", Refused{Status: 200, TTL: ttl}, [4]time.Duration{0, ttl, 0, ttl}},
+		{"nothing, and none before", Refused{}, [4]time.Duration{300 * time.Second, 300 * time.Second, 0, 300 * time.Second}},
+	} {
+		for i, m := range []*Model{hlsjs, shaka, dashjs, ideal} {
+			if got := (&session{model: m}).steerAgain(tt.no); got != tt.want[i] {
+				t.Errorf("%s, %s: after %v, want %v", m, tt.name, got, tt.want[i])
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name        string
+		rule        rule
+		again       func(Refused) time.Duration
+		least, most int
+	}{
+		{"gone", status(410, 99), nil, 1, 1},
+		{"a fault", status(503, 99), nil, 2, 4},
+		{"impatient", says(`{"VERSION":1,"TTL":0.001,"PATHWAY-PRIORITY":["b"]}`), nil, 5, 21},
+		{"no manifest", says("<html>"), nil, 2, 4},
+		{"no manifest, hls.js", says("<html>"), hlsjsSteerAgain, 1, 1},
+		{"too many", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return true
+		}, nil, 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rules := steers(t)
+			rules["/again"] = tt.rule
+			o := newOrigin(t, steeredMaster(8, 3*tenth), rules)
+			m := quick(hlsjs)
+			m.SteerAgain, m.Retry[run.StepSteering] = tt.again, Policy{}
+			r := played(t, playOn(t, o, "/m.m3u8", m, 2*time.Second), 2*time.Second)
+			if n := strings.Count(strings.Join(o.paths(), " "), "/again"); n < tt.least || n > tt.most {
+				t.Errorf("asked again %d times, want %d to %d", n, tt.least, tt.most)
+			}
+			if got := ways(r, run.StepSegment, run.TrackVideo); got != "b" {
+				t.Errorf("segments from %s, want b alone", got)
+			}
+		})
 	}
 }
