@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/google/go-cmp/cmp"
 )
@@ -22,10 +21,14 @@ import (
 // playlists, XV and XA indexes, VI, VS, AI and AS initialization and media
 // segments, K is a key, T a clock; a second one of a track has a 2; those of
 // another rendition than the first have a prime. The picture comes last.
-func graph(t *testing.T, o *origin, manifest string, m *Model, app run.App) ([]string, *Result) {
+func graph(t *testing.T, o *origin, manifest string, m *Model, app run.App) (edges []string, r *Result) {
 	t.Helper()
-	client := fetch.New(fetch.Config{AllowPrivate: true})
-	defer client.Close()
+	exactly(t, o, func(t *testing.T, c Client) { edges, r = graphBy(t, c, o, manifest, m, app) })
+	return edges, r
+}
+
+func graphBy(t *testing.T, client Client, o *origin, manifest string, m *Model, app run.App) ([]string, *Result) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	s := &session{cfg: Config{URL: o.URL + manifest, Client: client, Model: m, App: app}, model: m, think: &Think{}, start: time.Now()}

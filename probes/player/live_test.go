@@ -152,10 +152,13 @@ func TestLiveNumber(t *testing.T) {
 	} {
 		for m, want := range map[*Model]string{shaka: tt.shaka, dashjs: tt.dashjs} {
 			t.Run(tt.name+", "+m.Name, func(t *testing.T) {
-				mpd := fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q timeShiftBufferDepth="PT60S" minBufferTime="PT2S"%s>%s<Period id="1" start="PT0S"><AdaptationSet contentType="video" mimeType="video/mp4">`+
-					`<SegmentTemplate timescale="1000" duration="2000" startNumber="0"%s initialization="/cmaf/v360/init.mp4" media="/v/p/$Number$"/><Representation id="v" bandwidth="100000" width="640" height="360" codecs="avc1.4d401e"/></AdaptationSet></Period></MPD>`,
-					stamp(1000_900*time.Millisecond), tt.attributes, tt.inner, tt.template)
-				r := good(t, press(t, dashOrigin(t, mpd, nil), "/m.mpd", calm(m), run.App{}))
+				mpd := func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+					fmt.Fprintf(w, `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q timeShiftBufferDepth="PT60S" minBufferTime="PT2S"%s>%s<Period id="1" start="PT0S"><AdaptationSet contentType="video" mimeType="video/mp4">`+
+						`<SegmentTemplate timescale="1000" duration="2000" startNumber="0"%s initialization="/cmaf/v360/init.mp4" media="/v/p/$Number$"/><Representation id="v" bandwidth="100000" width="640" height="360" codecs="avc1.4d401e"/></AdaptationSet></Period></MPD>`,
+						stamp(1000_900*time.Millisecond), tt.attributes, tt.inner, tt.template)
+					return true
+				}
+				r := good(t, pressExactly(t, dashOrigin(t, "", map[string]rule{"/m.mpd": mpd}), "/m.mpd", calm(m), run.App{}))
 				first := slices.IndexFunc(r.Steps, func(s run.Step) bool { return s.Name == run.StepSegment })
 				if got := r.Steps[first].URL; !strings.HasSuffix(got, "/v/p/"+want) {
 					t.Errorf("%s, want %s", got, want)

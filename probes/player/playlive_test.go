@@ -230,7 +230,7 @@ func TestPlayOnIndexed(t *testing.T) {
 			t.Parallel()
 			mpd, rules, _ := indexedMPD(t)
 			o := newOrigin(t, map[string]string{"/m.mpd": mpd}, rules)
-			r := played(t, playOn(t, o, "/m.mpd", quick(tt.model), 22*tenth), 22*tenth)
+			r := played(t, playOnExactly(t, o, "/m.mpd", quick(tt.model), 22*tenth), 22*tenth)
 			if n := strings.Count(names(r), "index"); n != tt.indexes {
 				t.Errorf("%d indexes, want %d: %s", n, tt.indexes, names(r))
 			}

@@ -19,6 +19,18 @@ func playOn(t testing.TB, o *origin, path string, m *Model, d time.Duration) *Re
 	t.Helper()
 	client := fetch.New(fetch.Config{AllowPrivate: true})
 	defer client.Close()
+	return playOnBy(t, client, o, path, m, d)
+}
+
+// playOnExactly is playOn in a bubble.
+func playOnExactly(t *testing.T, o *origin, path string, m *Model, d time.Duration) (r *Result) {
+	t.Helper()
+	exactly(t, o, func(t *testing.T, c Client) { r = playOnBy(t, c, o, path, m, d) })
+	return r
+}
+
+func playOnBy(t testing.TB, client Client, o *origin, path string, m *Model, d time.Duration) *Result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	r := Play(ctx, Config{URL: o.URL + path, Client: client, Model: m, PlayOn: d, Timeout: 3 * time.Second})

@@ -42,7 +42,7 @@ func TestBeat(t *testing.T) {
 	m := quick(hlsjs)
 	m.Tick = &Tick{Period: 70 * time.Millisecond}
 	o := newOrigin(t, nil, map[string]rule{playlist: status(503, 1), segment: status(503, 2)})
-	r := press(t, o, "/cmaf/master.m3u8", m, run.App{})
+	r := pressExactly(t, o, "/cmaf/master.m3u8", m, run.App{})
 	good(t, r)
 	from, waits := -1.0, 0
 	for i, s := range r.Steps {
@@ -87,7 +87,7 @@ func TestInitFails(t *testing.T) {
 			return status(503, 1)(w, r, n)
 		}, segment: delay(150 * time.Millisecond)})
 		m := quick(tt.model)
-		r := press(t, o, "/cmaf/master.m3u8", m, run.App{Set: map[string]float64{"start_kbps": 430}})
+		r := pressExactly(t, o, "/cmaf/master.m3u8", m, run.App{Set: map[string]float64{"start_kbps": 430}})
 		good(t, r)
 		asked, given := 0, 0
 		for _, s := range r.Steps {
@@ -187,12 +187,12 @@ func TestHesitates(t *testing.T) {
 	o := newOrigin(t, nil, map[string]rule{sound: status(404, 9), "/cmaf/v360/0.m4s": delay(time.Second), "/cmaf/v720/0.m4s": delay(time.Second)})
 	m := quick(shaka)
 	m.Failover.Delay = 300 * time.Millisecond
-	r := press(t, o, "/cmaf/master.m3u8", m, run.App{})
+	r := pressExactly(t, o, "/cmaf/master.m3u8", m, run.App{})
 	bad(t, r, run.ErrHTTP4xx, run.StepSegment)
 	if n := strings.Count(strings.Join(o.paths(), " "), sound); n != 2 {
 		t.Errorf("%d tries", n)
 	}
-	if gone := r.End.Sub(o.find(t, sound, 2).end); gone < 290*time.Millisecond || gone > 900*time.Millisecond {
+	if gone := r.End.Sub(o.find(t, sound, 2).end); gone != 300*time.Millisecond {
 		t.Errorf("failed %v after the last try", gone)
 	}
 }
@@ -226,7 +226,7 @@ func TestHesitatesBeside(t *testing.T) {
 		o := newOrigin(t, nil, tt.rules)
 		m := quick(shaka)
 		m.Failover.Delay = 300 * time.Millisecond
-		r := bad(t, press(t, o, "/cmaf/master.m3u8", m, run.App{Set: map[string]float64{"start_kbps": 430}}), run.ErrHTTP4xx, run.StepSegment)
+		r := bad(t, pressExactly(t, o, "/cmaf/master.m3u8", m, run.App{Set: map[string]float64{"start_kbps": 430}}), run.ErrHTTP4xx, run.StepSegment)
 		if n := strings.Count(strings.Join(o.paths(), " "), sound); n != tt.tries || !strings.Contains(r.Detail, sound) {
 			t.Errorf("%s: audio is asked for %d times, want %d; failed: %s", tt.name, n, tt.tries, r.Detail)
 		}

@@ -213,6 +213,18 @@ func press(t testing.TB, o *origin, path string, m *Model, app run.App) *Result 
 	t.Helper()
 	client := fetch.New(fetch.Config{AllowPrivate: true})
 	defer client.Close()
+	return pressBy(t, client, o, path, m, app)
+}
+
+// pressExactly is press in a bubble.
+func pressExactly(t *testing.T, o *origin, path string, m *Model, app run.App) (r *Result) {
+	t.Helper()
+	exactly(t, o, func(t *testing.T, c Client) { r = pressBy(t, c, o, path, m, app) })
+	return r
+}
+
+func pressBy(t testing.TB, client Client, o *origin, path string, m *Model, app run.App) *Result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	r := Play(ctx, Config{URL: o.URL + path, Client: client, Model: m, App: app})
