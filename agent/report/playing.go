@@ -116,7 +116,11 @@ func stretches(r *run.Run) (all []stretch) {
 	at, _ := onset(r)
 	for i := range r.Steps {
 		if s := &r.Steps[i]; s.Name == run.WaitStall && s.EndMs > at {
-			all = append(all, stretch{at, s.StartMs, false}, stretch{s.StartMs, s.EndMs, true})
+			from := max(at, s.StartMs)
+			if from > at {
+				all = append(all, stretch{at, from, false})
+			}
+			all = append(all, stretch{from, s.EndMs, true})
 			at = s.EndMs
 		}
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -117,5 +118,18 @@ func TestPlayedOnBounds(t *testing.T) {
 	}
 	if got, want := asked([]run.Step{{Name: run.StepSegment, URL: "u"}, {Name: run.WaitStall}}), "1 request while playing on"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Playing and standing still fill the time from where playback started to the end.
+func TestStretches(t *testing.T) {
+	ttff, media := 1000.0, 9000.0
+	r := run.Run{TTFFMs: &ttff, PlayedMs: &media, DurationMs: 11_000}
+	for _, at := range []struct{ from, to float64 }{{200, 600}, {800, 1500}, {1500, 2000}, {7000, 7500}} {
+		r.Steps = append(r.Steps, run.Step{Name: run.WaitStall, StartMs: at.from, EndMs: at.to})
+	}
+	want := []stretch{{1000, 1500, true}, {1500, 2000, true}, {2000, 7000, false}, {7000, 7500, true}, {7500, 11_000, false}}
+	if got := stretches(&r); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

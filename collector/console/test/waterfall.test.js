@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { startOf } from '../static/js/badruns.js';
-import { acts, bars, labelSide, marks, phases, pieces, playing, ticks } from '../static/js/waterfall.js';
+import { acts, bars, labelSide, marks, phases, pieces, playing, share, ticks } from '../static/js/waterfall.js';
 
 /** @param {object} fields */
 const request = (fields) => ({ name: 'segment', url: 'https://cdn.example/a/b.m4s?t=1', start_ms: 100, end_ms: 300, ...fields });
@@ -26,6 +26,9 @@ test('a request that got no answer ends with the time until it was given up', ()
 
 test('a wait is one piece', () => {
   assert.deepEqual(pieces({ name: 'wait_live', start_ms: 5, end_ms: 9 }), [{ kind: 'idle', label: 'wait', start: 5, ms: 4 }]);
+  const stall = { name: 'wait_stall', track: 'video', start_ms: 5, end_ms: 9 };
+  assert.deepEqual(pieces(stall), [{ kind: 'stall', label: 'stall', start: 5, ms: 4 }]);
+  assert.equal(bars({ steps: [stall] })[0].label, 'stall · video');
 });
 
 test('the step that the run failed of is the last failed one of that name', () => {
@@ -47,12 +50,16 @@ test('the axis reaches to whatever ends last', () => {
   assert.equal(end({ duration_ms: 0, steps: [] }), 1);
 });
 
-/** A run that stood still twice while playing on. */
+test('what lies beyond the axis is at its end', () => {
+  assert.deepEqual([400, 500, 750, 1500, 1600].map((at) => share(at, { from: 500, to: 1500 })), [0, 0, 0.25, 1, 1]);
+});
+
+/** A run that stood still twice while playing on; of its steps the first to begin is not the first. */
 const played = {
   ok: true, ttff_ms: 400, startup_ms: 500, first_keyframe_ms: 350, duration_ms: 9500, played_ms: 8000, stalls: 2, stall_ms: 1000,
   steps: [
+    { name: 'wait_stall', start_ms: 5000, end_ms: 5400 }, { name: 'wait_stall', start_ms: 2000, end_ms: 2600 },
     request({ start_ms: 0, end_ms: 350 }), request({ start_ms: 450, end_ms: 1500 }), request({ start_ms: 500, end_ms: 4000 }),
-    { name: 'wait_stall', start_ms: 2000, end_ms: 2600 }, { name: 'wait_stall', start_ms: 5000, end_ms: 5400 },
   ],
 };
 
@@ -65,6 +72,7 @@ test('a run that played on falls in two where playback started', () => {
 test('one that did not is whole, and one that broke off has its failure in what followed', () => {
   assert.equal(acts({ ...played, played_ms: null }).on, null);
   assert.equal(acts({ ...played, played_ms: null }).start.bars.length, 5);
+  assert.equal(acts({ ...played, ttff_ms: null }).on, null);
   const { start, on } = acts({ ...played, ok: false });
   assert.deepEqual([start.marks.length, on?.marks.map((m) => m.name)], [2, ['failed']]);
 });
@@ -74,6 +82,26 @@ test('playing and stalls fill the time from start to end', () => {
   assert.ok(on);
   assert.deepEqual(playing(on).map((p) => `${p.kind} ${p.start}+${p.ms}`),
     ['playing 500+1500', 'stall 2000+600', 'playing 2600+2400', 'stall 5000+400', 'playing 5400+4100']);
+});
+
+test('the start ends with the picture, and a stall before it is not of the start', () => {
+  const { start, on } = acts({ ...played, ttff_ms: 2300 });
+  assert.ok(on);
+  assert.deepEqual([start.marks.map((m) => m.name), start.axis], [['first_keyframe', 'ttff'], { from: 0, to: 2300 }]);
+  assert.deepEqual(start.bars.map((b) => b.step.name), ['segment', 'segment', 'segment']);
+  assert.deepEqual(playing(on).map((p) => `${p.kind} ${p.start}+${p.ms}`),
+    ['stall 2300+300', 'playing 2600+2400', 'stall 5000+400', 'playing 5400+4100']);
+});
+
+test('a stall that is over before the picture came is not drawn', () => {
+  const { on } = acts({ ...played, ttff_ms: 2800 });
+  assert.ok(on);
+  assert.deepEqual(playing(on).map((p) => `${p.kind} ${p.start}+${p.ms}`), ['playing 2800+2200', 'stall 5000+400', 'playing 5400+4100']);
+});
+
+test('no axis is without a length', () => {
+  const { start, on } = acts({ ttff_ms: 0, startup_ms: 0, duration_ms: 0, played_ms: 0, steps: [] });
+  assert.deepEqual([start.axis, on?.axis], [{ from: 0, to: 1 }, { from: 1, to: 2 }]);
 });
 
 test('keyframe and first frame are marked in order; a failure is too', () => {

@@ -120,10 +120,11 @@ export function playing({ bars: list, axis }) {
   /** @type {Piece[]} */
   const pieces = [];
   let at = axis.from;
-  for (const { step } of list.filter((b) => b.step.name === STALL)) {
-    if (step.start_ms > at) pieces.push({ kind: 'playing', label: 'playing', start: at, ms: step.start_ms - at });
-    pieces.push({ kind: 'stall', label: 'stall', start: Math.max(at, step.start_ms), ms: step.end_ms - Math.max(at, step.start_ms) });
-    at = Math.max(at, step.end_ms);
+  for (const { step } of list.filter((b) => b.step.name === STALL && b.step.end_ms > at)) {
+    const start = Math.max(at, step.start_ms);
+    if (start > at) pieces.push({ kind: 'playing', label: 'playing', start: at, ms: start - at });
+    pieces.push({ kind: 'stall', label: 'stall', start, ms: step.end_ms - start });
+    at = step.end_ms;
   }
   if (axis.to > at) pieces.push({ kind: 'playing', label: 'playing', start: at, ms: axis.to - at });
   return pieces;
