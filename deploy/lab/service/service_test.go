@@ -85,6 +85,7 @@ func TestSigned(t *testing.T) {
 		{"manifest without token", manifest, "", session, now, s, ""},
 		{"manifest without session", manifest, token, "", now, s, ""},
 		{"session for token", manifest, session, session, now, s, ""},
+		{"token for session", manifest, token, token, now, s, ""},
 		{"a token that was changed", manifest, "9" + token, session, now, s, ""},
 		{"too late", manifest, token, session, now.Add(11 * time.Minute), s, ""},
 		{"segment without session", "/signed/vod/cmaf/v360/0.m4s", token, "", now, s, ""},
