@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // broken makes plays of one fault by one side: times of pictures, and below 0 of
@@ -42,8 +44,8 @@ func TestFaultReport(t *testing.T) {
 	}
 	var plays []play
 	for _, one := range [][]play{
-		retried(realSide, 500, 1000, 1001, 1002), retried(probeSide, 520, 2000, 2001, 2002),
-		broken(same, realSide, "m v w", 2200, 2210, 2220), broken(same, probeSide, "m v w", 2180, 2190, 2200),
+		retried(realSide, 500, 1000, 1001, 2100), retried(probeSide, 520, 2000, 2001, 2002),
+		broken(same, realSide, "m v v", 2200, 2210, 2220), broken(same, probeSide, "m v v", 2180, 2190, 2200),
 		broken(late, realSide, "m v w", 2200), broken(late, probeSide, "m v v w", 2600),
 		broken(drawn, realSide, "m v v", 1200, 1300, 1900), broken(drawn, probeSide, "m v v", 1700, 1800, 2100),
 		broken(far, realSide, "m v v", 1200, 1300), broken(far, probeSide, "m v v", 1700, 1800),
@@ -74,6 +76,45 @@ func TestFaultReport(t *testing.T) {
 	}
 	if strings.Contains(text, "machine was busy") {
 		t.Error("what goes before other work does not care for it")
+	}
+}
+
+// The time is the same when the medians are near; of Shaka also when what is left
+// after its delays is, by level, or when the ranges overlap.
+func TestAgree(t *testing.T) {
+	by := func(low, median, high float64, resumed map[int][]float64) runs {
+		return runs{n: 3, low: low, median: median, high: high, resumed: resumed}
+	}
+	type left = map[int][]float64
+	for _, tt := range []struct {
+		name, player string
+		real, probe  runs
+		want         bool
+	}{
+		{"near", "hlsjs", by(990, 1000, 1010, nil), by(1080, 1090, 1100, nil), true},
+		{"apart", "hlsjs", by(990, 1000, 1300, nil), by(900, 1200, 1210, nil), false},
+		{"drawn, and the ranges overlap", "shaka", by(990, 1000, 1300, nil), by(900, 1200, 1210, nil), true},
+		{"drawn, and they do not", "shaka", by(990, 1000, 1010, nil), by(1190, 1200, 1210, nil), false},
+		{"drawn, and the same after that", "shaka", by(990, 1000, 1010, left{360: {100, 110, 120}}), by(1190, 1200, 1210, left{360: {104, 114, 124}}), true},
+		{"the same after what is not drawn", "hlsjs", by(990, 1000, 1010, left{360: {100}}), by(1190, 1200, 1210, left{360: {104}}), false},
+		{"drawn, and the same at one level of two", "shaka", by(990, 1000, 1010, left{360: {100}, 720: {400}}), by(1190, 1200, 1210, left{360: {104}, 720: {450}}), false},
+		{"drawn, and of other levels", "shaka", by(990, 1000, 1010, left{360: {100}}), by(1190, 1200, 1210, left{720: {100}}), false},
+	} {
+		for range 20 { // levels come in any order
+			c := comparison{cell: cell{Player: tt.player}, real: tt.real, probe: tt.probe}
+			if got := c.agree(); got.time != tt.want || !got.verdict {
+				t.Errorf("%s: %+v, want %v", tt.name, got, tt.want)
+				break
+			}
+		}
+	}
+	plays := []play{
+		{TTFF: 100, Height: 360, Needed: 99, Requests: []request{{Path: "v"}, {Path: "v", At: 40}}},
+		{TTFF: 300, Height: 720, Needed: 99, Requests: []request{{Path: "v"}, {Path: "v", At: 50}}},
+		{TTFF: 400, Height: 720, Needed: 99, Requests: []request{{Path: "v"}}},
+	}
+	if got, want := summarise(plays).resumed, (left{360: {60}, 720: {250}}); !cmp.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

@@ -110,7 +110,7 @@ func (p play) loaded() string {
 	whole, last, given := map[int]int{}, map[int]string{}, 0
 	for _, r := range p.Requests {
 		res := resourceAt(r.Path)
-		if res.kind != segmentKind || res.audio || height(res.folder) == 0 {
+		if res.kind != segmentKind || height(res.folder) == 0 {
 			continue
 		}
 		if folder := last[res.number]; folder != "" && folder != res.folder {
