@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/google/go-cmp/cmp"
 )
 
 // While audio's initialization segment is still to come, dash.js goes on with video
@@ -18,6 +19,9 @@ func TestVideoAhead(t *testing.T) {
 	const late, slow = 700 * time.Millisecond, 300.0
 	long := `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT60S" minBufferTime="PT2S"><Period>` + fmt.Sprintf(sets, "p") + `</Period></MPD>`
 	longer := "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:2.0,\n0.m4s\n#EXTINF:2.0,\n1.m4s\n#EXT-X-ENDLIST\n"
+	gap := "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:1.92,\n0.m4s\n#EXT-X-GAP\n#EXTINF:1.92,\n1.m4s\n#EXTINF:1.92,\n2.m4s\n#EXTINF:1.92,\n3.m4s\n#EXT-X-ENDLIST\n"
+	live := fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q minimumUpdatePeriod="PT2S"><Period id="p" start="PT0S">`, stamp(100*time.Second)) +
+		fmt.Sprintf(sets, "p") + `</Period></MPD>`
 	for _, tt := range []struct {
 		name, path string
 		model      *Model
@@ -34,18 +38,17 @@ func TestVideoAhead(t *testing.T) {
 		{"Shaka, as long as audio", "/cmaf/manifest-timeline.mpd", shaka, nil, slow, "v360/init.mp4 v360/0.m4s"},
 		{"Shaka, shorter than audio", "/cmaf/master.m3u8", shaka, map[string]string{"/cmaf/a48/index.m3u8": longer}, slow,
 			"v360/init.mp4 v360/0.m4s v360/1.m4s"},
+		{"Shaka, over a gap", "/cmaf/master.m3u8", shaka, map[string]string{"/cmaf/a48/index.m3u8": strings.ReplaceAll(longer, "2.0", "4.0"), "/cmaf/v360/index.m3u8": gap}, slow,
+			"v360/init.mp4 v360/0.m4s v360/2.m4s"},
 		{"hls.js", "/cmaf/master.m3u8", hlsjs, nil, 0, "v360/init.mp4 v360/0.m4s"},
+		{"dash.js, live", "/m.mpd", dashjs, map[string]string{"/m.mpd": live}, 0, "v360/init.mp4 p/48"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := newOrigin(t, tt.manifests, map[string]rule{"/cmaf/a48/init.mp4": delay(late)})
 			o.Config.Handler = segments(o.Config.Handler)
-			m := quick(tt.model)
+			m := calm(tt.model)
 			m.Meter = nil
-			for step, p := range m.Retry {
-				p.FirstByte, p.Total = 5*time.Second, 5*time.Second
-				m.Retry[step] = p
-			}
 			app := run.App{}
 			if tt.start > 0 {
 				app.Set = map[string]float64{"start_kbps": tt.start}
@@ -67,15 +70,22 @@ func TestVideoAhead(t *testing.T) {
 // come of the better one does not, nor does an initialization segment.
 func TestVideoAheadReplaces(t *testing.T) {
 	o := newOrigin(t, nil, map[string]rule{"/cmaf/a48/init.mp4": delay(700 * time.Millisecond)})
-	m := calm(dashjs)
+	m := untimed(dashjs)
+	var held []int
 	m.Buffering.Next = func() func(Playing) int {
-		at := 0
-		return func(Playing) int { at = 1 - at; return at }
+		return func(p Playing) int { held = append(held, p.Segments); return 1 - p.At }
 	}
-	r := good(t, press(t, o, "/cmaf/manifest-timeline.mpd", m, run.App{Set: map[string]float64{"start_kbps": 300}}))
+	edges, r := graph(t, o, "/cmaf/manifest-timeline.mpd", m, run.App{Set: map[string]float64{"start_kbps": 300}})
+	good(t, r)
 	const want = "v360/init.mp4 v360/0.m4s v720/init.mp4 v720/0.m4s v360/1.m4s v720/1.m4s v360/2.m4s v720/3.m4s v360/4.m4s"
 	if got := videoFiles(r); got != want {
 		t.Errorf("asked for %s, want %s", got, want)
+	}
+	if diff := cmp.Diff(sorted(strings.Fields("M VI<M VS<VI VI'<VS VS'<VI' VS2<VS' VS'2<VS2 VS3<VS'2 VS'3<VS3 VS4<VS'3 AI<M AS<AI picture<AI")), sorted(edges)); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]int{1, 2, 3, 4, 5, 6, 7}, held); diff != "" {
+		t.Errorf("segments that it held when it chose (-want +got):\n%s", diff)
 	}
 }
 
@@ -150,7 +160,7 @@ func TestAheadIsKept(t *testing.T) {
 					segments(files).ServeHTTP(w, r)
 				})
 			}
-			m := quick(tt.model)
+			m := calm(tt.model)
 			m.Meter, m.Buffering.Next = nil, nil
 			r := played(t, playOn(t, o, tt.path, m, 2*time.Second), 2*time.Second)
 			times := map[string]int{}

@@ -3,6 +3,7 @@ package player
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +46,7 @@ func TestHlsjsGoesBack(t *testing.T) {
 		name   string
 		start  float64
 		rules  map[string]rule
-		want   string // of video: playlists p, initialization segments i, segments s, each of rung 3 or 7
+		want   string // of video
 		height int64
 	}{
 		{"a body", 0, map[string]rule{low: spoken(404, 1, ""), high: spoken(404, 1, "")}, "p3 i3 s3 p7 i7 s7 s3", 360},
@@ -66,6 +67,7 @@ func TestHlsjsGoesBack(t *testing.T) {
 			},
 			high: func(http.ResponseWriter, *http.Request, int) bool { seen(); return false },
 		}, "p3 i3 s3 p7 i7 s7 s3", 360},
+		{"audio", 0, map[string]rule{low: status(404, 1), "/cmaf/a48/0.m4s": spoken(503, 1, "")}, "p3 i3 s3 p7 i7 s7", 720},
 		{"one 503 of the other level", 0, map[string]rule{low: spoken(404, 1, ""), high: spoken(503, 1, "")}, "p3 i3 s3 p7 i7 s7 s3", 360},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,20 +82,55 @@ func TestHlsjsGoesBack(t *testing.T) {
 				m.Retry[step] = p
 			}
 			r := good(t, press(t, newOrigin(t, nil, tt.rules), "/cmaf/master.m3u8", m, app))
-			var got []string
-			for _, s := range r.Steps {
-				name := map[run.StepName]string{run.StepPlaylist: "p", run.StepInit: "i", run.StepSegment: "s"}[s.Name]
-				if s.Track == run.TrackVideo && name != "" {
-					_, rung, _ := strings.Cut(s.URL, "/v")
-					got = append(got, name+rung[:1])
-				}
-			}
-			if got := strings.Join(got, " "); got != tt.want {
+			if got := rungs(r); got != tt.want {
 				t.Errorf("asked for %s, want %s", got, tt.want)
 			}
 			if r.Height != int(tt.height) {
 				t.Errorf("%dp, want %d", r.Height, tt.height)
 			}
 		})
+	}
+}
+
+// rungs are the requests of video: playlists p, initialization segments i, segments
+// s, each of rung 3 or 7.
+func rungs(r *Result) string {
+	var all []string
+	for _, s := range r.Steps {
+		name := map[run.StepName]string{run.StepPlaylist: "p", run.StepInit: "i", run.StepSegment: "s"}[s.Name]
+		if s.Track == run.TrackVideo && name != "" {
+			_, rung, _ := strings.Cut(s.URL, "/v")
+			all = append(all, name+rung[:1])
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// So it does where the last has passed a limit.
+func TestHlsjsGoesBackLate(t *testing.T) {
+	o := newOrigin(t, nil, map[string]rule{"/cmaf/v360/0.m4s": spoken(404, 1, ""), "/cmaf/v720/0.m4s": hang(1)})
+	m := calm(hlsjs)
+	m.Retry = map[run.StepName]Policy{run.StepSegment: {FirstByte: time.Second, TimeoutRetries: 1}}
+	r := good(t, press(t, o, "/cmaf/master.m3u8", m, run.App{}))
+	if got, want := rungs(r), "p3 i3 s3 p7 i7 s7 s3"; got != want || r.Height != 360 {
+		t.Errorf("asked for %s, %dp; want %s", got, r.Height, want)
+	}
+}
+
+// While it plays on hls.js tries again what has failed last.
+func TestHlsjsStays(t *testing.T) {
+	o := newOrigin(t, nil, map[string]rule{"/cmaf/v360/0.m4s": status(404, 1), "/cmaf/v720/1.m4s": spoken(503, 1, "")})
+	m := calm(hlsjs)
+	m.Retry = map[run.StepName]Policy{run.StepSegment: {ErrorRetries: 1}}
+	m.Buffering.Next = nil
+	played(t, playOn(t, o, "/cmaf/master.m3u8", m, 3*time.Second), 3*time.Second)
+	var got []string
+	for _, p := range o.paths() {
+		if strings.HasSuffix(p, "/1.m4s") && strings.Contains(p, "/v") {
+			got = append(got, p)
+		}
+	}
+	if want := []string{"/cmaf/v720/1.m4s", "/cmaf/v720/1.m4s"}; !slices.Equal(got, want) {
+		t.Errorf("asked for %v, want %v", got, want)
 	}
 }

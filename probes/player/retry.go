@@ -16,6 +16,22 @@ func (s *session) countFailure() int {
 	return s.failed - 1
 }
 
+// further tells whether the model makes another try, and after which delay, when so
+// many tries have failed before the one that failed so.
+func (s *session) further(p Policy, track string, fail *failure, before int) (delay time.Duration, ok bool) {
+	delay, ok = p.again(fail, before)
+	if !ok && p.Alone && !fail.timedOut && network(fail.typ) && before < p.ErrorRetries && s.alone(track) {
+		delay, ok = p.delay(before), true
+		if track == run.TrackVideo {
+			s.markAlone()
+		}
+	}
+	if p.Beat && delay > 0 {
+		delay = s.toBeat(track, fail.at.At, delay)
+	}
+	return delay, ok
+}
+
 // again tells whether a failure is worth another try, and after which delay,
 // when so many tries have failed before it.
 func (p Policy) again(fail *failure, before int) (delay time.Duration, ok bool) {

@@ -170,27 +170,17 @@ func (s *session) request(ctx context.Context, a ask) (answer, error) {
 		if failed++; p.Together {
 			before = s.countFailure()
 		}
-		delay, again := p.again(fail, before)
+		delay, again := s.further(p, a.track, fail, before)
 		if s.leaves(fail, a.track) {
 			return answer{}, err
 		}
-		place := a.url
 		moved := s.model.elsewhere(&a, fail, again)
-		if a.rest = fail.rest; a.url != place {
+		if a.rest = fail.rest; moved {
 			a.rest = nil
 		}
 		if moved && !again {
 			after, failed = fail.at, 0
 			continue
-		}
-		if !again && p.Alone && !fail.timedOut && network(fail.typ) && before < p.ErrorRetries && s.alone(a.track) {
-			delay, again = p.delay(before), true
-			if a.track == run.TrackVideo {
-				s.markAlone()
-			}
-		}
-		if p.Beat && delay > 0 {
-			delay = s.toBeat(a.track, fail.at.At, delay)
 		}
 		if !again {
 			return answer{}, err
