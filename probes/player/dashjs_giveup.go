@@ -9,8 +9,7 @@ import "time"
 // throughput carries (AbandonRequestsRule).
 func dashjsGiveUp(Bandwidth) func(Playing, UnderWay) int {
 	return func(p Playing, u UnderWay) int {
-		if u.Again || p.Ahead > 18*time.Second || u.Size <= u.Bytes || p.At == lowest(p.Renditions) ||
-			u.Pieces < 6 || u.Took-u.FirstByte <= 500*time.Millisecond { // minThroughputSamplesThreshold, minSegmentDownloadTimeThresholdInMs
+		if u.Again || p.Ahead > 18*time.Second || u.Pieces < 6 || u.Took-u.FirstByte <= 500*time.Millisecond { // minThroughputSamplesThreshold, minSegmentDownloadTimeThresholdInMs
 			return -1
 		}
 		kbps := float64(u.Bytes-u.First) * 8 / max(ms(u.Took-u.Piece), 1)

@@ -21,12 +21,18 @@ func TestPlayOnOrder(t *testing.T) {
 		tags[i] = fmt.Sprintf("#EXT-X-MAP:URI=\"/cmaf/v360/init.mp4?/%d\"\n", i)
 	}
 	list := segmented(n, tenth, func(i int) string { return fmt.Sprintf("/cmaf/v360/0.m4s?/%d", i) }, tags)
-	o := newOrigin(t, map[string]string{"/l.m3u8": list}, nil)
+	o := newOrigin(t, map[string]string{"/l.m3u8": list}, map[string]rule{"/cmaf/v360/init.mp4": delay(20 * time.Millisecond)})
 	r := played(t, playOn(t, o, "/l.m3u8", quick(hlsjs), 2*time.Second), 2*time.Second)
 	var order []string
+	var init run.Step
 	for _, s := range r.Steps {
 		if s.Name == run.StepInit || s.Name == run.StepSegment {
 			order = append(order, fmt.Sprint(s.Name, s.URL[strings.LastIndex(s.URL, "/"):]))
+		}
+		if s.Name == run.StepInit {
+			init = s
+		} else if s.Name == run.StepSegment && s.StartMs >= init.EndMs {
+			t.Errorf("%s at %v ms, after %s had come at %v, want both at once", order[len(order)-1], s.StartMs, order[len(order)-2], init.EndMs)
 		}
 	}
 	for i := 0; i+1 < len(order); i += 2 {
@@ -130,13 +136,17 @@ func TestPlayOnKeeps(t *testing.T) {
 func TestPlayOnReplaces(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		at   []int // renditions in turn
-		want string
+		start int
+		at    []int // renditions in turn
+		want  string
 	}{
-		{[]int{0, 0, 0, 0}, "l0 l1 l2 l3"},
-		{[]int{1, 1, 1, 1}, "l0 h0 h1 h2 h3"},
-		{[]int{2, 1, 1, 1, 1}, "l0 t0 h1 h2 h3"}, // the better one of 0 is there
-		{[]int{0, 0, 1, 1, 1, 1}, "l0 l1 l2 h0 h1 h2 h3"},
+		{0, []int{0, 0, 0, 0}, "l0 l1 l2 l3"},
+		{0, []int{1, 1, 1, 1}, "l0 h0 h1 h2 h3"},
+		{0, []int{2, 1, 1, 1, 1}, "l0 t0 h1 h2 h3"}, // the better one of 0 is there
+		{0, []int{0, 0, 1, 1, 1, 1}, "l0 l1 l2 h0 h1 h2 h3"},
+		{0, []int{1, 0, 1, 1, 1}, "l0 h0 l1 h1 h2 h3"},
+		{1, []int{0, 1, 1, 1}, "h0 l1 h1 h2 h3"},
+		{1, []int{1, 0, 2, 2, 2}, "h0 h1 l2 t0 t1 t2 t3"},
 	} {
 		set := `<AdaptationSet contentType="video" mimeType="video/mp4"><SegmentTemplate timescale="1000" duration="1920" startNumber="0" media="/$RepresentationID$?/$RepresentationID$$Number$" initialization="/cmaf/v360/init.mp4"/>` +
 			`<Representation id="l" codecs="avc1.4d401e" bandwidth="300000"/><Representation id="h" codecs="avc1.4d401e" bandwidth="1200000"/><Representation id="t" codecs="avc1.4d401e" bandwidth="2400000"/></AdaptationSet>`
@@ -147,7 +157,16 @@ func TestPlayOnReplaces(t *testing.T) {
 		o := newOrigin(t, map[string]string{"/m.mpd": `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT7.68S"><Period id="p">` + set + `</Period></MPD>`},
 			map[string]rule{"/l": media, "/h": media, "/t": media})
 		m := quick(dashjs)
-		m.Start = func([]Rendition, float64) int { return 0 }
+		m.Start = func([]Rendition, float64) int { return tt.start }
+		m.Buffering.GiveUp = func(Bandwidth) func(Playing, UnderWay) int {
+			return func(_ Playing, u UnderWay) int {
+				if u.Again {
+					t.Errorf("%v: a segment is said to have been given up before", tt.at)
+				}
+				return -1
+			}
+		}
+		m.Buffering.Look = time.Millisecond
 		m.Buffering.Next = func() func(Playing) int {
 			n := -1
 			return func(Playing) int {
@@ -158,6 +177,45 @@ func TestPlayOnReplaces(t *testing.T) {
 		r := played(t, playOn(t, o, "/m.mpd", m, 15*tenth), 15*tenth)
 		if all := got(r, run.StepSegment, run.TrackVideo); all != tt.want {
 			t.Errorf("%v: %s, want %s: %s", tt.at, all, tt.want, names(r))
+		}
+	}
+}
+
+// Where dash.js goes on: where the one before ends, or where a better rendition
+// replaces what is held, but of segments that are sent while they are made.
+func TestFrom(t *testing.T) {
+	const s = time.Second
+	for _, tt := range []struct {
+		name      string
+		chunked   bool
+		rendition int
+		was       int
+		next      time.Duration
+		came      []int // renditions of segments of 2 s, in turn
+		head      time.Duration
+		want      time.Duration
+	}{
+		{"the same", false, 0, 0, 0, []int{0, 0, 0}, 0, 6 * s},
+		{"a better one that has come", false, 1, 0, 0, []int{0, 0, 0}, s / 2, s/2 + 3*s},
+		{"chunked", true, 1, 0, 0, []int{0, 0, 0}, s / 2, 6 * s},
+		{"too little is ahead", false, 1, 0, 0, []int{0, 0}, 3 * s / 2, 4 * s},
+		{"one that has not come", false, 2, 0, 0, []int{0, 0, 0}, s / 2, s / 2},
+		{"a lower one", false, 0, 1, 0, []int{1, 1, 1}, s / 2, 6 * s},
+		{"while it replaces", false, 1, 2, 2 * s, []int{0, 0, 0}, s / 2, 2 * s},
+		{"what is held for good is not met", false, 1, 0, 8 * s, []int{0, 0, 0}, s / 2, s/2 + 3*s},
+	} {
+		now := time.Now()
+		video := &holding{end: time.Duration(len(tt.came)) * 2 * s}
+		o := &playing{
+			session: &session{model: dashjs, ladder: &ladder{renditions: ladderOf(300, 1200, 2400)}}, buffering: &dashjs.Buffering, p: &presentation{chunked: tt.chunked},
+			head: playhead{at: now, head: tt.head, want: time.Minute, tracks: map[string]*holding{run.TrackVideo: video}},
+		}
+		g := &goingOn{playing: o, track: run.TrackVideo, next: tt.next, was: tt.was, plays: map[int]time.Duration{0: 2 * s, 1: 2 * s}}
+		for i, rendition := range tt.came {
+			g.came = append(g.came, arrived{stretch{time.Duration(i) * 2 * s, time.Duration(i+1) * 2 * s}, rendition})
+		}
+		if got := g.from(tt.rendition); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }

@@ -51,8 +51,8 @@ func hlsjsGiveUp(b Bandwidth) func(Playing, UnderWay) int {
 			measured.assume(carries)
 		}
 		for ; level >= 0; level-- { // findBestLevel
-			r := p.Renditions[order[level]].Kbps
-			if r <= carries && (p.Live || loads(measured.FirstByte(), r, u.Plays, carries) < p.Ahead) {
+			r := p.Renditions[order[level]].Kbps // carries, or less
+			if p.Live || loads(measured.FirstByte(), r, u.Plays, carries) < p.Ahead {
 				return order[level]
 			}
 		}

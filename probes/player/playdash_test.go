@@ -15,12 +15,29 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
+// halves are the adaptation sets of period p, of segments of half a second.
+func halves() string {
+	return strings.NewReplacer(`duration="24576"`, `duration="6400"`, `duration="92160"`, `duration="24000"`).Replace(fmt.Sprintf(sets, "p"))
+}
+
+// listed are sets of segments of half a second, of which there are n.
+func listedHalves(n int) string {
+	list := func(d int) string {
+		return fmt.Sprintf(`><SegmentTimeline><S t="0" d="%d" r="%d"/></SegmentTimeline></SegmentTemplate>`, d, n-1)
+	}
+	return strings.NewReplacer(`duration="6400"/>`, list(6400), `duration="24000"/>`, list(24000)).Replace(halves())
+}
+
+// liveMPD is a live MPD of those sets since then, to be asked for each half second.
+func liveMPD(since, delay, sets string) string {
+	return fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q minimumUpdatePeriod="PT0.5S" suggestedPresentationDelay=%q><Period id="p" start="PT0S">%s</Period></MPD>`, since, delay, sets)
+}
+
 // An MPD that is long in coming holds no track up that can go on without it: of
 // segments by number all can, beyond the copy's time.
 func TestPlayOnSlowMPD(t *testing.T) {
 	t.Parallel()
-	half := strings.NewReplacer(`duration="24576"`, `duration="6400"`, `duration="92160"`, `duration="24000"`).Replace(fmt.Sprintf(sets, "p"))
-	manifest := fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q minimumUpdatePeriod="PT0.5S" suggestedPresentationDelay="PT1S"><Period id="p" start="PT0S">%s</Period></MPD>`, stamp(10*time.Second), half)
+	manifest := liveMPD(stamp(10*time.Second), "PT1S", halves())
 	o := dashOrigin(t, "", map[string]rule{"/m.mpd": func(w http.ResponseWriter, r *http.Request, n int) bool {
 		if n > 1 {
 			select {
@@ -45,8 +62,7 @@ func TestPlayOnSlowMPD(t *testing.T) {
 // An MPD that cannot be had any more: what has come is played, then it breaks off.
 func TestPlayOnWithoutMPD(t *testing.T) {
 	t.Parallel()
-	half := strings.NewReplacer(`duration="24576"`, `duration="6400"`, `duration="92160"`, `duration="24000"`).Replace(fmt.Sprintf(sets, "p"))
-	manifest := fmt.Sprintf(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q minimumUpdatePeriod="PT0.5S" suggestedPresentationDelay="PT1S"><Period id="p" start="PT0S">%s</Period></MPD>`, stamp(10*time.Second), half)
+	manifest := liveMPD(stamp(10*time.Second), "PT1S", halves())
 	o := dashOrigin(t, "", map[string]rule{"/m.mpd": func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n > 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -58,6 +74,16 @@ func TestPlayOnWithoutMPD(t *testing.T) {
 	r := brokeOff(t, playOn(t, o, "/m.mpd", quick(dashjs), 20*time.Second), run.ErrHTTP5xx, run.StepManifest)
 	if got := r.Played.Media; got < 5*tenth || got > 5*time.Second {
 		t.Errorf("%v played, want a second or two: %s", got, names(r))
+	}
+}
+
+// A list of segments that grows no more: what has come is played, then it breaks off.
+func TestPlayOnStandstillDASH(t *testing.T) {
+	t.Parallel()
+	o := dashOrigin(t, liveMPD(stamp(10*time.Second), "PT1S", listedHalves(20)), nil)
+	r := brokeOff(t, playOn(t, o, "/m.mpd", quick(dashjs), 20*time.Second), run.ErrManifestStale, run.StepManifest)
+	if got := r.Played.Media; got < 3*tenth || got > 15*tenth {
+		t.Errorf("%v played, want about the second that was there: %s", got, names(r))
 	}
 }
 
@@ -91,5 +117,14 @@ func TestCurrentOfTwoTracks(t *testing.T) {
 	wg.Wait()
 	if err := errors.Join(errs[:]...); err != nil || next[0] != next[1] || len(o.log) != 1 {
 		t.Fatalf("%v; %d requests, want 1; the same MPD: %v", err, len(o.log), next[0] == next[1])
+	}
+	mpd.MinimumUpdatePeriod = new(time.Duration)
+	d.on.newest, d.on.asked = mpd, now
+	if after := d.due().Sub(now); after != minUpdate {
+		t.Errorf("asked for again after %v where it may change at once, want %v", after, minUpdate)
+	}
+	mpd.MinimumUpdatePeriod = nil
+	if _, err := d.current(ctx, mpd); err != errOver {
+		t.Errorf("%v after the last MPD, want %v", err, errOver)
 	}
 }

@@ -173,3 +173,15 @@ func TestShows(t *testing.T) {
 		t.Errorf("%d changes, want 2: %v", n, p.tracks[run.TrackVideo].shows)
 	}
 }
+
+// The first picture has been shown, whatever replaces it.
+func TestShowsFirst(t *testing.T) {
+	at := time.Unix(1000, 0)
+	p := &playhead{at: at, moving: true, want: time.Minute, tracks: map[string]*holding{run.TrackVideo: {}}}
+	p.hold(run.TrackVideo, 0, 4*time.Second, 0, at)
+	p.hold(run.TrackVideo, 0, 4*time.Second, 1, at)
+	p.advance(at.Add(time.Second))
+	if n := p.switches(run.TrackVideo); n != 1 {
+		t.Errorf("%d changes, want 1: %v", n, p.tracks[run.TrackVideo].shows)
+	}
+}

@@ -108,17 +108,10 @@ func TestPlayOnStandstill(t *testing.T) {
 // MPD again where it may have changed.
 func TestPlayOnLiveDASH(t *testing.T) {
 	t.Parallel()
-	const head = `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime=%q minimumUpdatePeriod="PT0.5S" suggestedPresentationDelay="PT2S"><Period id="p" start="PT0S">%s</Period></MPD>`
-	half := strings.NewReplacer(`duration="24576"`, `duration="6400"`, `duration="92160"`, `duration="24000"`).Replace(fmt.Sprintf(sets, "p"))
 	for name, manifest := range map[string]func(begun time.Time) string{
-		"numbers": func(begun time.Time) string { return fmt.Sprintf(head, begun.UTC().Format(time.RFC3339Nano), half) },
+		"numbers": func(begun time.Time) string { return liveMPD(begun.UTC().Format(time.RFC3339Nano), "PT2S", halves()) },
 		"a list": func(begun time.Time) string {
-			n := int(time.Since(begun) / (5 * tenth))
-			listed := func(d int) string {
-				return fmt.Sprintf(`><SegmentTimeline><S t="0" d="%d" r="%d"/></SegmentTimeline></SegmentTemplate>`, d, n-1)
-			}
-			return fmt.Sprintf(head, begun.UTC().Format(time.RFC3339Nano), strings.NewReplacer(
-				`duration="6400"/>`, listed(6400), `duration="24000"/>`, listed(24000)).Replace(half))
+			return liveMPD(begun.UTC().Format(time.RFC3339Nano), "PT2S", listedHalves(int(time.Since(begun)/(5*tenth))))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -313,3 +313,64 @@ func TestPlayOnSwitches(t *testing.T) {
 		t.Errorf("bitrate of %v kbit/s, want that of the first frame, 300", r.BitrateKbps)
 	}
 }
+
+// A rendition that has failed is not among those to choose from.
+func TestAmong(t *testing.T) {
+	for _, tt := range []struct {
+		at    int
+		want  []int
+		seems int // where it is among them
+	}{{2, []int{1, 2}, 1}, {0, []int{1, 2}, -1}} {
+		l := &ladder{renditions: ladderOf(300, 1200, 2400), at: tt.at, failed: []bool{true, false, false}}
+		o := &playing{session: &session{ladder: l}, p: &presentation{mode: "vod"}, head: playhead{tracks: map[string]*holding{run.TrackVideo: {}}}}
+		p, index := o.among()
+		if !slices.Equal(index, tt.want) || p.At != tt.seems || len(p.Renditions) != 2 || p.Renditions[0].Kbps != 1200 {
+			t.Errorf("at %d: %d of %+v at %d, want %d at %d", tt.at, index, p.Renditions, p.At, tt.want, tt.seems)
+		}
+	}
+}
+
+// first is a feed of which only the first segments are known.
+type first struct {
+	feed
+	video, audio stretch
+}
+
+func (f first) starts() (time.Duration, stretch, stretch) { return f.video.from, f.video, f.audio }
+func (f first) length() time.Duration                     { return time.Minute }
+
+// What has come before playback is held as it begins, on its timeline.
+func TestInherit(t *testing.T) {
+	const s = time.Second
+	now := time.Now()
+	p := &presentation{separate: true, feed: first{video: stretch{10 * s, 12 * s}, audio: stretch{9 * s, 11 * s}}}
+	p.video = loaded{segment: &Moment{At: now}, parts: parts{start: 0}, more: []arrived{{stretch{2 * s, 4 * s}, 0}, {stretch{4 * s, 7 * s}, 1}}}
+	p.audio = loaded{parts: parts{start: 9 * s}, more: []arrived{{stretch{11 * s, 13 * s}, 0}}}
+	l := &ladder{renditions: ladderOf(300, 1200), failed: make([]bool, 2)}
+	o := (&session{model: ideal, ladder: l}).playing(p, now)
+	if video, audio := o.head.tracks[run.TrackVideo].end, o.head.tracks[run.TrackAudio].end; video != 17*s || audio != 13*s {
+		t.Errorf("video is held to %v and audio to %v, want 17s and 13s", video, audio)
+	}
+	if o.segment != 3*s || o.segments != 3 || l.at != 1 {
+		t.Errorf("%d segments, the last of %v and rendition %d, want 3, 3s and 1", o.segments, o.segment, l.at)
+	}
+}
+
+// Playlists on demand are asked for once, however often their renditions are played.
+func TestPlayOnKeepsLists(t *testing.T) {
+	t.Parallel()
+	manifests := map[string]string{
+		"/m.m3u8":    "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=640x360,CODECS=\"avc1.4d401e\"\nlow.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=9000000,RESOLUTION=1280x720,CODECS=\"avc1.4d401e\"\nhigh.m3u8\n",
+		"/low.m3u8":  segmented(8, 2*tenth, same("/ts/360p/0.ts"), nil),
+		"/high.m3u8": segmented(8, 2*tenth, same("/ts/720p/0.ts"), nil),
+	}
+	o := newOrigin(t, manifests, nil)
+	m := quick(hlsjs)
+	m.Buffering.GiveUp = nil
+	m.Buffering.Next = func() func(Playing) int { return func(p Playing) int { return 1 - p.At } }
+	r := played(t, playOn(t, o, "/m.m3u8", m, 12*tenth), 12*tenth)
+	all := strings.Join(o.paths(), " ")
+	if low, high := strings.Count(all, "/low.m3u8"), strings.Count(all, "/high.m3u8"); low != 1 || high != 1 || r.Played.Switches < 4 {
+		t.Errorf("asked for %d and %d times with %d changes: %s", low, high, r.Played.Switches, all)
+	}
+}
