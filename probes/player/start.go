@@ -309,12 +309,18 @@ func (s *session) findAudio(ctx context.Context, t *title, both *pair) (found, e
 	return f, nil
 }
 
-// await waits until a channel is closed. The error is errGivenUp.
+// await waits until a channel is closed, which counts where ctx has ended too. The
+// error is errGivenUp.
 func await(ctx context.Context, there <-chan struct{}) error {
 	select {
 	case <-there:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-there:
+		return nil
+	default:
 		return errGivenUp
 	}
 }

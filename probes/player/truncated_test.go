@@ -2,7 +2,9 @@ package player
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -138,5 +140,22 @@ func TestTruncatedAtOnce(t *testing.T) {
 			o := newOrigin(t, map[string]string{"/l.m3u8": list}, map[string]rule{"/s": tt.rule, "/i": hang(9)})
 			bad(t, press(t, o, "/l.m3u8", calm(tt.model), run.App{}), tt.typ, run.StepSegment)
 		})
+	}
+}
+
+// What is there counts when the time is up: a segment that was cut off by the run's
+// own limit fails of that.
+func TestAwait(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	there := make(chan struct{})
+	if err := await(ctx, there); !errors.Is(err, errGivenUp) {
+		t.Errorf("what is not there: %v", err)
+	}
+	close(there)
+	for range 100 {
+		if err := await(ctx, there); err != nil {
+			t.Fatalf("what is there: %v", err)
+		}
 	}
 }
