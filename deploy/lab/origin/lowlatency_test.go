@@ -50,6 +50,9 @@ func TestLowLatency(t *testing.T) {
 			if want := withParts*Parts + step%Parts; parts != want || whole != Window {
 				t.Errorf("step %d: %d parts and %d segments, want %d and %d", step, parts, whole, want, Window)
 			}
+			if n := strings.Count(text, "#EXT-X-RENDITION-REPORT:"); n != 2 || strings.Contains(text, "../"+rendition) {
+				t.Errorf("%s reports on %d renditions, want the two others\n%s", rendition, n, text)
+			}
 			if n := strings.Count(text, "INDEPENDENT=YES"); rendition == "a48" && n != parts || rendition != "a48" && n != withParts+min(step%Parts, 1) {
 				t.Errorf("%s: %d of %d parts are independent\n%s", rendition, n, parts, text)
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -36,8 +37,12 @@ func TestSplit(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if len(f.sizes) != tc.samples/3 || f.time != tc.from+uint64(k*tc.samples/3)*tc.ticks || f.sequence != whole.sequence {
+				if len(f.sizes) != tc.samples/3 || f.time != tc.from+uint64(k*tc.samples/3)*tc.ticks || f.sequence != 2 {
 					t.Errorf("part %d: %d samples from %d, number %d", k, len(f.sizes), f.time, f.sequence)
+				}
+				moof, trun := bytes.Index(p, []byte("moof"))-4, bytes.Index(p, []byte("trun"))+4
+				if offset := int(binary.BigEndian.Uint32(p[trun+8:])); !bytes.Equal(p[moof+offset:], f.data) {
+					t.Errorf("part %d: its samples are not %d bytes behind the start of moof", k, offset)
 				}
 				if (f.first != nil) != (k == 0 && tc.first == 0x205) || (len(f.before) > 0) != (k == 0) {
 					t.Errorf("part %d: first sample's flags %x, %d bytes before", k, f.first, len(f.before))
@@ -60,14 +65,22 @@ func TestSplitRefuses(t *testing.T) {
 		binary.BigEndian.PutUint32(out[bytes.Index(out, []byte(kind))+4+at:], value)
 		return out
 	}
-	more := append(box("moof", box("free")), in...)
+	// twofold is the segment with its samples' sizes twice.
+	at := bytes.Index(in, []byte("trun")) - 4
+	trun := in[at:][:binary.BigEndian.Uint32(in[at:])]
+	twofold := slices.Insert(bytes.Clone(in), at, trun...)
+	for _, kind := range []string{"moof", "traf"} {
+		size := twofold[bytes.Index(twofold, []byte(kind))-4:]
+		binary.BigEndian.PutUint32(size, binary.BigEndian.Uint32(size)+uint32(len(trun)))
+	}
 	for _, tc := range []struct {
 		name    string
 		segment []byte
 		parts   int
 	}{
 		{"parts that are unequal", in, 5}, {"no parts", in, 0}, {"nothing", nil, 3},
-		{"cut off", in[:400], 3}, {"two segments", twice, 3}, {"a box in moof", more, 3},
+		{"cut off", in[:400], 3}, {"two segments", twice, 3}, {"two moofs", append(box("moof"), in...), 3},
+		{"a box behind moof", append(bytes.Clone(in), box("free")...), 3}, {"sizes twice", twofold, 3},
 		{"a time of 32 bits", changed("tfdt", 0, 0), 3}, {"another tfhd", changed("tfhd", 0, 0x20000), 3},
 		{"samples with durations", changed("trun", 0, 0x301), 3}, {"more samples than sizes", changed("trun", 4, 51), 3},
 		{"samples beyond mdat", changed("trun", 16, 1<<24), 3},

@@ -1,6 +1,7 @@
 package shaper
 
 import (
+	"container/heap"
 	"errors"
 	"net"
 	"net/netip"
@@ -108,6 +109,24 @@ func TestDatagramsLost(t *testing.T) {
 	wrote, at := arrivals(t, server, client, 20, 100)
 	if most := 6 + int(wrote/(100*time.Millisecond)); len(at) < 6 || len(at) > most {
 		t.Errorf("%d came, want 6 to %d: %v", len(at), most, at)
+	}
+}
+
+// What is due at the same time goes in the order of writing.
+func TestDatagramsInOrder(t *testing.T) {
+	now := time.Now()
+	p := &Packets{}
+	for n := range uint64(20) {
+		heap.Push(&p.flight, packet{at: now, n: n * 7 % 20})
+	}
+	due, next, _ := p.step(now)
+	if len(due) != 20 || !next.IsZero() {
+		t.Fatalf("%d are due, the next at %v", len(due), next)
+	}
+	for i, d := range due {
+		if d.n != uint64(i) {
+			t.Errorf("number %d goes as number %d", d.n, i)
+		}
 	}
 }
 
