@@ -77,7 +77,10 @@ type quicConn struct{ *quic.Conn }
 // sent before the end ([settle]), and the shaper keeps the order.
 func (quicConn) Drain(ctx context.Context) error { return ctx.Err() }
 
+// aborted is what a connection is ended with by a fault.
+const aborted = "reset"
+
 // Abort ends the connection and all that is on it, with an error.
 func (c quicConn) Abort() error {
-	return c.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeInternalError), "")
+	return c.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeInternalError), aborted)
 }

@@ -47,7 +47,7 @@ func (h *harness) overQUIC(from string) *http.Client {
 // isReset tells whether a connection was broken, over TCP or QUIC.
 func isReset(err error) bool {
 	var ended *http3.Error
-	return errors.Is(err, syscall.ECONNRESET) || errors.As(err, &ended) && ended.ErrorCode == http3.ErrCodeInternalError
+	return errors.Is(err, syscall.ECONNRESET) || errors.As(err, &ended) && ended.ErrorCode == http3.ErrCodeInternalError && ended.ErrorMessage == aborted
 }
 
 // Every edge speaks HTTP/3, one whose CDN says so tells of it, and the ledger
