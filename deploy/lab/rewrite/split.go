@@ -99,6 +99,7 @@ func (f *fragment) readSamples(trun []byte) error {
 	if len(trun) < 12 || f.sizes != nil {
 		return fmt.Errorf("%w: trun of %d bytes, or a second one", ErrForeign, len(trun))
 	}
+	f.sizes = []uint32{}
 	flags, count, rest := binary.BigEndian.Uint32(trun), binary.BigEndian.Uint32(trun[4:]), trun[12:]
 	if flags == 0x205 && len(rest) >= 4 {
 		f.first, rest = rest[:4], rest[4:]

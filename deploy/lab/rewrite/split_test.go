@@ -65,13 +65,15 @@ func TestSplitRefuses(t *testing.T) {
 		binary.BigEndian.PutUint32(out[bytes.Index(out, []byte(kind))+4+at:], value)
 		return out
 	}
-	// twofold is the segment with its samples' sizes twice.
-	at := bytes.Index(in, []byte("trun")) - 4
-	trun := in[at:][:binary.BigEndian.Uint32(in[at:])]
-	twofold := slices.Insert(bytes.Clone(in), at, trun...)
+	// before is the segment with one more box before that of a kind.
+	before := func(kind string, more []byte) []byte {
+		return slices.Insert(bytes.Clone(in), bytes.Index(in, []byte(kind))-4, more...)
+	}
+	none := box("trun", []byte{0, 0, 2, 1}, make([]byte, 8)) // of no samples
+	runs := before("trun", none)
 	for _, kind := range []string{"moof", "traf"} {
-		size := twofold[bytes.Index(twofold, []byte(kind))-4:]
-		binary.BigEndian.PutUint32(size, binary.BigEndian.Uint32(size)+uint32(len(trun)))
+		size := runs[bytes.Index(runs, []byte(kind))-4:]
+		binary.BigEndian.PutUint32(size, binary.BigEndian.Uint32(size)+uint32(len(none)))
 	}
 	for _, tc := range []struct {
 		name    string
@@ -79,8 +81,8 @@ func TestSplitRefuses(t *testing.T) {
 		parts   int
 	}{
 		{"parts that are unequal", in, 5}, {"no parts", in, 0}, {"nothing", nil, 3},
-		{"cut off", in[:400], 3}, {"two segments", twice, 3}, {"two moofs", append(box("moof"), in...), 3},
-		{"a box behind moof", append(bytes.Clone(in), box("free")...), 3}, {"sizes twice", twofold, 3},
+		{"cut off", in[:400], 3}, {"two segments", twice, 3}, {"two moofs", before("moof", box("moof")), 3},
+		{"a box behind moof", append(bytes.Clone(in), box("free")...), 3}, {"two runs of samples", runs, 3},
 		{"a time of 32 bits", changed("tfdt", 0, 0), 3}, {"another tfhd", changed("tfhd", 0, 0x20000), 3},
 		{"samples with durations", changed("trun", 0, 0x301), 3}, {"more samples than sizes", changed("trun", 4, 51), 3},
 		{"samples beyond mdat", changed("trun", 16, 1<<24), 3},
