@@ -1,7 +1,9 @@
 package player
 
 import (
+	"bytes"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
+	"github.com/google/go-cmp/cmp"
 )
 
 // spoken answers the first times requests with a status and a body, whose length
@@ -106,15 +110,47 @@ func rungs(r *Result) string {
 	return strings.Join(all, " ")
 }
 
-// So it does where the last has passed a limit.
+// So it does where the last has passed a limit, which is what the first frame has
+// waited for; what it is shown from is there.
 func TestHlsjsGoesBackLate(t *testing.T) {
+	const limit = time.Second
 	o := newOrigin(t, nil, map[string]rule{"/cmaf/v360/0.m4s": spoken(404, 1, ""), "/cmaf/v720/0.m4s": hang(1)})
 	m := calm(hlsjs)
-	m.Retry = map[run.StepName]Policy{run.StepSegment: {FirstByte: time.Second, TimeoutRetries: 1}}
-	r := good(t, press(t, o, "/cmaf/master.m3u8", m, run.App{}))
+	m.Retry = map[run.StepName]Policy{run.StepSegment: {FirstByte: limit, TimeoutRetries: 1}}
+	client := fetch.New(fetch.Config{AllowPrivate: true})
+	defer client.Close()
+	r := good(t, Play(t.Context(), Config{URL: o.URL + "/cmaf/master.m3u8", Client: client, Model: m, Footage: true}))
 	if got, want := rungs(r), "p3 i3 s3 p7 i7 s7 s3"; got != want || r.Height != 360 {
 		t.Errorf("asked for %s, %dp; want %s", got, r.Height, want)
 	}
+	if r.Phases.SegmentTTFBMs < ms(limit) {
+		t.Errorf("phases %+v", r.Phases)
+	}
+	if r.Footage == nil || !bytes.Equal(r.Footage.Init, labFile(t, "/cmaf/v360/init.mp4")) || !bytes.Equal(r.Footage.Segment, labFile(t, "/cmaf/v360/0.m4s")) {
+		t.Error("the footage is not that of the first level")
+	}
+}
+
+// What it comes back to is known, and asked for at once.
+func TestHlsjsGoesBackAtOnce(t *testing.T) {
+	o := newOrigin(t, nil, map[string]rule{"/cmaf/v360/0.m4s": spoken(404, 1, ""), "/cmaf/v720/0.m4s": spoken(404, 1, "")})
+	exactly(t, o, func(t *testing.T, c Client) {
+		r := good(t, Play(t.Context(), Config{URL: o.URL + "/cmaf/master.m3u8", Client: c, Model: hlsjs}))
+		var came float64 // what a segment of video waits for
+		var thinks []float64
+		for _, s := range r.Steps {
+			switch {
+			case s.Track != run.TrackVideo || s.Name == run.StepInit:
+			case s.Name == run.StepSegment:
+				thinks = append(thinks, math.Round(s.StartMs-came))
+			default:
+				came = s.EndMs
+			}
+		}
+		if diff := cmp.Diff([]float64{ms(hlsjs.HLS.SegmentBeside), ms(hlsjs.HLS.SwitchSegment), 0}, thinks); diff != "" {
+			t.Errorf("its own time before each segment (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // While it plays on hls.js tries again what has failed last.
@@ -132,5 +168,37 @@ func TestHlsjsStays(t *testing.T) {
 	}
 	if want := []string{"/cmaf/v720/1.m4s", "/cmaf/v720/1.m4s"}; !slices.Equal(got, want) {
 		t.Errorf("asked for %v, want %v", got, want)
+	}
+}
+
+// Live playlists are asked for again on the way back, and so is everything by a model
+// that does not go back but comes by.
+func TestNotKept(t *testing.T) {
+	once := map[string]rule{"/cmaf/v360/0.m4s": spoken(404, 1, ""), "/cmaf/v720/0.m4s": spoken(404, 1, "")}
+	master, live := "#EXTM3U\n", map[string]string{}
+	for i, level := range []string{"v360", "v720"} {
+		master += fmt.Sprintf("#EXT-X-STREAM-INF:BANDWIDTH=%d,CODECS=\"avc1.4d401e,mp4a.40.2\"\n/%s.m3u8\n", 400_000*(1+i), level)
+		live["/"+level+".m3u8"] = fmt.Sprintf("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"/cmaf/%s/init.mp4\"\n", level) +
+			strings.Repeat("#EXTINF:1.92,\n/cmaf/"+level+"/0.m4s\n", 4)
+	}
+	live["/m.m3u8"] = master
+	by := calm(hlsjs)
+	by.Failover = &Failover{Next: func(_ []Rendition, _ []bool, at int, _ float64) int { return 1 - at }}
+	back := calm(hlsjs)
+	back.Retry = map[run.StepName]Policy{run.StepSegment: {ErrorRetries: 1, Alone: true}}
+	for _, tt := range []struct {
+		name, path string
+		model      *Model
+		want       string
+	}{
+		{"live", "/m.m3u8", back, "p3 i3 s3 p7 i7 s7 p3 s3"},
+		{"by", "/cmaf/master.m3u8", by, "p3 i3 s3 p7 i7 s7 p3 i3 s3"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := good(t, press(t, newOrigin(t, live, once), tt.path, tt.model, run.App{}))
+			if got := rungs(r); got != tt.want {
+				t.Errorf("asked for %s, want %s", got, tt.want)
+			}
+		})
 	}
 }

@@ -141,7 +141,7 @@ func (h *hlsTitle) find(ctx context.Context, track string, rendition int, after 
 	var err error
 	known := false
 	switch kept, ok := h.keptList(track, uri); {
-	case ok && again:
+	case ok:
 		list, media, known = kept.answer, kept.media, true
 		list.Moment = after
 	case media == nil || h.multi != nil && (uri != h.aloneURI || again):

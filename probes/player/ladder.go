@@ -108,12 +108,14 @@ func (s *session) leaves(fail *failure, track string) bool {
 func (s *session) failOver(ctx context.Context, err error) (after Moment, ok bool) {
 	f := s.model.Failover
 	var fail *failure
-	if errors.As(err, &fail) && fail.back && ctx.Err() == nil {
+	if f == nil || !errors.As(err, &fail) || ctx.Err() != nil {
+		return Moment{}, false
+	}
+	if fail.back {
 		s.ladder.goBack()
 		return fail.at, true
 	}
-	if f == nil || !errors.As(err, &fail) || ctx.Err() != nil || !network(fail.typ) ||
-		fail.timedOut && !f.Timeouts || f.Statuses != nil && !slices.Contains(f.Statuses, fail.status) {
+	if !network(fail.typ) || fail.timedOut && !f.Timeouts || f.Statuses != nil && !slices.Contains(f.Statuses, fail.status) {
 		return Moment{}, false
 	}
 	switch fail.step {

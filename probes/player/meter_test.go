@@ -110,8 +110,8 @@ func (s *slow) Do(_ context.Context, r fetch.Request) *fetch.Exchange {
 		x.Status, x.Location = http.StatusFound, "http://a.example/new"
 	default:
 		x.End, x.Bytes = s.now.Add(80*time.Millisecond), 40_000
-		for _, d := range []time.Duration{50, 80} {
-			if err := r.Body(make([]byte, 20_000), s.now.Add(d*time.Millisecond)); err != nil {
+		for _, d := range []time.Duration{50_700, 80_000} {
+			if err := r.Body(make([]byte, 20_000), s.now.Add(d*time.Microsecond)); err != nil {
 				panic(err)
 			}
 		}
@@ -141,7 +141,7 @@ func TestReadingBegins(t *testing.T) {
 		var got []float64
 		var steps []int
 		choose := func(kbps float64, at Moment) { got, steps = append(got, kbps), append(steps, at.Step) }
-		m := Meter{Lag: 3 * time.Millisecond, Every: 100 * time.Millisecond, MinBytes: 16_000, Enough: 1, HalfLives: []time.Duration{time.Hour}}
+		m := Meter{Lag: 2400 * time.Microsecond, Every: 100 * time.Millisecond, MinBytes: 16_000, Enough: 1, HalfLives: []time.Duration{time.Hour}}
 		server := &slow{now: time.Unix(1, 0)}
 		s := &session{cfg: Config{Client: server, Clock: server}, model: shaka, start: server.now, gauge: m.gauge(choose)}
 		s.begin(&node{}) // the manifest, say

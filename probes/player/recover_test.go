@@ -290,3 +290,14 @@ func rest(s *session, a ask) error {
 	_, err := s.exchange(context.Background(), a, Policy{}, a.url, 2, s.pressed())
 	return err
 }
+
+// A choice after a failure counts as one by what was measured.
+func TestFailOverChooses(t *testing.T) {
+	s := &session{model: quick(shaka), gauge: shaka.Meter.gauge(nil), ladder: &ladder{renditions: []Rendition{{Kbps: 800}, {Kbps: 400}}, failed: make([]bool, 2)}}
+	s.model.Failover.Delay = 0
+	s.gauge.chosen = time.Unix(1, 0)
+	at := Moment{time.Unix(9, 0), 3}
+	if after, ok := s.failOver(t.Context(), failed(run.ErrHTTP4xx, run.StepSegment, "404", at)); !ok || after != at || s.ladder.at != 1 || !s.gauge.chosen.Equal(at.At) {
+		t.Errorf("goes over to %d: %v, at %v; chosen at %v", s.ladder.at, ok, after, s.gauge.chosen)
+	}
+}
