@@ -106,7 +106,7 @@ func (d *demo) interrupt(t *testing.T) {
 // the same, and where it hurts; the end leaves nothing behind.
 func TestDemo(t *testing.T) {
 	start := time.Now()
-	d := startDemo(t, "--after", "25s", "--interval", "6s")
+	d := startDemo(t, "--after", "15s", "--interval", "6s")
 	page := open(t, d.url)
 	awaitCells(t, page, 60*time.Second, "before the order every cell is good", func(cells []shownCell) bool {
 		return len(cells) == 21 && count(cells, func(c shownCell) bool { return c.State == "good" && c.Runs > 0 }) == len(cells)
