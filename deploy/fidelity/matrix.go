@@ -190,5 +190,12 @@ func faultPlan(quick bool, rounds int, only string) []batch {
 // playLimit is how long one play may take to its verdict.
 const playLimit = time.Minute
 
-// limit is how long a task may take, with all that stands still.
-func (t task) limit() time.Duration { return playLimit + 2*time.Duration(t.Play)*time.Second }
+// limit is how long a task may take: playing on, with all that stands still, twice
+// its media and as much again as the start, at which the agent ends it; the page
+// does earlier.
+func (t task) limit() time.Duration {
+	if t.Play == 0 {
+		return playLimit
+	}
+	return 2*playLimit + 2*time.Duration(t.Play)*time.Second
+}

@@ -78,6 +78,11 @@ func TestPlayPlan(t *testing.T) {
 			names[name] = true
 		}
 	}
+	for play, want := range map[int]time.Duration{0: time.Minute, 20: 2*time.Minute + 40*time.Second} {
+		if got := (task{cell: cell{Play: play}}).limit(); got != want {
+			t.Errorf("%d s are played on within %v, want %v", play, got, want)
+		}
+	}
 	if want := 2 * 4 * len(playWays); len(names) != want || !names["hlsjs/cmaf 40/10, then 1.0, on 20 s 0"] {
 		t.Errorf("%d plays, want %d: %v", len(names), want, names)
 	}
