@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 )
 
 // recordKey is the context key of the [record] that a dial writes.
@@ -22,16 +24,31 @@ type dialer struct {
 	resolver *resolver
 }
 
-// countedConn counts what is read, to tell an answer's head that was too large.
+// countedConn counts what is read, to tell an answer's head that was too large,
+// and keeps that the connection was reset. The kernel tells that once, be it to a
+// write, and to reads after it that all has come.
 type countedConn struct {
 	net.Conn
-	read atomic.Int64
+	read  atomic.Int64
+	reset atomic.Pointer[error]
 }
 
 // Read reads and counts.
 func (c *countedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.read.Add(int64(n))
+	if reset := c.reset.Load(); err == io.EOF && reset != nil {
+		err = *reset
+	}
+	return n, err
+}
+
+// Write writes, and keeps that the connection was reset.
+func (c *countedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.ECONNRESET) {
+		c.reset.Store(&err)
+	}
 	return n, err
 }
 

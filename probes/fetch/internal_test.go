@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -308,5 +309,36 @@ func TestRaceEnds(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("it waits for addresses after its end")
+	}
+}
+
+// A reset that a write was told of is not the end of an answer to reads.
+func TestResetToldToAWrite(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(far.(*net.TCPConn).SetLinger(0), far.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c := &countedConn{Conn: conn}
+	for err = nil; err == nil; { // until the reset has come
+		_, err = c.Write([]byte("?"))
+	}
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatalf("the write is told %v", err)
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the read after it is told %v", err)
 	}
 }
