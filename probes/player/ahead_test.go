@@ -89,6 +89,16 @@ func TestVideoAheadReplaces(t *testing.T) {
 	}
 }
 
+// What comes of video ahead is measured: dash.js goes down where it comes slowly.
+func TestVideoAheadMeasures(t *testing.T) {
+	o := newOrigin(t, nil, map[string]rule{"/cmaf/a48/init.mp4": delay(8 * time.Second), "/cmaf/v720/0.m4s": paced(t, 64<<10, 400*time.Millisecond)})
+	_, r := graph(t, o, "/cmaf/manifest-timeline.mpd", untimed(dashjs), run.App{Set: map[string]float64{"start_kbps": 300}})
+	const want = "v360/init.mp4 v360/0.m4s v720/init.mp4 v720/0.m4s v360/1.m4s"
+	if got := videoFiles(good(t, r)); !strings.HasPrefix(got, want) {
+		t.Errorf("asked for %s, want %s first", got, want)
+	}
+}
+
 // videoFiles are the initialization and media segments of video that were asked for.
 func videoFiles(r *Result) string {
 	var files []string

@@ -58,6 +58,7 @@ func TestHlsjsGoesBack(t *testing.T) {
 		{"none", 0, map[string]rule{low: spoken(404, 1, ""), high: status(404, 1)}, "p3 i3 s3 p7 i7 s7 s7", 720},
 		{"of unknown length", 0, map[string]rule{low: spoken(404, 1, ""), high: spoken(404, 1, "chunked")}, "p3 i3 s3 p7 i7 s7 s7", 720},
 		{"compressed", 0, map[string]rule{low: spoken(404, 1, ""), high: spoken(404, 1, "Content-Encoding: gzip")}, "p3 i3 s3 p7 i7 s7 s7", 720},
+		{"a part of one", 0, map[string]rule{low: spoken(404, 1, ""), high: spoken(404, 1, "Content-Length: 99")}, "p3 i3 s3 p7 i7 s7 s7", 720},
 		{"broken off", 0, map[string]rule{low: cut(1), high: cut(1)}, "p3 i3 s3 p7 i7 s7 s7", 720},
 		{"the lowest is the last", 600, map[string]rule{low: status(404, 1), high: spoken(404, 1, "")}, "p7 i7 s7 p3 i3 s3 s7", 720},
 		{"an init segment", 0, map[string]rule{

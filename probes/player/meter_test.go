@@ -127,15 +127,17 @@ func (s *slow) Do(_ context.Context, r fetch.Request) *fetch.Exchange {
 func TestReadingBegins(t *testing.T) {
 	for _, tt := range []struct {
 		name string
+		try  int64
 		ask  ask
 		want []float64 // kbit/s at each sample
 		step []int     // and the request of which it is
 	}{
-		{"at once", ask{url: "http://a.example/new"}, []float64{40_000 * 8 / 83.}, []int{1}},
-		{"a redirect", ask{url: "http://a.example/old"}, []float64{20_000 * 8 / 183., 40_000 * 8 / 213.}, []int{2, 2}},
-		{"kept waiting", ask{url: "http://a.example/new", called: time.Unix(1, 0).Add(-100 * time.Millisecond)},
+		{"at once", 1, ask{url: "http://a.example/new"}, []float64{40_000 * 8 / 83.}, []int{1}},
+		{"a redirect", 1, ask{url: "http://a.example/old"}, []float64{20_000 * 8 / 183., 40_000 * 8 / 213.}, []int{2, 2}},
+		{"kept waiting", 1, ask{url: "http://a.example/new", called: time.Unix(1, 0).Add(-100 * time.Millisecond)},
 			[]float64{20_000 * 8 / 153., 40_000 * 8 / 183.}, []int{1, 1}},
-		{"the rest", ask{url: "http://a.example/new", rest: &fetch.Range{Offset: 50_000, Length: 40_000}},
+		{"kept waiting the first time", 2, ask{url: "http://a.example/new", called: time.Unix(1, 0).Add(-100 * time.Millisecond)}, []float64{40_000 * 8 / 83.}, []int{1}},
+		{"the rest", 2, ask{url: "http://a.example/new", rest: &fetch.Range{Offset: 50_000, Length: 40_000}},
 			[]float64{50_000 * 8 / 133., 90_000 * 8 / 213.}, []int{1, 2}},
 	} {
 		var got []float64
@@ -146,7 +148,7 @@ func TestReadingBegins(t *testing.T) {
 		s := &session{cfg: Config{Client: server, Clock: server}, model: shaka, start: server.now, gauge: m.gauge(choose)}
 		s.begin(&node{}) // the manifest, say
 		tt.ask.name, tt.ask.metered = run.StepSegment, true
-		if _, err := s.attempt(t.Context(), tt.ask, Policy{}, 1, s.pressed()); err != nil {
+		if _, err := s.attempt(t.Context(), tt.ask, Policy{}, tt.try, s.pressed()); err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
 		near := func(a, b float64) bool { return math.Abs(a-b) < 0.1 }
