@@ -12,6 +12,7 @@ import (
 
 func TestRewrite(t *testing.T) {
 	const target = "https://origin.example/live/master.m3u8"
+	const guarded = "https://me:p%40ss@origin.example/live/master.m3u8"
 	for _, tt := range []struct {
 		name, target string
 		cdn          run.CDN
@@ -35,6 +36,14 @@ func TestRewrite(t *testing.T) {
 		{"an odd spelling stays", target, run.CDN{}, run.App{}, "https://x.example/a%2Fb/[1]?q=a+b&;", "https://x.example/a%2Fb/[1]?q=a+b&;"},
 		{"a query of the app", target + "?sig=a%2Fb&z=1", run.CDN{}, run.App{Query: map[string]string{"token": "a b", "device": "tv"}}, "", target + "?sig=a%2Fb&z=1&device=tv&token=a+b"},
 		{"in place of the target's", target + "?device=phone&sig=%7e", run.CDN{}, run.App{Query: map[string]string{"device": "tv"}}, "", target + "?sig=%7e&device=tv"},
+		{"the target's user", guarded, run.CDN{}, run.App{}, "https://Origin.Example:443/1.ts?x=%2f", "https://me:p%40ss@Origin.Example:443/1.ts?x=%2f"},
+		{"through a CDN", guarded, run.CDN{Host: "a.cdn.example"}, run.App{}, "https://origin.example/1.ts", "https://me:p%40ss@a.cdn.example/1.ts"},
+		{"there already", guarded, run.CDN{}, run.App{}, "https://me:p%40ss@origin.example/1.ts", "https://me:p%40ss@origin.example/1.ts"},
+		{"another user", guarded, run.CDN{}, run.App{}, "https://you@origin.example/1.ts", "https://you@origin.example/1.ts"},
+		{"not on another host", guarded, run.CDN{}, run.App{}, "https://origin.example.net/1.ts", "https://origin.example.net/1.ts"},
+		{"not beside the CDN", guarded, run.CDN{Host: "a.cdn.example"}, run.App{}, "https://b.cdn.example/1.ts", "https://b.cdn.example/1.ts"},
+		{"not on another port", guarded, run.CDN{}, run.App{}, "https://origin.example:8443/1.ts", "https://origin.example:8443/1.ts"},
+		{"not in the clear", guarded, run.CDN{}, run.App{}, "http://origin.example:443/1.ts", "http://origin.example:443/1.ts"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v, err := newRoute(Spec{Target: run.Target{URL: tt.target}, CDN: tt.cdn, App: tt.app})

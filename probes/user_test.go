@@ -1,6 +1,7 @@
 package probes_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -20,12 +21,12 @@ type guarded struct {
 	next http.Handler
 
 	mu   sync.Mutex
-	said []string // Authorization of each request
+	said []string // of each request: Authorization, then the query and what the player tells
 }
 
 func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
-	g.said = append(g.said, r.Header.Get("Authorization"))
+	g.said = append(g.said, r.Header.Get("Authorization")+" "+r.URL.RawQuery+" "+r.Header.Get("Cmcd-Request"))
 	g.mu.Unlock()
 	if user, password, ok := r.BasicAuth(); g.next != nil && (!ok || user != "me" || password != "p@ss:5ecret") {
 		http.Error(w, "who is "+r.Header.Get("Authorization"), http.StatusUnauthorized)
@@ -38,36 +39,45 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // User and password of the target's address go to its origin, with each request, and
-// to no other; neither is in what is told of the run.
+// to no other, wherever a manifest or a redirect leads to, and whatever the player
+// tells there of what comes next; neither is in what is told of the run.
 func TestUser(t *testing.T) {
 	other := &guarded{}
 	elsewhere := server(t, other)
 	var origin string
 	mux := http.NewServeMux()
-	mux.HandleFunc("/enter", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, origin+"/m", http.StatusFound) })
-	mux.HandleFunc("/m", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000\n%s/list\n", origin)
-	})
-	mux.HandleFunc("/list", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n%s\n#EXT-X-ENDLIST\n", elsewhere.URL+"/ts/360p/0.ts")
-	})
+	segment := elsewhere.URL + "/ts/360p/0.ts"
+	for entry, first := range map[string]string{"/enter": segment, "/away": "/sent"} {
+		mux.HandleFunc(entry, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, origin+entry+"/m", http.StatusFound) })
+		mux.HandleFunc(entry+"/m", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000\n%s/list\n", origin+entry)
+		})
+		mux.HandleFunc(entry+"/list", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n%s\n#EXTINF:2,\n/2.ts\n#EXT-X-ENDLIST\n", first)
+		})
+	}
+	mux.HandleFunc("/sent", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, segment, http.StatusFound) })
 	own := &guarded{next: mux}
 	origin = server(t, own).URL
 	host := strings.TrimPrefix(origin, "https://")
 	for _, tt := range []struct {
-		name, url string
-		cdn       run.CDN
-		header    http.Header
-		failure   run.ErrorType
+		name, url    string
+		cdn          run.CDN
+		header       http.Header
+		player, cmcd string
+		failure      run.ErrorType
 	}{
 		{name: "asked for", url: "https://me:p%40ss%3A5ecret@" + host + "/enter"},
 		{name: "through a CDN", url: "https://me:p%40ss%3A5ecret@origin.example/enter", cdn: run.CDN{Name: "a", Host: host}},
+		{name: "sent away", url: "https://me:p%40ss%3A5ecret@" + host + "/away"},
+		{name: "telling of what comes next", url: "https://me:p%40ss%3A5ecret@" + host + "/enter", cmcd: "query"},
+		{name: "telling so in headers", url: "https://me:p%40ss%3A5ecret@" + host + "/away", player: "exoplayer", cmcd: "header"},
 		{name: "another password", url: "https://me:wrong-5ecret@" + host + "/enter", failure: run.ErrHTTP4xx},
 		{name: "a header goes first", url: "https://me:p%40ss%3A5ecret@" + host + "/enter", header: http.Header{"Authorization": {"Bearer 5ecret"}}, failure: run.ErrHTTP4xx},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := spec(tt.url, "hlsjs", "")
-			s.CDN, s.Network.Header = tt.cdn, tt.header
+			s := spec(tt.url, cmp.Or(tt.player, "hlsjs"), "")
+			s.CDN, s.Network.Header, s.App.CMCD = tt.cdn, tt.header, tt.cmcd
 			r, b := record(t, s)
 			if r.ErrorType != tt.failure {
 				t.Fatalf("%q at %s: %s; want %q", r.ErrorType, r.ErrorStep, r.ErrorDetail, tt.failure)
@@ -90,7 +100,7 @@ func TestUser(t *testing.T) {
 		t.Error("the other origin was not asked")
 	}
 	for _, said := range other.said {
-		if said != "" {
+		if !strings.HasPrefix(said, " ") || strings.Contains(said, "5ecret") {
 			t.Errorf("the other origin was told %q", said)
 		}
 	}

@@ -149,7 +149,7 @@ func (d *Data) Query() string {
 	if len(all) == 0 {
 		return ""
 	}
-	return "CMCD=" + strings.ReplaceAll(url.QueryEscape(strings.Join(all, ",")), "+", "%20")
+	return "CMCD=" + escaped(strings.Join(all, ","))
 }
 
 // AddTo is the address with d's query argument, in place of one that it has.
@@ -196,7 +196,8 @@ func Strip(address string) string {
 }
 
 // Next is the address next as [Data.NOR] has it: relative to that of the request
-// where both are of one server, percent-encoded; empty where it is the same.
+// where both are of one server, percent-encoded; empty where it is the same. User
+// and password are left out: they are for next's own server.
 func Next(address, next string) string {
 	from, err1 := url.Parse(address)
 	to, err2 := url.Parse(next)
@@ -204,7 +205,11 @@ func Next(address, next string) string {
 		return ""
 	}
 	if from.Scheme != to.Scheme || from.Host != to.Host {
-		return url.QueryEscape(next)
+		if to.User != nil {
+			to.User = nil
+			next = to.String()
+		}
+		return escaped(next)
 	}
 	a, b := strings.Split(from.EscapedPath(), "/"), strings.Split(to.EscapedPath(), "/")
 	a = a[:len(a)-1]
@@ -215,5 +220,8 @@ func Next(address, next string) string {
 	if to.RawQuery != "" {
 		path += "?" + to.RawQuery
 	}
-	return strings.ReplaceAll(url.QueryEscape(path), "+", "%20")
+	return escaped(path)
 }
+
+// escaped is a text percent-encoded, spaces too.
+func escaped(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }

@@ -77,6 +77,9 @@ func TestNext(t *testing.T) {
 		{"https://h/v/1.ts?a=1", "https://h/v/2.ts?b=1", "2.ts%3Fb%3D1"},
 		{"https://h/v/a/1.ts", "https://h/v/b/c/2.ts", "..%2Fb%2Fc%2F2.ts"},
 		{"https://h/1.ts", "https://g/2.ts", "https%3A%2F%2Fg%2F2.ts"},
+		{"https://h/1.ts", "https://me:pw@g/2.ts?a=b c", "https%3A%2F%2Fg%2F2.ts%3Fa%3Db%20c"},
+		{"https://me:pw@h/1.ts", "https://me:pw@h/2.ts", "2.ts"},
+		{"https://me:pw@h/1.ts", "https://me:pw@h/1.ts", ""},
 		{"https://h/1.ts", "https://h/1.ts", ""},
 		{"https://h/1.ts", "http://[", ""},
 	} {

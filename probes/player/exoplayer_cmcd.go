@@ -106,8 +106,8 @@ func pathTo(address, next string) string {
 	switch {
 	case err1 != nil || err2 != nil:
 		return ""
-	case !strings.EqualFold(from.Scheme, to.Scheme) || from.Host != to.Host:
-		return strings.ReplaceAll(url.QueryEscape(next), "+", "%20")
+	case from.Scheme != to.Scheme || from.Host != to.Host:
+		return cmcd.Next(address, next)
 	}
 	a, b := strings.Split(strings.Trim(from.Path, "/"), "/"), strings.Split(strings.Trim(to.Path, "/"), "/")
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {

@@ -113,7 +113,7 @@ func plain(name string) string {
 // of parameters in URLs, in what is nested in them and in words about them, of
 // members of JSON, of headers; user and password in URLs; JSON Web Tokens.
 func Text(text string) string {
-	if strings.Contains(text, "@") || strings.Contains(text, "%40") {
+	if strings.Contains(text, "@") || strings.Contains(text, "40") { // escaped, in whatever way
 		text = withoutUsers(text)
 	}
 	if strings.Contains(text, "eyJ") {
@@ -133,12 +133,13 @@ func withoutUsers(text string) string {
 			continue
 		}
 		at := -1
-		for i = from; i < len(text) && strings.IndexByte("/?#&"+stops, text[i]) < 0; {
+		for i = from; i < len(text); {
 			c, n := char(text, i)
-			if n >= 3 && nested && strings.IndexByte("/?#&", c) >= 0 {
+			plain := n == 1 || text[i] == '\\' // as the URL has it
+			if plain && strings.IndexByte("/?#&"+stops, c) >= 0 || nested && strings.IndexByte("/?#&", c) >= 0 {
 				break
 			}
-			if c == '@' && (n == 1 || nested) {
+			if c == '@' && (plain || nested) {
 				at = i
 			}
 			i += n
