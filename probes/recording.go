@@ -178,7 +178,7 @@ func (rec *Recording) body(take *tape.Take, step run.StepName, sealed *player.Se
 	case step == run.StepKey && take.Exchange.Status/100 == 2:
 		b.SHA256 = fmt.Sprintf("%x", sha256.Sum256(head))
 		b.Data, b.Cut, b.Rekeyed = keys.For(head), cut, true
-	case take.Exchange.Status/100 != 2 && (take.Exchange.Encoding != "" || !isText(head)):
+	case isCoded(take.Exchange), take.Exchange.Status/100 != 2 && !isText(head):
 		b.Cut = true // no player reads it, and what is in it cannot be seen
 	case isText(head), !cut && isWords(step) && bytes.IndexByte(head, 0) < 0:
 		b.Text, b.Cut = true, cut
@@ -203,6 +203,13 @@ func (rec *Recording) body(take *tape.Take, step run.StepName, sealed *player.Se
 		b.Data = rec.secrets.Mask(b.Data)
 	}
 	return b, nil
+}
+
+// isCoded tells whether what came is in a content coding still: package fetch
+// undoes gzip alone, and of good answers.
+func isCoded(x *fetch.Exchange) bool {
+	decoded := x.Status/100 == 2 && (x.Encoding == "gzip" || x.Encoding == "x-gzip")
+	return x.Encoding != "" && !decoded
 }
 
 // isWords tells whether a step asks for text, in whatever encoding it comes:
