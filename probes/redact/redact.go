@@ -7,10 +7,9 @@
 // random ([Random]): what signs URLs is. UUIDs, hexadecimal numbers of fewer than
 // 32 digits, decimal ones and names stay: they say what is played. Base64 is looked
 // into, for addresses with secrets: those of licence servers in a PSSH or a
-// PlayReady object. A [Redactor] knows
-// besides what is secret in one run: values that were read or fetched, and
-// patterns for secrets that stand in a path. What is redacted once stays as it
-// is when it is redacted again.
+// PlayReady object. A [Redactor] knows besides what is secret in one run: values
+// that were read or fetched, and patterns for secrets that stand in a path. What is
+// redacted once stays as it is when it is redacted again.
 //
 // Bounds: time grows with the length of the text alone (of a Redactor: with
 // the number of its secrets too); text grows by [Mark] for each secret at most.
@@ -19,8 +18,8 @@
 // The table is made from what signs URLs: Amazon's Signature Version 4 and
 // CloudFront, Google Cloud Storage and Media CDN, Azure's shared access
 // signatures, Akamai's tokens, Fastly, Bunny, Tencent, Alibaba, Huawei and
-// Wangsu, nginx secure_link; from what licence servers are told; and from RFC 6749 and RFC 6750 (OAuth), RFC 7519
-// (JSON Web Tokens) and RFC 9110 (Authorization).
+// Wangsu, nginx secure_link; from what licence servers are told; and from RFC 6749
+// and RFC 6750 (OAuth), RFC 7519 (JSON Web Tokens) and RFC 9110 (Authorization).
 package redact
 
 import (
@@ -263,7 +262,7 @@ func valueEnd(text string, at int, stop string, nested bool) int {
 	end := at
 	for end < len(text) {
 		c, n := char(text, end)
-		if strings.IndexByte(stop, text[end]) >= 0 && (text[end] != '\\' || n == 1 || strings.IndexByte(stop, c) >= 0) {
+		if strings.IndexByte(stop, text[end]) >= 0 && (n == 1 || strings.IndexByte(stop, c) >= 0) {
 			break
 		}
 		if nested && n >= 3 && (c == '&' || c == '#') {
