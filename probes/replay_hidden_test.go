@@ -38,19 +38,30 @@ func hiding(t *testing.T) http.Handler {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, "refus\xe9: token=deny-5ecret")
 	})
+	mux.HandleFunc("/latin-media", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, list, "/latin") })
 	mux.HandleFunc("/names", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, list, "/protected/0.ts\n#EXTINF:2,Fran\xe7ais\n/protected/1.ts?token=next-5ecret")
 	})
 	mux.HandleFunc("/nested", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w, `{"token":{"value":"deny-5ecret","of":[{"v":["more-5ecret"]}],"url":"https://a.example/enter"}}`)
+		fmt.Fprint(w, `{"token":{"value":"deny-5ecret","kind":"jwt","of":[{"v":["more-5ecret"]}],"url":"https://a.example/enter"}}`)
 	})
 	mux.HandleFunc("/variable", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-DEFINE:NAME=\"token\",VALUE=\"define-5ecret\"\n"+list[len("#EXTM3U\n"):], "/{$token}/0.ts")
 	})
-	mux.HandleFunc("/define-5ecret/0.ts", func(w http.ResponseWriter, _ *http.Request) { w.Write(segment) })
+	mux.HandleFunc("/define-5ecret/0.ts", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Cache", "HIT of define-5ecret")
+		w.Write(segment)
+	})
 	mux.HandleFunc("/user", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, list, "//viewer:pass-5ecret@"+r.Host+"/protected/0.ts")
+	})
+	mux.HandleFunc("/stranger", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, list, "//viewer:pass-5ecret@"+r.Host+"/strangers/0.ts")
+	})
+	mux.HandleFunc("/strangers/0.ts", func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ := r.BasicAuth()
+		http.Error(w, "no "+r.Header.Get("Authorization")+" with "+password, http.StatusForbidden)
 	})
 	mux.HandleFunc("/random", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, list, "/protected/0.ts?k=Zx81kQ05ecret0vbN2mR7tY&code=5ecretZx81kQ0vbN2mR")
@@ -74,13 +85,13 @@ func hiding(t *testing.T) http.Handler {
 // and in what a licence server is told.
 func TestReplayHiddenSecrets(t *testing.T) {
 	srv := server(t, hiding(t))
-	for path, ok := range map[string]bool{"/packed": false, "/coded": false, "/nested": false, "/latin": false, "/variable": true, "/user": true, "/names": true, "/random": true, "/script": false, "/licence": true} {
+	for path, ok := range map[string]bool{"/packed": false, "/coded": false, "/nested": false, "/latin": false, "/latin-media": false, "/stranger": false, "/variable": true, "/user": true, "/names": true, "/random": true, "/script": false, "/licence": true} {
 		t.Run(path[1:], func(t *testing.T) {
 			then, b := record(t, spec(srv.URL+path, "ideal", ""))
 			if then.OK != ok {
 				t.Errorf("ok %v, %s at %s: %s", then.OK, then.ErrorType, then.ErrorStep, then.ErrorDetail)
 			}
-			lacks(t, b, "5ecret", base64.StdEncoding.EncodeToString([]byte("-\x005\x00e\x00c\x00r\x00e\x00")))
+			lacks(t, b, "5ecret", base64.StdEncoding.EncodeToString([]byte("viewer:pass-5ecret")), base64.StdEncoding.EncodeToString([]byte("-\x005\x00e\x00c\x00r\x00e\x00")))
 			for i := range b.Exchanges {
 				body := b.Exchanges[i].Body
 				if body == nil || !bytes.HasPrefix(body.Data, []byte{0x1f, 0x8b}) && !bytes.HasPrefix(body.Data, []byte{0x78}) {
@@ -89,7 +100,7 @@ func TestReplayHiddenSecrets(t *testing.T) {
 				t.Errorf("exchange %d: an answer that is packed, of %d bytes", i+1, len(body.Data))
 			}
 			if path == "/nested" {
-				const want = `{"token":{"of":[{"v":["REDACTED"]}],"url":"https://a.example/enter","value":"REDACTED"}}`
+				const want = `{"token":{"kind":"jwt","of":[{"v":["REDACTED"]}],"url":"https://a.example/enter","value":"REDACTED"}}`
 				if got := string(b.Exchanges[0].Body.Data); got != want+"\n" {
 					t.Errorf("%s, want %s", got, want)
 				}
@@ -104,6 +115,21 @@ func TestReplayHiddenSecrets(t *testing.T) {
 			same(t, then, now)
 		})
 	}
+}
+
+// What is no text is kept as it came, whatever it looks like.
+func TestReplayBytes(t *testing.T) {
+	const bytes = "\xff\xfe token=of-a-picture"
+	mux := http.NewServeMux()
+	mux.HandleFunc("/m", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n")
+	})
+	mux.HandleFunc("/0.ts", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, bytes) })
+	then, b := record(t, spec(server(t, mux).URL+"/m", "ideal", ""))
+	if body := b.Exchanges[len(b.Exchanges)-1].Body; body.Text || string(body.Data) != bytes {
+		t.Errorf("%q, text: %v", body.Data, body.Text)
+	}
+	same(t, then, replay(t, then, b))
 }
 
 // A pattern that is itself the secret is not in a bundle; one that describes it

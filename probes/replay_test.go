@@ -3,6 +3,7 @@ package probes_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"math"
 	"net/http"
 	"regexp"
@@ -21,10 +22,17 @@ import (
 func record(t *testing.T, s probes.Spec) (run.Run, *bundle.Bundle) {
 	t.Helper()
 	r, rec := probes.Record(context.Background(), s, tape.Limits{})
+	before, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
 	made, err := rec.Bundle()
 	if err != nil {
 		t.Error(err)
 		return r, nil
+	}
+	if after, err := json.Marshal(r); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("%v; the bundle has changed the run from\n%s to\n%s", err, before, after)
 	}
 	var file bytes.Buffer
 	if err := made.Write(&file); err != nil {

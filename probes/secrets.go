@@ -67,8 +67,8 @@ func keepParameters(r *redact.Redactor, query url.Values) {
 }
 
 // keepSecret makes r know the value of a header or parameter that is secret by
-// its name, or looks drawn at random: whole, and without the scheme that stands before credentials
-// (RFC 9110, 11.4).
+// its name, or looks drawn at random: whole, and without the scheme that stands
+// before credentials (RFC 9110, 11.4).
 func keepSecret(r *redact.Redactor, name, value string) {
 	if !redact.Secret(name) && !redact.Random(value) {
 		return

@@ -16,8 +16,8 @@ import (
 var bodyName = regexp.MustCompile(`^bodies/[0-9]{4}(\.[a-z0-9]{1,5})?$`)
 
 // Open reads a bundle from a regular file. Nothing else is opened: a pipe would
-// wait for whoever writes to it. The error is of class
-// [ErrInvalid], or the file cannot be read.
+// wait for whoever writes to it. The error is of class [ErrInvalid], or the file
+// cannot be read.
 func Open(name string) (*Bundle, error) {
 	info, err := os.Stat(name)
 	if err != nil {

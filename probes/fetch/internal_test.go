@@ -342,3 +342,13 @@ func TestResetToldToAWrite(t *testing.T) {
 		t.Errorf("the read after it is told %v", err)
 	}
 }
+
+// A race whose addresses never come ends with its context, and says so.
+func TestRaceForNothing(t *testing.T) {
+	r := race[net.Conn]{rec: &record{}, network: "tcp", field: field{more: make(chan struct{})}}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if conn, err := r.run(ctx); !errors.Is(err, context.DeadlineExceeded) || conn != nil {
+		t.Errorf("%v, %v, want that the time is over", conn, err)
+	}
+}
