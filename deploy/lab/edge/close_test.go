@@ -61,7 +61,7 @@ func (h *held) WriteHeader(status int) {
 // that.
 func TestCloseWaits(t *testing.T) {
 	h := newHarness(t, "cdn-a")
-	request := httptest.NewRequest(http.MethodGet, "/none", nil)
+	request := httptest.NewRequestWithContext(h.edge.withConn(t.Context(), nil), http.MethodGet, "/none", nil)
 	answer := &held{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
 	go h.edge.ServeHTTP(answer, request)
 	<-answer.begun

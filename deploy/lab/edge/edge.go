@@ -100,7 +100,7 @@ func Start(c Config, cdn *world.CDN, pop *world.POP, at Sockets) (*Edge, error) 
 			ReadHeaderTimeout: headTimeout,
 			IdleTimeout:       idleTimeout,
 			BaseContext:       func(net.Listener) context.Context { return e.ctx },
-			ConnContext:       e.withConn,
+			ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return e.withConn(ctx, shaped(c)) },
 			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		}
 		if i == secure {
@@ -188,34 +188,4 @@ func (e *Edge) hello(h *tls.ClientHelloInfo) (*tls.Config, error) {
 		return e.config.Authority.expired, nil
 	}
 	return e.config.Authority.valid, nil
-}
-
-type (
-	connKey   struct{}
-	numberKey struct{}
-)
-
-// aborter is a connection that can be reset.
-type aborter interface {
-	Drain(context.Context) error // waits until what was written has come
-	Abort() error
-}
-
-// withConn lets a request find its connection, to abort it.
-func (e *Edge) withConn(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	return context.WithValue(e.numbered(ctx), connKey{}, c)
-}
-
-// numbered gives a connection its number, which the ledger knows it by.
-func (e *Edge) numbered(ctx context.Context) context.Context {
-	return context.WithValue(ctx, numberKey{}, e.conns.Add(1))
-}
-
-// numberOf is the number of a request's connection.
-func numberOf(r *http.Request) int64 {
-	n, _ := r.Context().Value(numberKey{}).(int64)
-	return n
 }

@@ -22,10 +22,6 @@ var errCut = errors.New("edge: the body is cut off here")
 // than any keyframe.
 const cutAfter = 4 << 10
 
-// settle is how long a connection is left alone before it is reset: a client
-// that writes while the reset comes sees the end of the stream in its place.
-const settle = 20 * time.Millisecond
-
 // staleBy is how long before its order a stale manifest stopped, when the
 // order does not say.
 const staleBy = time.Minute
@@ -125,10 +121,7 @@ func (x *exchange) begin(out http.ResponseWriter, effect fault.Effect) {
 		}
 		shaper.Sleep(ctx, silence) // either way this is the end
 	case "reset":
-		conn, ok := ctx.Value(connKey{}).(aborter)
-		if ok && conn.Drain(ctx) == nil && shaper.Sleep(ctx, settle) == nil {
-			conn.Abort()
-		}
+		connOf(x.request).reset(ctx)
 	}
 	panic(http.ErrAbortHandler)
 }

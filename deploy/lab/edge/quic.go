@@ -36,7 +36,7 @@ func (e *Edge) serveQUIC(l *shaper.Listener, socket net.PacketConn, logger *slog
 	}
 	server := &http3.Server{Handler: e, IdleTimeout: idleTimeout, Logger: logger,
 		ConnContext: func(ctx context.Context, c *quic.Conn) context.Context {
-			return context.WithValue(e.numbered(ctx), connKey{}, quicConn{c})
+			return e.withConn(ctx, quicConn{c})
 		}}
 	e.running.Go(func() {
 		for {

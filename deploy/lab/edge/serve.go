@@ -22,6 +22,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer e.running.Done()
+	c := connOf(r)
+	c.begin()
+	defer c.end()
 	start := time.Now()
 	from, _ := netip.ParseAddrPort(r.RemoteAddr)
 	client := from.Addr().Unmap()
@@ -36,7 +39,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		entry := ledger.Entry{
 			Time: start.UTC(), Ms: float64(time.Since(start).Microseconds()) / 1000,
 			Edge: e.pop.Addr.String(), CDN: e.cdn.Name, POP: e.pop.Code,
-			Conn: numberOf(r), Client: x.client.String(), Country: who.Country, ASN: who.ASN,
+			Conn: c.number, Client: x.client.String(), Country: who.Country, ASN: who.ASN,
 			Proto: r.Proto, Method: r.Method, Path: r.URL.Path, Range: r.Header.Get("Range"),
 			Status: x.out.status, Bytes: x.out.bytes, Cache: string(x.status),
 			SID: who.Run, AppVersion: who.AppVersion, Fault: ids(faults),

@@ -103,7 +103,7 @@ var Kinds = []Kind{
 	{Name: "truncate", Layer: HTTP, On: Media, ErrorType: run.ErrSegmentTruncated, ErrorStep: run.StepSegment,
 		Doc: "the first 4 KiB of the announced body (half of a shorter one), then the end"},
 	{Name: "reset", Layer: HTTP, On: Media, ErrorType: run.ErrReset, ErrorStep: run.StepSegment,
-		Doc: "as much, then the connection is reset"},
+		Doc: "as much, then the connection is reset, once what else is under way on it has its answer (a second at most)"},
 	{Name: "stall", Layer: HTTP, On: Media, Optional: []string{"ms"}, ErrorType: run.ErrStalled, ErrorStep: run.StepSegment,
 		Doc: "as much, then silence for ms, or until the client goes"},
 	{Name: "oversize", Layer: HTTP, On: Manifest, ErrorType: run.ErrTooLarge, ErrorStep: run.StepManifest,
