@@ -35,9 +35,10 @@ type arrived struct {
 func (o *playing) goOn(track string) *goingOn {
 	g := &goingOn{playing: o, track: track, has: map[resource]bool{}, plays: map[int]time.Duration{}, after: Moment{o.head.at, PressPlay}}
 	if track == run.TrackVideo {
-		g.was, g.plays[o.ladder.at] = o.ladder.at, o.segment
-		end := o.head.tracks[track].end
-		g.came = []arrived{{stretch{end - o.segment, end}, o.ladder.at}}
+		g.came = o.came
+		for _, c := range g.came {
+			g.next, g.was, g.plays[c.rendition] = c.to, c.rendition, c.to-c.from
+		}
 	}
 	for r := range o.began { // nothing changes it any more
 		g.has[r] = true

@@ -97,7 +97,7 @@ func TestPlayOnSteersHLS(t *testing.T) {
 			t.Parallel()
 			o := newOrigin(t, steeredMaster(12, 3*tenth), steers(t))
 			m := wanting(tt.model, 6*tenth)
-			m.Meter = nil
+			m.Meter, m.AudioAhead, m.VideoAhead = nil, nil, nil
 			r := played(t, playOn(t, o, "/m.m3u8", m, 18*tenth), 18*tenth)
 			if r.Played.Stalled > moment || r.Played.Switches != 0 || r.Pathway != "b" {
 				t.Errorf("%+v of %s, want neither stall nor switch, and a start on b", *r.Played, r.Pathway)

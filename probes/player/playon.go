@@ -43,6 +43,8 @@ type playing struct {
 
 	giveUp func(Playing, UnderWay) int // nil: it does not give up
 
+	came []arrived // of video, before playback
+
 	mu        sync.Mutex
 	changed   chan struct{} // closed when anything of what follows changes
 	head      playhead
@@ -121,7 +123,7 @@ func (s *session) playing(p *presentation, start time.Time) *playing {
 		o.head.tracks[run.TrackAudio] = &holding{end: audio.from}
 		o.inherit(run.TrackAudio, audio, &p.audio, 0)
 	}
-	o.inherit(run.TrackVideo, video, &p.video, s.ladder.at)
+	o.came = o.inherit(run.TrackVideo, video, &p.video, s.ladder.at)
 	o.segment, o.segments = video.to-video.from, 1
 	if n := len(p.video.more); n > 0 {
 		last := p.video.more[n-1]
@@ -140,14 +142,18 @@ func (s *session) playing(p *presentation, start time.Time) *playing {
 	return o
 }
 
-// inherit has a track hold what the start has loaded of it: its first segment, and
-// what came after that.
-func (o *playing) inherit(track string, first stretch, l *loaded, rendition int) {
-	o.head.hold(track, first.from, first.to, rendition, o.head.at)
+// inherit has a track hold what the start has loaded of it, which it answers: its
+// first segment, and what came after that.
+func (o *playing) inherit(track string, first stretch, l *loaded, rendition int) []arrived {
+	all := []arrived{{first, rendition}}
 	shift := first.from - l.parts.start // the presentation's timeline may be another
 	for _, c := range l.more {
-		o.head.hold(track, c.from+shift, c.to+shift, c.rendition, o.head.at)
+		all = append(all, arrived{stretch{c.from + shift, c.to + shift}, c.rendition})
 	}
+	for _, c := range all {
+		o.head.hold(track, c.from, c.to, c.rendition, o.head.at)
+	}
+	return all
 }
 
 // recall takes the video segments that have come into what measures the bandwidth.

@@ -109,7 +109,7 @@ func got(r *Result, name run.StepName, track string) string {
 	return strings.Join(all, " ")
 }
 
-// holding is a copy of a model, quick, that wants to hold so much.
+// wanting is a copy of a model, quick, that wants to hold so much.
 func wanting(m *Model, goal time.Duration) *Model {
 	q := quick(m)
 	q.Buffering.Goal, q.Buffering.AudioGoal = holds(goal), nil
@@ -344,15 +344,23 @@ func TestInherit(t *testing.T) {
 	const s = time.Second
 	now := time.Now()
 	p := &presentation{separate: true, feed: first{video: stretch{10 * s, 12 * s}, audio: stretch{9 * s, 11 * s}}}
-	p.video = loaded{segment: &Moment{At: now}, parts: parts{start: 0}, more: []arrived{{stretch{2 * s, 4 * s}, 0}, {stretch{4 * s, 7 * s}, 1}}}
+	p.video = loaded{segment: &Moment{At: now}, parts: parts{start: 0}, more: []arrived{{stretch{2 * s, 4 * s}, 0}, {stretch{4 * s, 7 * s}, 0}, {stretch{2 * s, 4 * s}, 1}}}
 	p.audio = loaded{parts: parts{start: 9 * s}, more: []arrived{{stretch{11 * s, 13 * s}, 0}}}
 	l := &ladder{renditions: ladderOf(300, 1200), failed: make([]bool, 2)}
 	o := (&session{model: ideal, ladder: l}).playing(p, now)
 	if video, audio := o.head.tracks[run.TrackVideo].end, o.head.tracks[run.TrackAudio].end; video != 17*s || audio != 13*s {
 		t.Errorf("video is held to %v and audio to %v, want 17s and 13s", video, audio)
 	}
-	if o.segment != 3*s || o.segments != 3 || l.at != 1 {
-		t.Errorf("%d segments, the last of %v and rendition %d, want 3, 3s and 1", o.segments, o.segment, l.at)
+	if o.segment != 2*s || o.segments != 4 || l.at != 1 {
+		t.Errorf("%d segments, the last of %v and rendition %d, want 4, 2s and 1", o.segments, o.segment, l.at)
+	}
+	g := o.goOn(run.TrackVideo)
+	want := []arrived{{stretch{10 * s, 12 * s}, 0}, {stretch{12 * s, 14 * s}, 0}, {stretch{14 * s, 17 * s}, 0}, {stretch{12 * s, 14 * s}, 1}}
+	if !slices.Equal(g.came, want) || g.was != 1 || g.plays[0] != 3*s || g.plays[1] != 2*s {
+		t.Errorf("%v have come, of %v, the last of %d, want %v, of 3s and 2s, of 1", g.came, g.plays, g.was, want)
+	}
+	if g.next != 14*s { // it is replacing what it holds
+		t.Errorf("it goes on at %v, want 14s", g.next)
 	}
 }
 
