@@ -39,8 +39,9 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // User and password of the target's address go to its origin, with each request, and
-// to no other, wherever a manifest or a redirect leads to, and whatever the player
-// tells there of what comes next; neither is in what is told of the run.
+// to no other, wherever a manifest, a redirect or content steering leads to, and
+// whatever the player tells there of what comes next; neither is in what is told of
+// the run.
 func TestUser(t *testing.T) {
 	other := &guarded{}
 	elsewhere := server(t, other)
@@ -56,6 +57,12 @@ func TestUser(t *testing.T) {
 			fmt.Fprintf(w, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n%s\n#EXTINF:2,\n/2.ts\n#EXT-X-ENDLIST\n", first)
 		})
 	}
+	mux.HandleFunc("/ts/m", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "#EXTM3U\n#EXT-X-CONTENT-STEERING:SERVER-URI=\"/steer\",PATHWAY-ID=\"a\"\n#EXT-X-STREAM-INF:BANDWIDTH=800000,PATHWAY-ID=\"a\"\n360p/index.m3u8\n")
+	})
+	mux.HandleFunc("/steer", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"VERSION":1,"PATHWAY-PRIORITY":["c"],"PATHWAY-CLONES":[{"BASE-ID":"a","ID":"c","URI-REPLACEMENT":{"HOST":%q}}]}`, elsewhere.Listener.Addr())
+	})
 	mux.HandleFunc("/sent", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, segment, http.StatusFound) })
 	own := &guarded{next: mux}
 	origin = server(t, own).URL
@@ -70,6 +77,7 @@ func TestUser(t *testing.T) {
 		{name: "asked for", url: "https://me:p%40ss%3A5ecret@" + host + "/enter"},
 		{name: "through a CDN", url: "https://me:p%40ss%3A5ecret@origin.example/enter", cdn: run.CDN{Name: "a", Host: host}},
 		{name: "sent away", url: "https://me:p%40ss%3A5ecret@" + host + "/away"},
+		{name: "steered away", url: "https://me:p%40ss%3A5ecret@" + host + "/ts/m", player: "shaka"},
 		{name: "telling of what comes next", url: "https://me:p%40ss%3A5ecret@" + host + "/enter", cmcd: "query"},
 		{name: "telling so in headers", url: "https://me:p%40ss%3A5ecret@" + host + "/away", player: "exoplayer", cmcd: "header"},
 		{name: "another password", url: "https://me:wrong-5ecret@" + host + "/enter", failure: run.ErrHTTP4xx},

@@ -151,7 +151,7 @@ func (m *Manifest) Clone(id string) (Clone, bool) {
 
 // URL is u, a URL of the pathway that c was made of, as c has it (7.2.1): the
 // URL listed for stableID in list ([Clone.Variants] or Renditions), else u with
-// c's host and parameters.
+// c's host and parameters, at another host without user and password.
 func (c Clone) URL(u string, list map[string]string, stableID string) string {
 	if own, ok := list[stableID]; ok && stableID != "" {
 		if abs, err := resolve(u, own); err == nil {
@@ -162,8 +162,8 @@ func (c Clone) URL(u string, list map[string]string, stableID string) string {
 	if err != nil || c.Host == "" && len(c.Params) == 0 {
 		return u // whose spelling may be signed
 	}
-	if c.Host != "" {
-		v.Host = c.Host
+	if c.Host != "" && c.Host != v.Host {
+		v.Host, v.User = c.Host, nil
 	}
 	if len(c.Params) > 0 {
 		q := v.Query()

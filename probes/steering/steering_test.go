@@ -70,6 +70,11 @@ func TestCloneURL(t *testing.T) {
 			t.Errorf("%q: %s, want %s", tt.stable, got, tt.want)
 		}
 	}
+	for host, want := range map[string]string{"b.example": "https://b.example/v", "a.example": "https://me:pw@a.example/v"} {
+		if got := (Clone{Host: host}).URL("https://me:pw@a.example/v", nil, ""); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
 	if got := (Clone{}).URL("https://a.example/p?b=1&a=2", nil, ""); got != "https://a.example/p?b=1&a=2" {
 		t.Error(got)
 	}
