@@ -203,3 +203,15 @@ func TestNotKept(t *testing.T) {
 		})
 	}
 }
+
+// What is tried again because there is no other level counts as failed; audio says
+// nothing of levels.
+func TestMarksAlone(t *testing.T) {
+	for track, want := range map[string]bool{run.TrackVideo: true, run.TrackAudio: false} {
+		s := &session{model: hlsjs, ladder: &ladder{renditions: make([]Rendition, 1), failed: make([]bool, 1)}}
+		delay, again := s.further(hlsjs.policy(run.StepSegment), track, failed(run.ErrHTTP4xx, run.StepSegment, "404", Moment{}), 0)
+		if !again || delay != time.Second || s.ladder.failed[0] != want {
+			t.Errorf("%s: again %v after %v, its level has failed: %v", track, again, delay, s.ladder.failed[0])
+		}
+	}
+}

@@ -139,8 +139,7 @@ type Model struct {
 	AudioAhead func(Ahead) bool
 	// VideoAhead says whether video's next segment is asked for while separate audio
 	// is still to come, given the longest of all segments of both tracks, as far as
-	// they are known; nil: never. Of a live stream it is not, nor where audio is not
-	// needed for the first frame.
+	// they are known; nil: never. Of a live stream it is not.
 	VideoAhead func(p Playing, longest time.Duration) bool
 	// Captions: of HLS that does not say whether there are closed captions it
 	// looks for them in the media first.

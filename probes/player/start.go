@@ -110,7 +110,7 @@ func (s *session) tracks(ctx context.Context, p *presentation, t *title) error {
 	})
 	videoErr := s.playVideo(ctx, p, t, both)
 	endVideo()
-	if videoErr == nil && s.model.FrameAudio != NoAudio {
+	if videoErr == nil {
 		s.videoAhead(both.audioThere, p, both.longest)
 	}
 	if videoErr != nil && (p.video.keyframe == nil || s.whole(p)) {

@@ -2,9 +2,16 @@ package player
 
 import (
 	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/firstframe/firstframe/probes/fetch"
+	"github.com/firstframe/firstframe/probes/run"
+	"github.com/google/go-cmp/cmp"
 )
 
 // A request waits for one that is due before it and has not gone out, and keeps its
@@ -53,6 +60,72 @@ func TestInTurn(t *testing.T) {
 				synctest.Wait()
 				if tt.gone != never && len(s.turns.waiting) > 0 {
 					t.Errorf("%d still wait", len(s.turns.waiting))
+				}
+			})
+		})
+	}
+}
+
+// lateOnce is a clock that wakes the first who waits 5 ms late.
+type lateOnce struct{ woken atomic.Bool }
+
+func (l *lateOnce) Now() time.Time { return time.Now() }
+
+func (l *lateOnce) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	if !l.woken.Swap(true) {
+		d += 5 * time.Millisecond
+	}
+	return time.AfterFunc(d, f).Stop
+}
+
+// calls are when requests went out, by address, in ms; each is answered after 30.
+type calls struct {
+	start time.Time
+	mu    sync.Mutex
+	at    map[string]int
+}
+
+func (c *calls) Do(_ context.Context, r fetch.Request) *fetch.Exchange {
+	x := &fetch.Exchange{Start: time.Now(), Status: http.StatusOK}
+	c.mu.Lock()
+	c.at[r.URL] = int(x.Start.Sub(c.start).Milliseconds())
+	c.mu.Unlock()
+	time.Sleep(30 * time.Millisecond)
+	x.FirstByte, x.End = time.Now(), time.Now()
+	return x
+}
+
+// A request goes out behind the one that is due before it, though that is woken
+// late, and waits for none that never goes out.
+func TestRequestsInTurn(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		ends time.Duration // of the first; 0: it does not
+		want map[string]int
+	}{
+		{"woken late", 0, map[string]int{"first": 15, "second": 16}},
+		{"given up", 5 * time.Millisecond, map[string]int{"second": 11}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &calls{start: time.Now(), at: map[string]int{}}
+				s := &session{cfg: Config{Client: c, Clock: new(lateOnce)}, model: ideal, start: c.start}
+				ctx, end := context.WithCancel(t.Context())
+				defer end()
+				if tt.ends > 0 {
+					time.AfterFunc(tt.ends, end)
+				}
+				var both sync.WaitGroup
+				both.Go(func() {
+					_, _ = s.request(ctx, ask{name: run.StepSegment, url: "first", after: s.pressed(), think: 10 * time.Millisecond})
+				})
+				synctest.Wait()
+				both.Go(func() {
+					_, _ = s.request(t.Context(), ask{name: run.StepSegment, url: "second", after: s.pressed(), think: 11 * time.Millisecond})
+				})
+				both.Wait()
+				if diff := cmp.Diff(tt.want, c.at); diff != "" {
+					t.Errorf("requests (-want +got):\n%s", diff)
 				}
 			})
 		})
