@@ -116,7 +116,8 @@ func (a *ahead) load(ctx context.Context, p piece) error {
 		a.cameInit(p.init)
 	}
 	got, err := a.request(ctx, ask{
-		name: p.name, track: run.TrackVideo, url: p.media.url, rng: p.media.rng, others: p.media.others, after: a.after, think: think, maxBytes: maxSegment, length: p.to - p.from, ahead: a.playing.Ahead, metered: true,
+		name: p.name, track: run.TrackVideo, url: p.media.url, rng: p.media.rng, others: p.media.others, after: a.after, think: think,
+		maxBytes: maxSegment, length: p.to - p.from, ahead: a.playing.Ahead, metered: true,
 	})
 	if err != nil {
 		return err

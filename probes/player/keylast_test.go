@@ -52,3 +52,16 @@ func TestKeyLastOfLarge(t *testing.T) {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }
+
+// What it is asked for behind is a segment of its own track.
+func TestLast(t *testing.T) {
+	s := new(session)
+	for _, track := range []string{run.TrackVideo, run.TrackAudio} {
+		s.begin(&node{Step: run.Step{Name: run.StepSegment, Track: track}})
+	}
+	for track, want := range map[string]int{run.TrackVideo: 0, run.TrackAudio: 1, "": PressPlay} {
+		if got := s.last(run.StepSegment, track); got != want {
+			t.Errorf("of %q step %d, want %d", track, got, want)
+		}
+	}
+}

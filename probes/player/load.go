@@ -175,7 +175,8 @@ func (w *watch) loadInit(ctx context.Context, after Moment, asked func()) error 
 		return err
 	}
 	a := ask{
-		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, others: w.parts.init.others, after: after, think: think, maxBytes: maxInit, asked: asked, metered: !w.unmetered, following: w.parts.after, seal: sealOf(w.parts.initKey, w.initKey),
+		name: run.StepInit, track: w.track, url: w.parts.init.url, rng: w.parts.init.rng, others: w.parts.init.others, after: after, think: think,
+		maxBytes: maxInit, asked: asked, metered: !w.unmetered, following: w.parts.after, seal: sealOf(w.parts.initKey, w.initKey),
 		reset: func() {
 			reader = new(media.InitReader)
 			sink = w.film.init(reader)
@@ -290,7 +291,8 @@ func (w *watch) loadMedia(ctx context.Context, after Moment, asked func()) error
 		return err
 	}
 	got, err := w.fragment.load(ctx, ask{
-		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, called: called, think: think, maxBytes: maxSegment, asked: asked, metered: !w.unmetered, length: w.length, following: w.parts.after, seal: sealOf(w.parts.key, w.mediaKey),
+		name: w.step(), track: w.track, url: w.media.url, rng: w.media.rng, others: w.media.others, after: after, called: called, think: think,
+		maxBytes: maxSegment, asked: asked, metered: !w.unmetered, length: w.length, following: w.parts.after, seal: sealOf(w.parts.key, w.mediaKey),
 		reset: w.reset,
 		body:  func(p []byte, at time.Time) error { return w.feed(ctx, p, at) },
 		done:  func(x *fetch.Exchange) error { return w.close(x.End) },
