@@ -32,7 +32,8 @@ type conn struct {
 	number int64 // which the ledger knows it by
 
 	mu    sync.Mutex
-	under int           // requests, but for those that a reset was ordered for
+	begun int           // requests so far
+	under int           // those under way, but for those that a reset was ordered for
 	idle  chan struct{} // closed when there is none; nil: nobody waits
 }
 
@@ -57,6 +58,7 @@ func shaped(c net.Conn) *shaper.Conn {
 func (c *conn) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.begun++
 	c.under++
 }
 
@@ -69,33 +71,42 @@ func (c *conn) end() {
 	}
 }
 
-// reset resets the connection for one of its requests. What else is under way has
-// its answer first, as nothing was ordered for it.
+// reset resets the connection for one of its requests. What else is under way, or
+// begins meanwhile, has its answer first, as nothing was ordered for it.
 func (c *conn) reset(ctx context.Context) {
 	c.end()
 	defer c.begin()
-	c.others(ctx)
-	if c.Drain(ctx) == nil && shaper.Sleep(ctx, settle) == nil {
-		c.Abort()
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for before := -1; ; {
+		begun, idle := c.others()
+		if begun == before || patient.Err() != nil {
+			c.Abort()
+			return
+		}
+		select {
+		case <-idle:
+			before = begun
+		case <-patient.Done():
+		}
+		if c.Drain(ctx) != nil || shaper.Sleep(ctx, settle) != nil {
+			return
+		}
 	}
 }
 
-// others waits until no other request is under way.
-func (c *conn) others(ctx context.Context) {
+// others says how many requests have begun so far, and has a channel that is closed
+// when none is under way.
+func (c *conn) others() (begun int, idle <-chan struct{}) {
 	c.mu.Lock()
-	if c.under == 0 {
-		c.mu.Unlock()
-		return
-	}
+	defer c.mu.Unlock()
 	if c.idle == nil {
 		c.idle = make(chan struct{})
 	}
-	idle := c.idle
-	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	select {
-	case <-idle:
-	case <-ctx.Done():
+	idle = c.idle
+	if c.under == 0 {
+		close(c.idle)
+		c.idle = nil
 	}
+	return c.begun, idle
 }

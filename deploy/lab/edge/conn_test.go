@@ -34,13 +34,16 @@ func TestResetWaits(t *testing.T) {
 		name   string
 		resets int
 		others []time.Duration // how long they are under way
+		later  time.Duration   // and, if not 0, one that begins after 10 ms
 		want   time.Duration
 	}{
-		{"alone", 1, nil, 20 * ms},
-		{"two resets", 2, nil, 20 * ms},
-		{"beside others", 1, []time.Duration{300 * ms, 200 * ms}, 320 * ms},
-		{"two resets beside another", 2, []time.Duration{300 * ms}, 320 * ms},
-		{"beside one without end", 1, []time.Duration{time.Hour}, 1020 * ms},
+		{"alone", 1, nil, 0, 20 * ms},
+		{"two resets", 2, nil, 0, 20 * ms},
+		{"beside others", 1, []time.Duration{300 * ms, 200 * ms}, 0, 320 * ms},
+		{"two resets beside another", 2, []time.Duration{300 * ms}, 0, 320 * ms},
+		{"beside one without end", 1, []time.Duration{time.Hour}, 0, 1020 * ms},
+		{"one begins meanwhile", 1, nil, 200 * ms, 230 * ms},
+		{"one without end begins meanwhile", 1, nil, time.Hour, 1020 * ms},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -53,6 +56,14 @@ func TestResetWaits(t *testing.T) {
 					wg.Go(func() {
 						defer c.end()
 						time.Sleep(d)
+					})
+				}
+				if tt.later > 0 {
+					wg.Go(func() {
+						time.Sleep(10 * ms)
+						c.begin()
+						defer c.end()
+						time.Sleep(tt.later)
 					})
 				}
 				for range tt.resets {
