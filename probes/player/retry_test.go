@@ -158,3 +158,13 @@ func TestLimitsSpanRedirects(t *testing.T) {
 		t.Errorf("first byte, silence and all within %v, want %v", got, want)
 	}
 }
+
+// A limit begins when the player asks: not while it waits for an initialization
+// segment by itself.
+func TestLimitAfterInit(t *testing.T) {
+	const limit = time.Second
+	o := newOrigin(t, nil, map[string]rule{"/cmaf/v360/init.mp4": delay(limit + 200*time.Millisecond)})
+	m := calm(dashjs)
+	m.Retry = map[run.StepName]Policy{run.StepSegment: {Total: limit}}
+	good(t, press(t, o, "/cmaf/manifest-timeline.mpd", m, run.App{Set: map[string]float64{"start_kbps": 300}}))
+}
