@@ -196,6 +196,7 @@ func TestFrom(t *testing.T) {
 		want      time.Duration
 	}{
 		{"the same", false, 0, 0, 0, []int{0, 0, 0}, 0, 6 * s},
+		{"what is held is of a lower one, but it goes on as it did", false, 1, 1, 0, []int{0, 0, 0}, s / 2, 6 * s},
 		{"a better one that has come", false, 1, 0, 0, []int{0, 0, 0}, s / 2, s/2 + 3*s},
 		{"chunked", true, 1, 0, 0, []int{0, 0, 0}, s / 2, 6 * s},
 		{"too little is ahead", false, 1, 0, 0, []int{0, 0}, 3 * s / 2, 4 * s},
