@@ -228,14 +228,14 @@ func TestPlayOnSteersDASH(t *testing.T) {
 }
 
 // steeredTitle is a title with the renditions of the pathway b of a master, of which b
-// has two and lists the higher first, a three the lower first, and d one.
+// has two, a three, and d one, none in the order of bandwidths.
 func steeredTitle(t *testing.T, m *Model) *hlsTitle {
 	t.Helper()
 	master := "#EXTM3U\n"
 	for _, v := range []struct {
 		pathway, name string
 		kbps          int
-	}{{"b", "high", 3000}, {"b", "low", 300}, {"a", "low", 310}, {"a", "high", 2900}, {"a", "top", 9000}, {"d", "only", 500}} {
+	}{{"b", "high", 3000}, {"b", "low", 300}, {"a", "high", 2900}, {"a", "top", 9000}, {"a", "low", 310}, {"d", "only", 500}} {
 		master += fmt.Sprintf("#EXT-X-STREAM-INF:BANDWIDTH=%d,PATHWAY-ID=%q,CODECS=\"avc1.4d401e\",CLOSED-CAPTIONS=NONE\n%[2]s/%[3]s.m3u8\n", 1000*v.kbps, v.pathway, v.name)
 	}
 	list, err := hls.Parse("https://a.example/m.m3u8", []byte(master))
