@@ -63,9 +63,9 @@ var hlsjs = &Model{
 
 	WholeSegment: true,
 	FrameAudio:   AudioSegment, // it holds the audio's init back with its segment
-	Tick:         &Tick{Period: 100 * time.Millisecond, Offset: 51 * time.Millisecond, After: 14 * time.Millisecond},
-	RenderTS:     Cost{Base: 75 * time.Millisecond},
-	RenderFMP4:   Cost{Base: 40 * time.Millisecond},
+	Tick:         &Tick{Period: 100 * time.Millisecond, Offset: 59 * time.Millisecond, After: 5 * time.Millisecond},
+	RenderTS:     Cost{Base: 83 * time.Millisecond},
+	RenderFMP4:   Cost{Base: 48 * time.Millisecond},
 
 	Buffering: Buffering{
 		Goal:      hlsjsGoal,
