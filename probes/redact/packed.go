@@ -3,7 +3,6 @@ package redact
 import (
 	"bytes"
 	"encoding/base64"
-	"slices"
 	"strings"
 )
 
@@ -28,10 +27,8 @@ func withoutPacked(text string) string {
 		if i-from < minPacked {
 			continue
 		}
-		if at := strings.LastIndex(text[from:i], "//"); at >= 0 && i-from-at-2 >= minPacked {
-			from += at + len("//") // skd://…
-		}
-		if !packs(text[from:i]) {
+		start, ok := packedFrom(text[from:i])
+		if from += start; !ok || !packs(text[from:i]) {
 			continue
 		}
 		for i < len(text) && text[i] == '=' {
@@ -55,15 +52,33 @@ func isBase64(c byte) bool {
 // urlSafe are the characters of the one alphabet in the other.
 var urlSafe = strings.NewReplacer("-", "+", "_", "/")
 
-// packedSchemes are the characters of base64 that an address's :// always has, by
-// where in three bytes it begins: in ASCII, in UTF-16.
-var packedSchemes = []string{"Oi8v", "ovL", "6Ly", "OgAvAC8A", "oALwAv", "6AC8AL"}
+// packedSchemes are the characters of base64 that an address's :// always has, in
+// ASCII and UTF-16, by where in a group of four they begin.
+var packedSchemes = map[string]int{"Oi8v": 0, "ovL": 2, "6Ly": 3, "OgAvAC8A": 0, "oALwAv": 2, "6AC8AL": 3}
+
+// packedFrom is where base64 begins whose first address leads on from there in groups
+// of four: behind a slash, as in an address's path or behind its skd://, or at the
+// start of the run; not ok where it has no address.
+func packedFrom(run string) (start int, ok bool) {
+	first, group := len(run), 0
+	for scheme, at := range packedSchemes {
+		if i := strings.Index(run, scheme); i >= 0 && i < first {
+			first, group = i, i-at
+		}
+	}
+	if first == len(run) {
+		return 0, false
+	}
+	for slash := strings.LastIndexByte(run[:first], '/'); slash >= 0; slash = strings.LastIndexByte(run[:slash], '/') {
+		if (group-slash-1)%4 == 0 {
+			return slash + 1, true
+		}
+	}
+	return 0, true
+}
 
 // packs tells whether base64 holds an address with a secret.
 func packs(packed string) bool {
-	if !slices.ContainsFunc(packedSchemes, func(s string) bool { return strings.Contains(packed, s) }) {
-		return false
-	}
 	packed = urlSafe.Replace(packed)
 	if len(packed)%4 == 1 {
 		packed = packed[:len(packed)-1]

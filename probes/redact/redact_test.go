@@ -108,6 +108,35 @@ func TestPacked(t *testing.T) {
 	}
 }
 
+// Base64 that is a part of a path begins where that part does.
+func TestPackedInPath(t *testing.T) {
+	const secret = "https://l.example/m?token=ab"
+	for lead := range 3 {
+		for _, packed := range []string{strings.Repeat("a", lead) + secret, strings.Repeat("a", lead) + strings.Join(strings.Split(secret, ""), "\x00") + "\x00"} {
+			for _, path := range []string{"p", "pr", "pro", "prox", "proxy/to/"} {
+				for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
+					in := "https://p.example/" + path + "/" + e.EncodeToString([]byte(packed)) + "?x=1"
+					if got, want := Text(in), "https://p.example/"+path+"/REDACTED?x=1"; got != want {
+						t.Errorf("%s: %s, want %s", in, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Of several addresses each is seen, whatever stands between them.
+func TestPackedTwice(t *testing.T) {
+	for between := range 6 {
+		for lead := range 3 {
+			b := []byte("https://l.example/m?token=ab" + strings.Repeat("\xff", between) + strings.Repeat("a", lead) + "https://other.example/a/long/path/without/more")
+			if got := Text("pssh=" + base64.StdEncoding.EncodeToString(b)); got != "pssh="+Mark {
+				t.Errorf("%d and %d bytes between: %s", between, lead, got)
+			}
+		}
+	}
+}
+
 // Of values that are drawn at random hardly one is not seen, in each way of writing
 // them.
 func TestRandom(t *testing.T) {
