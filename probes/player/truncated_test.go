@@ -124,19 +124,23 @@ func TestSpoilt(t *testing.T) {
 // Nothing is waited for where what has come can show nothing.
 func TestTruncatedAtOnce(t *testing.T) {
 	segment := labFile(t, "/cmaf/v360/0.m4s")
+	const mapped, keyed = "#EXT-X-MAP:URI=\"/i\"\n", "#EXT-X-KEY:METHOD=AES-128,URI=\"/i\",IV=0x0\n"
+	last := *ideal
+	last.Key = KeyLast
 	for _, tt := range []struct {
-		name  string
-		model *Model
-		rule  rule
-		typ   run.ErrorType
+		name, tag string
+		model     *Model
+		rule      rule
+		typ       run.ErrorType
 	}{
-		{"nothing has come", ideal, status(404, 9), run.ErrHTTP4xx},
-		{"it is none", ideal, answer200(bytes.Repeat([]byte("\x13\x37garbage"), 99)), run.ErrMediaInvalid},
-		{"the model wants it whole", hlsjs, brokenOff(segment, len(segment)-1), run.ErrSegmentTruncated},
+		{"nothing has come", mapped, ideal, status(404, 9), run.ErrHTTP4xx},
+		{"it is none", mapped, ideal, answer200(bytes.Repeat([]byte("\x13\x37garbage"), 99)), run.ErrMediaInvalid},
+		{"the model wants it whole", mapped, hlsjs, brokenOff(segment, len(segment)-1), run.ErrSegmentTruncated},
+		{"its key would come behind it", keyed, &last, brokenOff(segment, len(segment)-1), run.ErrSegmentTruncated},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			list := "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"/i\"\n#EXTINF:1.92,\n/s\n#EXT-X-ENDLIST\n"
+			list := "#EXTM3U\n#EXT-X-TARGETDURATION:2\n" + tt.tag + "#EXTINF:1.92,\n/s\n#EXT-X-ENDLIST\n"
 			o := newOrigin(t, map[string]string{"/l.m3u8": list}, map[string]rule{"/s": tt.rule, "/i": hang(9)})
 			bad(t, press(t, o, "/l.m3u8", calm(tt.model), run.App{}), tt.typ, run.StepSegment)
 		})

@@ -66,6 +66,23 @@ func TestInTurn(t *testing.T) {
 	}
 }
 
+// Of several it keeps its distance from the one that is due right before it.
+func TestInTurnOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, start := new(session), time.Now()
+		at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+		for _, other := range [][2]int{{9, 13}, {11, 14}} { // due, gone
+			mine := s.turns.take(at(other[0]))
+			time.AfterFunc(time.Until(at(other[1])), func() { mine.done(time.Now()) })
+		}
+		mine := s.turns.take(at(12))
+		time.Sleep(time.Until(at(12)))
+		if s.inTurn(t.Context(), mine); !time.Now().Equal(at(15)) {
+			t.Errorf("it went out after %v, want 15ms", time.Since(start))
+		}
+	})
+}
+
 // lateOnce is a clock that wakes the first who waits 5 ms late.
 type lateOnce struct{ woken atomic.Bool }
 
