@@ -222,6 +222,9 @@ func TestPlayOnSteersDASH(t *testing.T) {
 					t.Errorf("initialization segments of %s from %s, want b alone", track, got)
 				}
 			}
+			if q := o.find(t, "/steer", 1).query; (q == "") != model.SteeringMute {
+				t.Errorf("asked first with %q", q)
+			}
 			asksAgain(t, o, "_DASH_pathway")
 		})
 	}
