@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/player"
 	"github.com/firstframe/firstframe/probes/run"
 )
@@ -21,7 +22,7 @@ type route struct {
 	query  map[string]string // the app's
 	hosts  []string          // that the CDN stands for; without a port of any
 	user   *url.Userinfo     // of the target's address; nil: none
-	origin string            // host and port of the target, through the CDN
+	origin string            // of the target, through the CDN
 	cdn    run.CDN
 	mode   string // of CMCD: header, query, off; empty: only the session, in a header
 	header http.Header
@@ -34,10 +35,10 @@ func newRoute(spec Spec) (*route, error) {
 	}
 	v := &route{
 		scheme: u.Scheme, cdn: spec.CDN, query: spec.App.Query, hosts: append([]string{u.Host}, spec.CDN.Hosts...),
-		mode: spec.App.CMCD, header: http.Header{}, user: u.User, origin: u.Host,
+		mode: spec.App.CMCD, header: http.Header{}, user: u.User, origin: u.Scheme + "://" + u.Host,
 	}
 	if v.cdn.Host != "" {
-		v.origin = withHost(u, v.cdn.Host)
+		v.origin = u.Scheme + "://" + withHost(u, v.cdn.Host)
 	}
 	maps.Copy(v.header, spec.Network.Header)
 	for k, value := range spec.App.Headers {
@@ -123,8 +124,7 @@ func (v *route) rewrite(address string) string {
 		u.Host = withHost(u, v.cdn.Host)
 		address = u.String()
 	} // else its spelling may be signed
-	own := &url.URL{Scheme: v.scheme, Host: v.origin}
-	if v.user != nil && u.User == nil && u.Scheme == v.scheme && strings.EqualFold(u.Hostname(), own.Hostname()) && portOf(u) == portOf(own) {
+	if v.user != nil && u.User == nil && fetch.SameOrigin(v.origin, address) {
 		scheme, rest, _ := strings.Cut(address, "://")
 		address = scheme + "://" + v.user.String() + "@" + rest
 	}

@@ -177,6 +177,18 @@ func targetOf(u *url.URL) target {
 	return target{u.Scheme, net.JoinHostPort(canonical(u.Hostname()), port)}
 }
 
+// SameOrigin tells whether two URLs are of one origin (RFC 6454, 5): the same scheme,
+// host, and port, be it named or the scheme's own. What is no URL of a host, such as
+// the origin null, is of none.
+func SameOrigin(a, b string) bool {
+	u, err := url.Parse(a)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	v, err := url.Parse(b)
+	return err == nil && targetOf(u) == targetOf(v)
+}
+
 // describe notes what is known of the connection.
 func (x *exchange) describe() {
 	rec := x.lease.rec

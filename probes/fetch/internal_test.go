@@ -352,3 +352,25 @@ func TestRaceForNothing(t *testing.T) {
 		t.Errorf("%v, %v, want that the time is over", conn, err)
 	}
 }
+
+func TestSameOrigin(t *testing.T) {
+	const a = "https://me:pw@a.example/x?y"
+	for b, want := range map[string]bool{
+		"https://a.example":       true,
+		"https://A.Example:443/z": true,
+		"https://a.example:8443":  false,
+		"http://a.example:443":    false,
+		"https://b.a.example":     false,
+		"https://a.example.net":   false,
+		"null":                    false,
+		"":                        false,
+		"://":                     false,
+	} {
+		if SameOrigin(a, b) != want || SameOrigin(b, a) != want {
+			t.Errorf("%s and %s: want %v", a, b, want)
+		}
+	}
+	if SameOrigin("null", "null") || SameOrigin("/x", "/y") {
+		t.Error("what is of no origin is of the same")
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"net/url"
 
 	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
@@ -86,7 +85,7 @@ func (s *session) next(a ask, from string, got answer) (string, ask) {
 		a.method, a.payload = http.MethodGet, nil
 		a.header, a.own = ofNoBody(a.header), ofNoBody(a.own)
 	}
-	if !sameOrigin(from, got.Location) {
+	if !fetch.SameOrigin(from, got.Location) {
 		a.header, a.own, a.payload = s.cfg.Header, nil, nil
 	}
 	return got.Location, a
@@ -99,11 +98,4 @@ func ofNoBody(h http.Header) http.Header {
 		h.Del(name)
 	}
 	return h
-}
-
-// sameOrigin tells whether two URLs are of one origin (RFC 6454, 5).
-func sameOrigin(a, b string) bool {
-	u, err1 := url.Parse(a)
-	v, err2 := url.Parse(b)
-	return err1 == nil && err2 == nil && u.Scheme == v.Scheme && u.Host == v.Host
 }

@@ -44,7 +44,7 @@ func (s *session) crossing(a *ask, req *fetch.Request, own http.Header) (c cross
 		c.origin = "null"
 	}
 	simple := len(c.names) == 0 && isSafeMethod(c.method)
-	return c, s.model.Web && !simple && c.origin != "" && !sameOrigin(c.origin, req.URL) && !s.allowed(req.URL)
+	return c, s.model.Web && !simple && c.origin != "" && !fetch.SameOrigin(c.origin, req.URL) && !s.allowed(req.URL)
 }
 
 // preflight asks the server whether it takes a request of own headers, as browsers
