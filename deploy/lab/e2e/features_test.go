@@ -224,7 +224,7 @@ func recordFeatures(t *testing.T) (runs []kept) {
 	var group errgroup.Group
 	group.SetLimit(4) // a machine with much to do measures itself
 	keep := func(s probes.Spec, name string) error {
-		k, err := recordTwice(t, s, name)
+		k, err := recordSteady(t, s, name)
 		mu.Lock()
 		defer mu.Unlock()
 		runs = append(runs, k)
