@@ -194,3 +194,22 @@ func TestAheadIsKept(t *testing.T) {
 		})
 	}
 }
+
+// How far Shaka lets video go ahead of audio: as far as the longest segment, half a
+// second at least, and no further than its buffer.
+func TestShakaRunsAhead(t *testing.T) {
+	for _, tt := range []struct {
+		held, longest time.Duration
+		want          bool
+	}{
+		{1900 * time.Millisecond, 2 * time.Second, true},
+		{2 * time.Second, 2 * time.Second, false},
+		{400 * time.Millisecond, 300 * time.Millisecond, true},
+		{9 * time.Second, 20 * time.Second, true},
+		{10 * time.Second, 20 * time.Second, false},
+	} {
+		if got := shaka.VideoAhead(Playing{Ahead: tt.held}, tt.longest); got != tt.want {
+			t.Errorf("with %v, segments of %v: %v, want %v", tt.held, tt.longest, got, tt.want)
+		}
+	}
+}

@@ -17,7 +17,7 @@ type fragment struct {
 }
 
 // fails drops the segment, where it is under way, and holds it: its initialization
-// segment has failed.
+// segment has failed. Unless all ends, retries follows.
 func (f *fragment) fails() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -25,20 +25,15 @@ func (f *fragment) fails() {
 		f.drop()
 		f.drop = nil
 	}
-	if f.again == nil {
-		f.again = make(chan struct{})
-	}
+	f.again = make(chan struct{})
 }
 
 // retries lets a segment that is held be asked for.
 func (f *fragment) retries(at Moment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.at = at
-	if f.again != nil {
-		close(f.again)
-		f.again = nil
-	}
+	close(f.again)
+	f.at, f.again = at, nil
 }
 
 // load makes the segment's request, as often as it is dropped.

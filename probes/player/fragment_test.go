@@ -2,6 +2,7 @@ package player
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ func TestFragment(t *testing.T) {
 		{"twice", []int{10, 110}, []int{100, 200}, []int{0, 100, 200}, 2, 200, 0, 50},
 		{"twice before it is under way", []int{10, 30}, []int{20, 100}, []int{100}, 0, 100, 40, 50},
 		{"before it is under way", []int{10}, []int{100}, []int{100}, 0, 100, 20, 50},
+		{"long before it is under way", []int{10}, []int{20}, []int{40}, 0, 40, 40, 50},
 		{"once it has come", []int{60}, []int{100}, []int{0}, 0, 0, 0, 50},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -69,6 +71,9 @@ func TestFragment(t *testing.T) {
 				}
 				if got := int(last.after.At.Sub(start).Milliseconds()); got != tt.after {
 					t.Errorf("after %d ms, want %d", got, tt.after)
+				}
+				if atOnce := slices.Contains(tt.tries, tt.after); atOnce != (last.think == 0) {
+					t.Errorf("after %v of its own time, at once: %v", last.think, atOnce)
 				}
 			})
 		})
