@@ -115,7 +115,8 @@ func (h *hlsTitle) follow(ctx context.Context, told *steering.Manifest, at Momen
 	}
 }
 
-// turn goes over to a pathway, and asks for its playlists at once.
+// turn goes over to a pathway, and asks at once for those of its playlists that have
+// not come.
 func (h *hlsTitle) turn(ctx context.Context, was, to *way, at Moment) {
 	wanted := map[string]*early{}
 	rendition := h.ladder.now()
@@ -123,7 +124,8 @@ func (h *hlsTitle) turn(ctx context.Context, was, to *way, at Moment) {
 		if track == run.TrackAudio && to.audio == nil {
 			continue
 		}
-		if uri := h.playlistURI(to, track, rendition); uri != h.playlistURI(was, track, rendition) {
+		uri := h.playlistURI(to, track, rendition)
+		if _, came := h.kept.at(uri); !came && uri != h.playlistURI(was, track, rendition) {
 			wanted[track] = &early{uri: uri, there: make(chan struct{})}
 		}
 	}

@@ -18,13 +18,13 @@ import (
 )
 
 // steers are rules of a steering server at /steer that sends players from pathway b to
-// a after half a second, and of media at both.
+// a after half a second, and back after another, and of media at both.
 func steers(t *testing.T) map[string]rule {
 	t.Helper()
 	rules := map[string]rule{
 		"/steer": says(`{"VERSION":1,"TTL":0.5,"RELOAD-URI":"/again","PATHWAY-PRIORITY":["b","a"]}`),
 		"/again": says(`{"VERSION":1,"TTL":0.5,"RELOAD-URI":"/last","PATHWAY-PRIORITY":["x","a"]}`),
-		"/last":  says(`{"VERSION":1,"TTL":60,"PATHWAY-PRIORITY":["a"]}`),
+		"/last":  says(`{"VERSION":1,"TTL":60,"PATHWAY-PRIORITY":["b"]}`),
 	}
 	for _, pathway := range []string{"a", "b", "c"} {
 		for name, file := range map[string]string{"init": "v360/init.mp4", "v": "v360/0.m4s", "ainit": "a48/init.mp4", "s": "a48/0.m4s"} {
@@ -90,7 +90,7 @@ func TestPlayOnSteersHLS(t *testing.T) {
 		model       *Model
 		lists, maps string
 	}{
-		{hlsjs, "b a", "b a"},
+		{hlsjs, "b a", "b a"}, // what has come before is not asked for again
 		{shaka, "b", "b"},
 	} {
 		t.Run(tt.model.Name, func(t *testing.T) {
@@ -98,14 +98,14 @@ func TestPlayOnSteersHLS(t *testing.T) {
 			o := newOrigin(t, steeredMaster(12, 3*tenth), steers(t))
 			m := wanting(tt.model, 6*tenth)
 			m.Meter, m.AudioAhead, m.VideoAhead = nil, nil, nil
-			r := played(t, playOn(t, o, "/m.m3u8", m, 18*tenth), 18*tenth)
+			r := played(t, playOn(t, o, "/m.m3u8", m, 24*tenth), 24*tenth)
 			if r.Played.Stalled > moment || r.Played.Switches != 0 || r.Pathway != "b" {
 				t.Errorf("%+v of %s, want neither stall nor switch, and a start on b", *r.Played, r.Pathway)
 			}
 			for _, track := range []string{run.TrackVideo, run.TrackAudio} {
 				numbers(t, r, track)
-				if got := ways(r, run.StepSegment, track); got != "b a" {
-					t.Errorf("segments of %s from %s, want b, then a", track, got)
+				if got := ways(r, run.StepSegment, track); got != "b a b" {
+					t.Errorf("segments of %s from %s, want b, then a, then b", track, got)
 				}
 				if got := ways(r, run.StepPlaylist, track); got != tt.lists {
 					t.Errorf("playlists of %s from %s, want %s", track, got, tt.lists)
@@ -157,7 +157,9 @@ func TestPlayOnSteersAtOnce(t *testing.T) {
 // their segments yet.
 func TestPlayOnSteersEarly(t *testing.T) {
 	t.Parallel()
-	o := newOrigin(t, steeredMaster(4, 2*time.Second), steers(t))
+	rules := steers(t)
+	rules["/again"] = says(`{"VERSION":1,"TTL":60,"PATHWAY-PRIORITY":["a"]}`)
+	o := newOrigin(t, steeredMaster(4, 2*time.Second), rules)
 	played(t, playOn(t, o, "/m.m3u8", wanting(hlsjs, 2*time.Second), 25*tenth), 25*tenth)
 	segment := o.find(t, "/a/v", 1).begin
 	for _, name := range []string{"/a/l.m3u8", "/a/audio.m3u8"} {
@@ -209,14 +211,14 @@ func TestPlayOnSteersDASH(t *testing.T) {
 			o := newOrigin(t, map[string]string{"/m.mpd": mpd + "</Period></MPD>"}, steers(t))
 			m := wanting(model, 6*tenth)
 			m.Meter, m.AudioAhead, m.VideoAhead = nil, nil, nil
-			r := played(t, playOn(t, o, "/m.mpd", m, 18*tenth), 18*tenth)
+			r := played(t, playOn(t, o, "/m.mpd", m, 24*tenth), 24*tenth)
 			if r.Played.Stalled > moment || r.Pathway != "b" {
 				t.Errorf("%+v of %s, want no stall, and a start on b", *r.Played, r.Pathway)
 			}
 			for _, track := range []string{run.TrackVideo, run.TrackAudio} {
 				numbers(t, r, track)
-				if got := ways(r, run.StepSegment, track); got != "b a" {
-					t.Errorf("segments of %s from %s, want b, then a", track, got)
+				if got := ways(r, run.StepSegment, track); got != "b a b" {
+					t.Errorf("segments of %s from %s, want b, then a, then b", track, got)
 				}
 				if got := ways(r, run.StepInit, track); got != "b" {
 					t.Errorf("initialization segments of %s from %s, want b alone", track, got)

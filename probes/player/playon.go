@@ -85,7 +85,6 @@ func (s *session) play(ctx context.Context, p *presentation, start time.Time) (*
 	defer cancel()
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	defer aside(ctx, func(ctx context.Context) { p.feed.beside(ctx, o.kbps) })()
 	var wg sync.WaitGroup
 	var tracks []*goingOn
 	for _, track := range []string{run.TrackVideo, run.TrackAudio} {
@@ -93,6 +92,7 @@ func (s *session) play(ctx context.Context, p *presentation, start time.Time) (*
 			tracks = append(tracks, o.goOn(track))
 		}
 	}
+	defer aside(ctx, func(ctx context.Context) { p.feed.beside(ctx, o.kbps) })()
 	for _, g := range tracks {
 		wg.Go(func() { o.finish(g.track, g.run(ctx)) })
 	}
