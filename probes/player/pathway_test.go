@@ -3,6 +3,7 @@ package player
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -364,5 +365,25 @@ func TestPlaced(t *testing.T) {
 	}
 	if listed.BaseURLs[1].URL != "https://b.example/v/" || listed.BaseURLs[1].ServiceLocation != "b" {
 		t.Errorf("the representation itself was changed: %+v", listed.BaseURLs)
+	}
+}
+
+// A steering server is told the bandwidth by which the model goes: by segments, by its
+// meter once that knows, else as it assumed it.
+func TestKbps(t *testing.T) {
+	meter := Meter{Enough: 1, HalfLives: []time.Duration{time.Hour}}
+	measured, known := &averages{fast: time.Second, slow: time.Second, weight: 1}, meter.gauge(func(float64, Moment) {})
+	measured.Sample(0, time.Second, 375_000)
+	known.sample(250_000, time.Second, Moment{})
+	for _, tt := range []struct {
+		bandwidth Bandwidth
+		gauge     *gauge
+		want      float64
+	}{{measured, known, 3000}, {nil, known, 2000}, {nil, meter.gauge(func(float64, Moment) {}), 1000}, {nil, nil, 1000}} {
+		s := &session{ladder: &ladder{renditions: ladderOf(300), estimate: 1000}, gauge: tt.gauge}
+		o := &playing{session: s, p: &presentation{}, bandwidth: tt.bandwidth, head: playhead{tracks: map[string]*holding{run.TrackVideo: {}}}}
+		if got := o.kbps(); math.Abs(got-tt.want) > 1 {
+			t.Errorf("%v kbit/s, want %v", got, tt.want)
+		}
 	}
 }
