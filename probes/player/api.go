@@ -16,10 +16,9 @@ const maxAnswer = 1 << 20
 // API is the request to a service's own interface that an app makes before it
 // asks for the manifest: once, with no limit but the run's. In a browser whose page
 // is known to be of another origin (Config.Header's Origin) a preflight comes first
-// where method or headers are not safelisted. Redirects are
-// followed as browsers do (Fetch Standard, 4.4): after 303, and of a POST after
-// 301 and 302, with GET and without a body; to another origin without what is
-// for this request alone.
+// where method or headers are not safelisted. Redirects are followed as browsers do
+// (Fetch Standard, 4.4): after 303, and of a POST after 301 and 302, with GET and
+// without a body; to another origin without what is for this request alone.
 type API struct {
 	URL     string // is asked as it is, not as Config.Rewrite says
 	Method  string // "" is GET

@@ -50,7 +50,7 @@ func (s *session) crossing(a *ask, req *fetch.Request, own http.Header) (c cross
 // preflight asks the server whether it takes a request of own headers, as browsers
 // do across origins, unless it has said so of the address just now. It is a step of
 // the same name, with the method OPTIONS, and says nothing of the session: browsers
-// put no header of anybody's on it.
+// put none of a page's headers on it.
 func (s *session) preflight(ctx context.Context, a *ask, p Policy, req *fetch.Request, own http.Header, number int64, after Moment) (Moment, error) {
 	c, ok := s.crossing(a, req, own)
 	if !ok {
