@@ -182,7 +182,7 @@ func (m *fmp4) look(at time.Time) {
 	t := m.track()
 	m.key = &Keyframe{
 		At: later(at, m.initAt), Offset: m.want, Track: t.ID, Kind: Sync,
-		Codec: t.Codec, Width: t.Width, Height: t.Height,
+		Codec: t.Codec, Width: t.Width, Height: t.Height, Reorder: t.Reorder,
 	}
 	if m.sound {
 		m.key.Kind = Frame

@@ -158,7 +158,7 @@ func TestSampleEncryption(t *testing.T) {
 		if err := feed(f, b, 1000); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, f, Keyframe{At: arrived(b, 3235, 1000), Offset: 3235, Track: 1, Kind: Sync, Codec: "avc1.64000c", Width: 320, Height: 180})
+		expect(t, f, Keyframe{At: arrived(b, 3235, 1000), Offset: 3235, Track: 1, Kind: Sync, Codec: "avc1.64000c", Width: 320, Height: 180, Reorder: 2})
 	})
 }
 

@@ -24,6 +24,7 @@ type Track struct {
 	// sample entry's four characters. Encrypted tracks say what they protect.
 	Codec         string
 	Width, Height int // in pixels; 0 for sound
+	Reorder       int // as [Keyframe.Reorder]
 	// Encrypted is set where samples are under Common Encryption. It hides no
 	// sizes, so no key is needed to find a keyframe.
 	Encrypted bool
@@ -250,7 +251,21 @@ func (t *Track) sampleEntry(b []byte) error {
 		}
 	}
 	t.Codec = codecString(t.Codec, kind, record)
+	if kind == "avcC" {
+		t.Reorder = parseAVC(firstSPS(record)).reorder
+	}
 	return config.err
+}
+
+// firstSPS is the first sequence parameter set of an avcC box (ISO/IEC 14496-15
+// clause 5.3.3.1.2), nil where there is none.
+func firstSPS(record []byte) []byte {
+	const sets = 5
+	f := fields{b: record[min(sets, len(record)):]}
+	if n := f.u8() & 31; n == 0 {
+		return nil
+	}
+	return f.take(int(f.u16()))
 }
 
 // original is the format that a protection scheme (sinf) hides.

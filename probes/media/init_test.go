@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"testing"
@@ -18,8 +19,8 @@ func TestParseInit(t *testing.T) {
 		{lab + "cmaf/v720/init.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "avc1.64001f", Width: 1280, Height: 720}},
 		{lab + "cmaf/a48/init.mp4", Track{ID: 1, Handler: "soun", Timescale: 48000, Codec: "mp4a.40.2"}},
 		{lab + "hevc/init.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "hvc1.1.6.L63.90", Width: 640, Height: 360}},
-		{"testdata/shaka-cbcs.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "avc1.64000c", Width: 320, Height: 180, Encrypted: true, DefaultDuration: 512}},
-		{"testdata/cenc.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "avc1.64000c", Width: 320, Height: 180, Encrypted: true}},
+		{"testdata/shaka-cbcs.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "avc1.64000c", Width: 320, Height: 180, Reorder: 2, Encrypted: true, DefaultDuration: 512}},
+		{"testdata/cenc.mp4", Track{ID: 1, Handler: "vide", Timescale: 12800, Codec: "avc1.64000c", Width: 320, Height: 180, Reorder: 2, Encrypted: true}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if d := cmp.Diff(&Init{Tracks: []Track{tc.want}}, initOf(t, tc.name)); d != "" {
@@ -156,6 +157,28 @@ func FuzzInit(f *testing.F) {
 	})
 }
 
+// How many pictures x264 says that a decoder may have to hold back, as ffprobe
+// reports it (has_b_frames).
+func TestReorder(t *testing.T) {
+	for _, tc := range []struct {
+		name, sps string
+		want      int
+	}{
+		{"-bf 3", "674d401feca07808bf7808800000030080000018078c18cb", 2},
+		{"-bf 0, with HRD", "674d401eda0280bfe5c044000003000400000300c9808002ab90002ab9e4a20078b175", 0},
+		{"-bf 3, with HRD, colours and aspect", "6764000dacd94141fb0f6a040402800000030080000019301000927800249fc98600f1429960", 2},
+		{"-bf 3, cut off", "674d401feca07808bf780880000003008000001807", 0},
+	} {
+		b, err := hex.DecodeString(tc.sps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := parseSPS(avc, b).reorder; got != tc.want {
+			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
+		}
+	}
+}
+
 func FuzzSPS(f *testing.F) {
 	f.Add([]byte{0x67, 0x4d, 0x40, 0x1e, 0xe8, 0x80, 0x50, 0x17, 0xfc, 0xb8}, false)
 	f.Add(bytes.Repeat([]byte{0x42, 0x01}, 20), true)
@@ -165,8 +188,8 @@ func FuzzSPS(f *testing.F) {
 			c = hevc
 		}
 		hasRecoveryPoint(b)
-		if i := parseSPS(c, b); i.width < 0 || i.width > maxDimension || i.height < 0 || i.height > maxDimension {
-			t.Fatalf("%d×%d", i.width, i.height)
+		if i := parseSPS(c, b); i.width < 0 || i.width > maxDimension || i.height < 0 || i.height > maxDimension || i.reorder < 0 || i.reorder > maxReorder {
+			t.Fatalf("%d×%d, %d held back", i.width, i.height, i.reorder)
 		}
 	})
 }

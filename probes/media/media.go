@@ -92,6 +92,10 @@ type Keyframe struct {
 	Codec string
 	// Width and Height are in pixels, 0 where they cannot be read.
 	Width, Height int
+	// Reorder is how many pictures of H.264 a decoder may have to hold back
+	// before it gives out the first (max_num_reorder_frames), from 0 to 16; 0
+	// where it is not said.
+	Reorder int
 }
 
 // Sink takes the pieces of a segment, then its end. [Finder] and [InitReader]

@@ -190,7 +190,7 @@ func (s *picture) end(es int64) *Keyframe {
 	last := s.packet(es)
 	return &Keyframe{
 		At: last.at, Offset: last.off, Kind: kind,
-		Codec: s.info.codec, Width: s.info.width, Height: s.info.height,
+		Codec: s.info.codec, Width: s.info.width, Height: s.info.height, Reorder: s.info.reorder,
 	}
 }
 

@@ -4,6 +4,7 @@ package media
 type spsInfo struct {
 	codec         string
 	width, height int // in pixels, 0 where they cannot be read
+	reorder       int // of H.264 max_num_reorder_frames, 0 where it is not said
 }
 
 // maxDimension bounds a picture's width and height: the longest side that
@@ -71,6 +72,9 @@ func parseAVC(nal []byte) spsInfo {
 		height -= y * (uint64(r.ue()) + uint64(r.ue()))
 	}
 	info.size(r, width, height)
+	if r.flag() {
+		info.reorder = r.reorderFrames()
+	}
 	return info
 }
 
@@ -102,6 +106,71 @@ func parseHEVC(nal []byte) spsInfo {
 	}
 	info.size(r, width, height)
 	return info
+}
+
+// maxReorder bounds the pictures that are held back: the frames that an H.264
+// decoder can hold (ISO/IEC 14496-10 clause A.3.1).
+const maxReorder = 16
+
+// reorderFrames is max_num_reorder_frames of the usability information of H.264,
+// 0 where it is not said or makes no sense (clause E.1.1).
+func (r *bitReader) reorderFrames() int {
+	const extendedSAR = 255
+	if r.flag() && r.u(8) == extendedSAR {
+		r.skip(32)
+	}
+	if r.flag() { // overscan
+		r.skip(1)
+	}
+	if r.flag() { // video signal type
+		r.skip(4)
+		if r.flag() { // colours
+			r.skip(24)
+		}
+	}
+	if r.flag() { // chroma sample location
+		r.ue()
+		r.ue()
+	}
+	if r.flag() { // timing
+		r.skip(65)
+	}
+	nal := r.flag()
+	if nal {
+		r.hrd()
+	}
+	vcl := r.flag()
+	if vcl {
+		r.hrd()
+	}
+	if nal || vcl {
+		r.skip(1) // low delay
+	}
+	r.skip(1)      // pic_struct
+	if !r.flag() { // bitstream restriction
+		return 0
+	}
+	r.skip(1)
+	for range 4 {
+		r.ue()
+	}
+	n := r.ue()
+	if r.short || n > maxReorder {
+		return 0
+	}
+	return int(n)
+}
+
+// hrd skips the parameters of a hypothetical reference decoder (clause E.1.2).
+func (r *bitReader) hrd() {
+	n := r.ue() + 1
+	r.skip(8)
+	for ; n > 0 && !r.short; n-- {
+		r.ue()
+		r.ue()
+		r.skip(1)
+	}
+	r.skip(20)
 }
 
 // subLayers skips what profile_tier_level says about n sub-layers.

@@ -80,6 +80,7 @@ var dashjs = &Model{
 	FrameAudio:   AudioInit,
 	RenderTS:     Cost{Base: 20 * time.Millisecond},
 	RenderFMP4:   Cost{Base: 20 * time.Millisecond},
+	Reordering:   chromiumReordering,
 
 	// stallThreshold in BufferController; the throughput is that from the first byte
 	// on, its weight weightDownloadTimeMultiplicationFactor (ThroughputModel).

@@ -249,7 +249,7 @@ func TestHLSAudioFails(t *testing.T) {
 // timer, here 11 ms after it; where the audio comes last it does not wait for one.
 func TestTick(t *testing.T) {
 	m := *hlsjs
-	m.Tick = &Tick{Period: 100 * time.Millisecond, Offset: 11 * time.Millisecond, After: 14 * time.Millisecond}
+	m.Tick = &Tick{Period: 100 * time.Millisecond, Offset: 11 * time.Millisecond, After: Cost{Base: 13 * time.Millisecond, PerMB: 2 * time.Millisecond}}
 	m.RenderFMP4 = Cost{Base: 5 * time.Millisecond}
 	t0 := time.Now()
 	at := func(n float64) *Moment { return &Moment{t0.Add(dur(n)), PressPlay} }
@@ -257,18 +257,23 @@ func TestTick(t *testing.T) {
 		name         string
 		video, audio float64
 		set          map[string]float64
+		reorder      int
 		want         float64
 	}{
 		// A measured play: the playlist asked for at 98, the segment complete at 398.
-		{"as measured", 398, 300, nil, 509},
-		{"just in time for a beat", 384, 300, nil, 409},
-		{"just too late for it", 384.001, 300, nil, 509},
-		{"audio last", 398, 450, nil, 455},
-		{"an app of its own", 398, 300, map[string]float64{"render_ms": 40}, 538},
+		{"as measured", 398, 300, nil, 0, 509},
+		{"just in time for a beat", 384, 300, nil, 0, 409},
+		{"just too late for it", 384.001, 300, nil, 0, 509},
+		{"audio last", 398, 450, nil, 0, 455},
+		{"an app of its own", 398, 300, map[string]float64{"render_ms": 40}, 0, 538},
+		// Two pictures of half a million pixels, 17 ms each of a million.
+		{"two pictures held back", 398, 300, nil, 2, 526},
+		{"two held back, audio last", 398, 450, nil, 2, 472},
+		{"two held back, an app of its own", 398, 300, map[string]float64{"render_ms": 40}, 2, 538},
 	} {
 		s := &session{model: &m, start: t0, tickFrom: t0.Add(dur(98)), cfg: Config{App: run.App{Set: tt.set}}}
 		p := &presentation{separate: true,
-			video: loaded{init: at(200), segment: at(tt.video), keyframe: at(250), fmp4: true}, audio: loaded{init: at(100), segment: at(tt.audio)}}
+			video: loaded{init: at(200), segment: at(tt.video), keyframe: at(250), bytes: 500_000, fmp4: true, width: 1000, height: 500, reorder: tt.reorder}, audio: loaded{init: at(100), segment: at(tt.audio)}}
 		got, ok := s.firstFrame(p)
 		if want := t0.Add(dur(tt.want)); !ok || got.At.Sub(want).Abs() > time.Microsecond {
 			t.Errorf("%s: the picture at %v, want %v ms", tt.name, got.At.Sub(t0), tt.want)

@@ -63,9 +63,10 @@ var hlsjs = &Model{
 
 	WholeSegment: true,
 	FrameAudio:   AudioSegment, // it holds the audio's init back with its segment
-	Tick:         &Tick{Period: 100 * time.Millisecond, Offset: 59 * time.Millisecond, After: 5 * time.Millisecond},
+	Tick:         &Tick{Period: 100 * time.Millisecond, Offset: 59 * time.Millisecond, After: Cost{PerMB: 15 * time.Millisecond}},
 	RenderTS:     Cost{Base: 83 * time.Millisecond},
 	RenderFMP4:   Cost{Base: 48 * time.Millisecond},
+	Reordering:   chromiumReordering,
 
 	Buffering: Buffering{
 		Goal:      hlsjsGoal,

@@ -79,6 +79,7 @@ type loaded struct {
 	sound         bool // keyframe is one of sound
 	codec         string
 	width, height int
+	reorder       int // pictures that are decoded before the first is shown
 	footage       *Footage
 }
 

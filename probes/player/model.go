@@ -160,6 +160,10 @@ type Model struct {
 	// RenderTS and RenderFMP4 are the time from the last byte needed to the
 	// picture. App parameter: render_ms.
 	RenderTS, RenderFMP4 Cost
+	// Reordering is what each picture of 10^6 pixels adds to them, and to a
+	// Tick's Offset, that a decoder holds back before it gives out the first: with
+	// B-frames H.264 says how many ([media.Keyframe.Reorder]).
+	Reordering time.Duration
 
 	// Buffering is how it goes on once it plays.
 	Buffering Buffering
@@ -239,10 +243,12 @@ func (c Cost) of(bytes int64) time.Duration {
 }
 
 // Tick is a timer of the player that starts when a video playlist is asked for
-// first. A frame that waits for it shows Offset after the first beat that comes After or more later
-// than the last byte of the video. App parameter: render_ms, in place of Offset.
+// first. A frame that waits for it shows Offset after the first beat that comes
+// After or more later than the last byte of the video: so long it takes to append
+// the segment. App parameter: render_ms, in place of Offset.
 type Tick struct {
-	Period, Offset, After time.Duration
+	Period, Offset time.Duration
+	After          Cost
 }
 
 // Live is what a manifest says about where to start a live stream.
@@ -357,16 +363,26 @@ func (m *Model) estimate(renditions []Rendition, set map[string]float64) float64
 	return m.EstimateKbps(renditions)
 }
 
-// render is the time from the last byte needed to the picture, of a segment of
-// so many bytes.
-func (m *Model) render(fmp4 bool, bytes int64, set map[string]float64) time.Duration {
+// chromiumReordering is what Chromium's decoder of H.264 takes for such a picture,
+// without a GPU, on two cores. It is the browser's, and the same for all players.
+const chromiumReordering = 17 * time.Millisecond
+
+// render is the time from the last byte needed to the picture.
+func (m *Model) render(l *loaded, set map[string]float64) time.Duration {
 	if v, ok := set[paramRender]; ok {
 		return time.Duration(v * float64(time.Millisecond))
 	}
-	if fmp4 {
-		return m.RenderFMP4.of(bytes)
+	cost := m.RenderTS
+	if l.fmp4 {
+		cost = m.RenderFMP4
 	}
-	return m.RenderTS.of(bytes)
+	return cost.of(l.bytes) + m.reordering(l)
+}
+
+// reordering is how long the pictures take that a decoder has to have before it
+// gives out the first.
+func (m *Model) reordering(l *loaded) time.Duration {
+	return time.Duration(float64(m.Reordering) * float64(l.reorder) * float64(l.width*l.height) / 1e6)
 }
 
 // holdBack is the usual delay: as the manifest asks, else three target durations

@@ -318,7 +318,7 @@ func (s *session) firstFrame(p *presentation) (Moment, bool) {
 	if whole {
 		picture = p.video.segment.Later(picture)
 	}
-	work := s.model.render(p.video.fmp4, p.video.bytes, s.cfg.App.Set)
+	work := s.model.render(&p.video, s.cfg.App.Set)
 	if !p.separate || s.model.FrameAudio == NoAudio {
 		return s.render(picture, work), true
 	}
@@ -331,9 +331,9 @@ func (s *session) firstFrame(p *presentation) (Moment, bool) {
 	}
 	if t := s.model.Tick; t != nil && !sound.At.After(picture.At) {
 		if _, set := s.cfg.App.Set[paramRender]; !set {
-			work = t.Offset
+			work = t.Offset + s.model.reordering(&p.video)
 		}
-		work += t.next(s.tickFrom, picture.At).Sub(picture.At)
+		work += t.next(s.tickFrom, picture.At, p.video.bytes).Sub(picture.At)
 	}
 	return s.render(picture.Later(sound), work), true
 }

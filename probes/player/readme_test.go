@@ -164,6 +164,12 @@ func behaviours() string {
 		{"first frame: of separate audio", func(m *Model) string { return []string{"nothing", "its init", "its segment"}[m.FrameAudio] }},
 		{"to the picture, TS", func(m *Model) string { return cost(m.RenderTS) }},
 		{"to the picture, fMP4", func(m *Model) string { return cost(m.RenderFMP4) }},
+		{"each picture held back, for 10^6 pixels", func(m *Model) string {
+			if m.Reordering == 0 {
+				return ""
+			}
+			return fmt.Sprint(m.Reordering)
+		}},
 		{"to a beat of a timer of", func(m *Model) string {
 			if m.Tick == nil {
 				return ""

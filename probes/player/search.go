@@ -135,7 +135,7 @@ func (w *watch) outcome(to *loaded, err error) error {
 		at = k.at
 	}
 	to.keyframe = &at
-	to.codec, to.width, to.height = k.Codec, k.Width, k.Height
+	to.codec, to.width, to.height, to.reorder = k.Codec, k.Width, k.Height, k.Reorder
 	to.footage = w.film.footage(w.parts, w.init)
 	to.fmp4, to.sound = w.finder.Fragmented(), k.Kind == media.Frame
 	return err

@@ -101,6 +101,7 @@ var shaka = &Model{
 	FrameAudio:   AudioInit,
 	RenderTS:     Cost{Base: 75 * time.Millisecond, PerMB: 28 * time.Millisecond},
 	RenderFMP4:   Cost{Base: 15 * time.Millisecond, PerMB: 19 * time.Millisecond},
+	Reordering:   chromiumReordering,
 
 	// bufferingGoal; with a rebufferingGoal of 0 the media element alone says when
 	// it stops (updateBufferingSettings_ in player.js). Audio is no more than

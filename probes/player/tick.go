@@ -6,8 +6,11 @@ import (
 	"github.com/firstframe/firstframe/probes/run"
 )
 
-// next is the beat at which a frame shows whose last byte came at at.
-func (t *Tick) next(from, at time.Time) time.Time { return t.beat(from, at.Add(t.After)) }
+// next is the beat after which a frame shows whose last byte came at at, of a
+// segment of so many bytes.
+func (t *Tick) next(from, at time.Time, bytes int64) time.Time {
+	return t.beat(from, at.Add(t.After.of(bytes)))
+}
 
 // beat is the first that is not before at, of the timer that began at from.
 func (t *Tick) beat(from, at time.Time) time.Time {
