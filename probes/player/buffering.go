@@ -15,6 +15,14 @@ type Buffering struct {
 	// asked for while it is less. nil: 30 s. AudioGoal is the same of separate
 	// audio; nil: as Goal.
 	Goal, AudioGoal func(Playing) time.Duration
+	// Early is how long before the first picture is shown it goes on to what comes
+	// next: what is to be shown is appended then.
+	Early time.Duration
+	// AudioFollows: separate audio is asked for once video is held from where the
+	// audio segment before it begins, but for the first twentieth of that; and on demand
+	// no further than the video segment that is being loaded, but for one that begins
+	// where that ends.
+	AudioFollows bool
 	// Every is the time between two looks at whether it is less; 0: it is noticed at
 	// once.
 	Every time.Duration

@@ -33,7 +33,7 @@ type arrived struct {
 
 // goOn is the track as the start left it.
 func (o *playing) goOn(track string) *goingOn {
-	g := &goingOn{playing: o, track: track, has: map[resource]bool{}, plays: map[int]time.Duration{}, after: Moment{o.head.at, PressPlay}}
+	g := &goingOn{playing: o, track: track, has: map[resource]bool{}, plays: map[int]time.Duration{}, after: Moment{o.head.at.Add(-o.buffering.Early), PressPlay}}
 	if track == run.TrackVideo {
 		g.came = o.came
 		for _, c := range g.came {
@@ -87,7 +87,11 @@ func (g *goingOn) one(ctx context.Context) error {
 		at = g.ladder.current(leave)
 	}
 	p, err := g.feed.next(ctx, g.track, at, g.from(at), g.after)
-	if err == nil && !p.gap {
+	switch {
+	case err != nil:
+	case p.gap:
+		g.lead(p)
+	default:
 		err = g.load(ctx, p)
 	}
 	var turned *Moment
@@ -110,6 +114,13 @@ func (g *goingOn) one(ctx context.Context) error {
 	}
 	g.after = after
 	return nil
+}
+
+// lead lets audio come along with a video segment on demand that is being asked for.
+func (g *goingOn) lead(p piece) {
+	if g.track == run.TrackVideo && g.p.mode == "vod" {
+		g.change(func(time.Time) { g.leader = p.to })
+	}
 }
 
 // from is where the next segment is to begin to play: where the one before ends, or
@@ -205,7 +216,9 @@ func (g *goingOn) load(ctx context.Context, p piece) error {
 	default:
 		beside = append(beside, init)
 	}
-	beside = append(beside, func(ctx context.Context, asked func()) error { return g.media(ctx, p, asked) })
+	beside = append(beside, func(ctx context.Context, asked func()) error {
+		return g.media(ctx, p, func() { asked(); g.lead(p) })
+	})
 	for _, stage := range [][]part{before, beside, behind} {
 		if err := atOnce(ctx, stage); err != nil {
 			return err

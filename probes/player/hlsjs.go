@@ -40,6 +40,7 @@ var hlsjs = &Model{
 		LiveAudio:        42 * time.Millisecond,
 		SwitchPlaylist:   8 * time.Millisecond,
 		SwitchSegment:    7 * time.Millisecond,
+		NextSegment:      4 * time.Millisecond,
 	},
 
 	EstimateKbps: func(r []Rendition) float64 { return max(500, min(r[0].Kbps, 5000)) },
@@ -69,12 +70,15 @@ var hlsjs = &Model{
 	Reordering:   chromiumReordering,
 
 	Buffering: Buffering{
-		Goal:      hlsjsGoal,
-		Every:     100 * time.Millisecond,                                                                         // TICK_INTERVAL in controller/stream-controller.ts
-		Bandwidth: func() Bandwidth { return &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1} }, // abrEwma…
-		Next:      func() func(Playing) int { return hlsjsNext },
-		GiveUp:    hlsjsGiveUp,
-		Look:      100 * time.Millisecond, // the timer of onFragLoading in controller/abr-controller.ts
+		Goal:  hlsjsGoal,
+		Early: 40 * time.Millisecond, // measured: 31 to 82
+		// blockAudio in controller/buffer-controller.ts, doTickIdle in controller/audio-stream-controller.ts
+		AudioFollows: true,
+		Every:        100 * time.Millisecond,                                                                         // TICK_INTERVAL in controller/stream-controller.ts
+		Bandwidth:    func() Bandwidth { return &averages{fast: 3 * time.Second, slow: 9 * time.Second, weight: 1} }, // abrEwma…
+		Next:         func() func(Playing) int { return hlsjsNext },
+		GiveUp:       hlsjsGiveUp,
+		Look:         100 * time.Millisecond, // the timer of onFragLoading in controller/abr-controller.ts
 	},
 
 	// A 4xx and a broken connection (status 0) are not tried again

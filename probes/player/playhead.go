@@ -32,6 +32,7 @@ type playhead struct {
 
 // holding is what a track holds from the playhead on.
 type holding struct {
+	from time.Duration // where the segment that came last begins
 	end  time.Duration // of what has come
 	last bool          // nothing follows
 	fail *failure      // why nothing follows, where something should
@@ -165,7 +166,7 @@ func (p *playhead) hold(track string, start, end time.Duration, rendition int, n
 		p.leap(t.end, start)
 	}
 	t.show(start, end, rendition, p.head)
-	t.end = max(t.end, end)
+	t.from, t.end = start, max(t.end, end)
 	p.changed(now)
 }
 

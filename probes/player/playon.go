@@ -48,6 +48,7 @@ type playing struct {
 	mu        sync.Mutex
 	changed   chan struct{} // closed when anything of what follows changes
 	head      playhead
+	leader    time.Duration // where the video segment on demand ends that is being loaded, or was last; never: none that holds audio up
 	bandwidth Bandwidth     // nil: the session's gauge
 	segment   time.Duration // that of video last held
 	segments  int
@@ -114,7 +115,10 @@ func (s *session) playing(p *presentation, start time.Time) *playing {
 	}
 	from, video, audio := p.feed.starts()
 	m := &s.model.Buffering
-	o := &playing{session: s, p: p, feed: p.feed, length: p.feed.length(), buffering: m, changed: make(chan struct{})}
+	o := &playing{session: s, p: p, feed: p.feed, length: p.feed.length(), buffering: m, changed: make(chan struct{}), leader: never}
+	if p.mode == "vod" {
+		o.leader = from // audio comes after the first request of video
+	}
 	o.head = playhead{
 		empty: m.Empty, resume: m.Resume, want: s.cfg.PlayOn,
 		at: start, head: from, moving: true, tracks: map[string]*holding{run.TrackVideo: {end: video.from}},
@@ -202,6 +206,11 @@ func (o *playing) change(f func(now time.Time)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f(o.instant())
+	o.tell()
+}
+
+// tell tells those who wait that something has changed.
+func (o *playing) tell() {
 	close(o.changed)
 	o.changed = make(chan struct{})
 }
@@ -323,26 +332,46 @@ func (o *playing) choose() {
 	o.ladder.at = to
 }
 
-// room waits until a track holds less than the model wants.
+// room waits until a track holds less than the model wants, and video has come as
+// far as audio may be then.
 func (o *playing) room(ctx context.Context, track string) error {
 	for {
 		goal := o.buffering.goal(o.seen(), track == run.TrackAudio)
 		o.mu.Lock()
 		now := o.instant()
 		over := o.head.ahead(track, now) - goal
+		if over >= 0 && track == run.TrackVideo && o.leader != never {
+			o.leader = never
+			o.tell()
+		}
+		tooFar := track == run.TrackAudio && o.tooFar()
 		moving, changed := o.head.moving, o.changed
 		o.mu.Unlock()
-		if over < 0 {
-			return ctx.Err()
-		}
 		at := now.Add(over + time.Millisecond)
-		if every := o.buffering.Every; every > 0 {
+		switch every := o.buffering.Every; {
+		case tooFar:
+			moving = false
+		case over < 0:
+			return ctx.Err()
+		case every > 0:
 			at, moving, changed = now.Add(every), true, nil
 		}
 		if err := o.pause(ctx, at, moving, changed); err != nil {
 			return err
 		}
 	}
+}
+
+// tooFar tells whether audio has to wait for video.
+func (o *playing) tooFar() bool {
+	video, audio := o.head.tracks[run.TrackVideo], o.head.tracks[run.TrackAudio]
+	switch {
+	case !o.buffering.AudioFollows || video.last || video.fail != nil:
+		return false
+	case video.end < audio.from+(audio.end-audio.from)/20:
+		return true
+	}
+	return audio.end > o.leader
 }
 
 // keep makes the run's steps: all of the start, and of playing on as many as are

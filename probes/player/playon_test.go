@@ -1,7 +1,6 @@
 package player
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,37 +9,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firstframe/firstframe/probes/fetch"
 	"github.com/firstframe/firstframe/probes/run"
 )
 
 // playOn plays from o as the model, and d on.
 func playOn(t testing.TB, o *origin, path string, m *Model, d time.Duration) *Result {
 	t.Helper()
-	client := fetch.New(fetch.Config{AllowPrivate: true})
-	defer client.Close()
-	return playOnBy(t, client, o, path, m, d)
+	return pressWith(t, o, Config{URL: path, Model: m, PlayOn: d, Timeout: 3 * time.Second})
 }
 
 // playOnExactly is playOn in a bubble.
-func playOnExactly(t *testing.T, o *origin, path string, m *Model, d time.Duration) (r *Result) {
+func playOnExactly(t *testing.T, o *origin, path string, m *Model, d time.Duration) *Result {
 	t.Helper()
-	exactly(t, o, func(t *testing.T, c Client) { r = playOnBy(t, c, o, path, m, d) })
-	return r
-}
-
-func playOnBy(t testing.TB, client Client, o *origin, path string, m *Model, d time.Duration) *Result {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	r := Play(ctx, Config{URL: o.URL + path, Client: client, Model: m, PlayOn: d, Timeout: 3 * time.Second})
-	if r.Frame == nil {
-		return r
-	}
-	if sum, want := r.Phases.Sum(), ms(r.Frame.Sub(r.Start)); sum < want-0.1 || sum > want+0.1 {
-		t.Errorf("phases add up to %v ms, want %v", sum, want)
-	}
-	return r
+	return exactlyWith(t, o, Config{URL: path, Model: m, PlayOn: d, Timeout: 3 * time.Second})
 }
 
 // pace answers the nth request of a path with its file at so many kbit/s.
@@ -380,5 +361,78 @@ func TestPlayOnKeepsLists(t *testing.T) {
 	all := strings.Join(o.paths(), " ")
 	if low, high := strings.Count(all, "/low.m3u8"), strings.Count(all, "/high.m3u8"); low != 1 || high != 1 || r.Played.Switches < 4 {
 		t.Errorf("asked for %d and %d times with %d changes: %s", low, high, r.Played.Switches, all)
+	}
+}
+
+// While a video segment is late, hls.js asks for separate audio up to the one beside
+// it.
+func TestPlayOnAudioFollows(t *testing.T) {
+	t.Parallel()
+	free := *hlsjs
+	free.Buffering.AudioFollows = false
+	for _, tt := range []struct {
+		name   string
+		model  *Model
+		length time.Duration // of an audio segment; those of video play 1.92 s
+		asked  int           // audio segments, until video's second has come
+	}{
+		{"a player that does not look", &free, 1920 * time.Millisecond, 10},
+		{"as long as video's", hlsjs, 1920 * time.Millisecond, 2},
+		{"a third of video's", hlsjs, 640 * time.Millisecond, 4},
+		{"three of video's", hlsjs, 5760 * time.Millisecond, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			audio := strings.Replace(segmented(10, tt.length, same("/cmaf/a48/0.m4s"), nil), "#EXTINF", "#EXT-X-MAP:URI=\"/cmaf/a48/init.mp4\"\n#EXTINF", 1)
+			o := newOrigin(t, map[string]string{"/cmaf/a48/index.m3u8": strings.Replace(audio, "DURATION:1", "DURATION:6", 1), "/m.m3u8": "#EXTM3U\n" +
+				"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"a\",DEFAULT=YES,URI=\"/cmaf/a48/index.m3u8\"\n" +
+				"#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=640x360,CODECS=\"avc1.4d401e,mp4a.40.2\",AUDIO=\"a\",CLOSED-CAPTIONS=NONE\n/cmaf/v360/index.m3u8\n"},
+				map[string]rule{"/cmaf/v360/1.m4s": delay(1200 * time.Millisecond)})
+			m := wanting(tt.model, 20*time.Second)
+			if r := playOnExactly(t, o, "/m.m3u8", m, 3*time.Second); r.Error != "" || r.Played == nil || r.Played.Stalls > 0 {
+				t.Fatalf("%s at %s: %s: %+v", r.Error, r.Step, r.Detail, r.Played)
+			}
+			late := o.find(t, "/cmaf/v360/1.m4s", 1)
+			asked := 0
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			for _, s := range o.log {
+				if s.path == "/cmaf/a48/0.m4s" && s.begin.Before(late.end) {
+					asked++
+				}
+			}
+			if asked != tt.asked {
+				t.Errorf("%d segments of audio are asked for before video's second has come, want %d", asked, tt.asked)
+			}
+		})
+	}
+}
+
+// What comes after the first segment is asked for before the picture shows.
+func TestPlayOnEarly(t *testing.T) {
+	t.Parallel()
+	m := quick(hlsjs)
+	m.RenderTS, m.Buffering.Early = Cost{Base: 90 * time.Millisecond}, 40*time.Millisecond
+	o := newOrigin(t, nil, nil)
+	r := playOnExactly(t, o, "/ts/360p/index.m3u8", m, 2*time.Second)
+	if r.Frame == nil {
+		t.Fatalf("%s at %s: %s", r.Error, r.Step, r.Detail)
+	}
+	if early := r.Frame.Sub(o.find(t, "/ts/360p/1.ts", 1).begin); early < 38*time.Millisecond || early > 40*time.Millisecond {
+		t.Errorf("asked for %v before the picture, want 40 ms less the way there", early)
+	}
+}
+
+// Audio that goes on after the end of video waits for no more of that.
+func TestPlayOnAudioOutlasts(t *testing.T) {
+	t.Parallel()
+	video := "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"/cmaf/v360/init.mp4\"\n#EXTINF:2,\n/cmaf/v360/0.m4s\n#EXTINF:2,\n/cmaf/v360/1.m4s\n#EXT-X-ENDLIST\n"
+	o := newOrigin(t, map[string]string{"/cmaf/v360/index.m3u8": video, "/cmaf/v720/index.m3u8": strings.ReplaceAll(video, "v360", "v720")}, nil)
+	r := playOnExactly(t, o, "/cmaf/master.m3u8", quick(hlsjs), time.Minute)
+	if r.Error != "" || r.Played == nil || r.Played.Stalled > moment {
+		t.Fatalf("%s at %s: %s: %+v", r.Error, r.Step, r.Detail, r.Played)
+	}
+	if audio := got(r, run.StepSegment, run.TrackAudio); audio != "0.m4s 1.m4s 2.m4s 3.m4s 4.m4s" {
+		t.Errorf("asked for %s of audio", audio)
 	}
 }

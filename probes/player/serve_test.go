@@ -178,7 +178,7 @@ func redirect(to string) rule {
 func quick(m *Model) *Model {
 	q := *m
 	q.Tick, q.RenderTS, q.RenderFMP4 = nil, Cost{}, Cost{}
-	q.Buffering.Every = 0
+	q.Buffering.Every, q.Buffering.Early = 0, 0
 	if q.HLS != nil {
 		q.HLS = &Think{}
 	}
@@ -211,23 +211,40 @@ func hasty(m *Model, step run.StepName) *Model {
 // press plays from o as the model.
 func press(t testing.TB, o *origin, path string, m *Model, app run.App) *Result {
 	t.Helper()
-	client := fetch.New(fetch.Config{AllowPrivate: true})
-	defer client.Close()
-	return pressBy(t, client, o, path, m, app)
+	return pressWith(t, o, Config{URL: path, Model: m, App: app})
 }
 
 // pressExactly is press in a bubble.
-func pressExactly(t *testing.T, o *origin, path string, m *Model, app run.App) (r *Result) {
+func pressExactly(t *testing.T, o *origin, path string, m *Model, app run.App) *Result {
 	t.Helper()
-	exactly(t, o, func(t *testing.T, c Client) { r = pressBy(t, c, o, path, m, app) })
+	return exactlyWith(t, o, Config{URL: path, Model: m, App: app})
+}
+
+// pressWith plays from o as cfg says, whose URL is a path, with a client of its own.
+func pressWith(t testing.TB, o *origin, cfg Config) *Result {
+	t.Helper()
+	client := fetch.New(fetch.Config{AllowPrivate: true})
+	defer client.Close()
+	cfg.Client = client
+	return pressBy(t, o, cfg)
+}
+
+// exactlyWith is pressWith in a bubble.
+func exactlyWith(t *testing.T, o *origin, cfg Config) (r *Result) {
+	t.Helper()
+	exactly(t, o, func(t *testing.T, c Client) {
+		cfg.Client = c
+		r = pressBy(t, o, cfg)
+	})
 	return r
 }
 
-func pressBy(t testing.TB, client Client, o *origin, path string, m *Model, app run.App) *Result {
+func pressBy(t testing.TB, o *origin, cfg Config) *Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	r := Play(ctx, Config{URL: o.URL + path, Client: client, Model: m, App: app})
+	cfg.URL = o.URL + cfg.URL
+	r := Play(ctx, cfg)
 	want := r.End
 	if r.Frame != nil {
 		want = *r.Frame
