@@ -104,6 +104,31 @@ func (w *world) fall(ctx context.Context, t task, a *act) (restore func() error)
 	}
 }
 
+// stillness is how long nothing is sent before a line is at rest: longer than what
+// waits for the slowest takes.
+const stillness = time.Second
+
+// rest waits until the line is: a play that goes on is ended in the middle of a
+// segment, and what is on its way then would hold the next one up.
+func (w *world) rest(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	looks := time.NewTicker(stillness)
+	defer looks.Stop()
+	for before := w.sent(); ; {
+		select {
+		case <-looks.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the line does not come to rest: %w", ctx.Err())
+		}
+		now := w.sent()
+		if now == before {
+			return nil
+		}
+		before = now
+	}
+}
+
 // loaded is how many video segments of each height came whole, and how many were
 // given up for the same of another height.
 func (p play) loaded() string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -145,6 +146,22 @@ func TestFallFails(t *testing.T) {
 	if err := end(); !errors.Is(err, errFixed) {
 		t.Error(err)
 	}
+}
+
+// A play that goes on begins when nothing of the one before is on its way.
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		w := &world{sent: func() int64 { return int64(min(time.Since(begun), 2500*time.Millisecond)) }}
+		if err := w.rest(t.Context()); err != nil || time.Since(begun) != 4*time.Second {
+			t.Errorf("%v after %v, want none after 4 s", err, time.Since(begun))
+		}
+		begun = time.Now()
+		w.sent = func() int64 { return int64(time.Since(begun)) }
+		if err := w.rest(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v of a line that never rests", err)
+		}
+	})
 }
 
 // What played on has a report of its own.

@@ -42,6 +42,7 @@ type world struct {
 	media, page string                   // base URLs
 	near        func(*exec.Cmd)          // lets a command run at the players' end
 	rate        func(kbps float64) error // changes the line's
+	sent        func() int64             // packets of both ends, so far
 	close       func() error
 }
 
@@ -67,6 +68,7 @@ func (s *setup) open(ctx context.Context, w way) (*world, error) {
 	return &world{over: overLink, stage: stage, media: "http://" + media.Addr().String(), page: "http://" + local.Addr().String(),
 		near:  func(cmd *exec.Cmd) { enter(cmd, l.Near.Path()) },
 		rate:  l.SetKbps,
+		sent:  func() int64 { return l.Near.Sent().Packets + l.Far.Sent().Packets },
 		close: func() error { return errors.Join(stop(), l.Close()) }}, nil
 }
 
@@ -96,6 +98,7 @@ func (s *setup) openShaped(w way) (*world, error) {
 	return &world{over: overShaper, stage: stage, media: "http://" + inner.Addr().String(), page: "http://" + local.Addr().String(),
 		near:  func(*exec.Cmd) {},
 		rate:  func(float64) error { return errFixed },
+		sent:  func() int64 { return 0 },
 		close: func() error { defer media.Stop(); return stop() }}, nil
 }
 
@@ -182,6 +185,11 @@ func (s *setup) playOne(ctx context.Context, w *world, t task, p *play) error {
 	how := s.playReal
 	if p.Side == probeSide {
 		how = s.playProbe
+	}
+	if t.Play > 0 {
+		if err := w.rest(ctx); err != nil {
+			return err
+		}
 	}
 	p.Realtime = s.hurry != nil && s.hurry()
 	p.At, p.Load = time.Now().UTC(), load()
