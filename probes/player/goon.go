@@ -87,11 +87,7 @@ func (g *goingOn) one(ctx context.Context) error {
 		at = g.ladder.current(leave)
 	}
 	p, err := g.feed.next(ctx, g.track, at, g.from(at), g.after)
-	switch {
-	case err != nil:
-	case p.gap:
-		g.lead(p)
-	default:
+	if err == nil && !p.gap {
 		err = g.load(ctx, p)
 	}
 	var turned *Moment

@@ -366,7 +366,7 @@ func (o *playing) room(ctx context.Context, track string) error {
 func (o *playing) tooFar() bool {
 	video, audio := o.head.tracks[run.TrackVideo], o.head.tracks[run.TrackAudio]
 	switch {
-	case !o.buffering.AudioFollows || video.last || video.fail != nil:
+	case !o.buffering.AudioFollows || video.last:
 		return false
 	case video.end < audio.from+(audio.end-audio.from)/20:
 		return true

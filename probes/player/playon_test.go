@@ -374,25 +374,39 @@ func TestPlayOnAudioFollows(t *testing.T) {
 		name   string
 		model  *Model
 		length time.Duration // of an audio segment; those of video play 1.92 s
-		asked  int           // audio segments, until video's second has come
+		listed int           // audio segments
+		live   bool
+		asked  int // until video's second has come
 	}{
-		{"a player that does not look", &free, 1920 * time.Millisecond, 10},
-		{"as long as video's", hlsjs, 1920 * time.Millisecond, 2},
-		{"a third of video's", hlsjs, 640 * time.Millisecond, 4},
-		{"three of video's", hlsjs, 5760 * time.Millisecond, 1},
+		{"a player that does not look", &free, 1920 * time.Millisecond, 5, false, 5},
+		{"as long as video's", hlsjs, 1920 * time.Millisecond, 5, false, 2},
+		{"a third of video's", hlsjs, 640 * time.Millisecond, 15, false, 4},
+		{"half into video's second", hlsjs, 1200 * time.Millisecond, 8, false, 3},
+		{"two of video's", hlsjs, 3840 * time.Millisecond, 3, false, 2},
+		{"three of video's", hlsjs, 5760 * time.Millisecond, 2, false, 1},
+		{"three of video's, live", hlsjs, 5760 * time.Millisecond, 2, true, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			audio := strings.Replace(segmented(10, tt.length, same("/cmaf/a48/0.m4s"), nil), "#EXTINF", "#EXT-X-MAP:URI=\"/cmaf/a48/init.mp4\"\n#EXTINF", 1)
-			o := newOrigin(t, map[string]string{"/cmaf/a48/index.m3u8": strings.Replace(audio, "DURATION:1", "DURATION:6", 1), "/m.m3u8": "#EXTM3U\n" +
-				"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"a\",DEFAULT=YES,URI=\"/cmaf/a48/index.m3u8\"\n" +
-				"#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=640x360,CODECS=\"avc1.4d401e,mp4a.40.2\",AUDIO=\"a\",CLOSED-CAPTIONS=NONE\n/cmaf/v360/index.m3u8\n"},
-				map[string]rule{"/cmaf/v360/1.m4s": delay(1200 * time.Millisecond)})
+			list := func(dir string, n int, length time.Duration, uri func(int) string) string {
+				text := segmented(n, length, uri, map[int]string{0: "#EXT-X-MAP:URI=\"" + dir + "/init.mp4\"\n"})
+				if text = strings.Replace(text, "DURATION:1", "DURATION:6", 1); tt.live {
+					text = strings.Replace(text, "#EXT-X-ENDLIST\n", "", 1)
+				}
+				return text
+			}
+			video := func(i int) string { return fmt.Sprintf("/cmaf/v360/%d.m4s", i) }
+			o := newOrigin(t, map[string]string{
+				"/m.m3u8": "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"a\",DEFAULT=YES,URI=\"a.m3u8\"\n" +
+					"#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=640x360,CODECS=\"avc1.4d401e,mp4a.40.2\",AUDIO=\"a\",CLOSED-CAPTIONS=NONE\nv.m3u8\n",
+				"/a.m3u8": list("/cmaf/a48", tt.listed, tt.length, same("/cmaf/a48/0.m4s")),
+				"/v.m3u8": list("/cmaf/v360", 5, 1920*time.Millisecond, video),
+			}, map[string]rule{video(1): delay(1200 * time.Millisecond)})
 			m := wanting(tt.model, 20*time.Second)
 			if r := playOnExactly(t, o, "/m.m3u8", m, 3*time.Second); r.Error != "" || r.Played == nil || r.Played.Stalls > 0 {
 				t.Fatalf("%s at %s: %s: %+v", r.Error, r.Step, r.Detail, r.Played)
 			}
-			late := o.find(t, "/cmaf/v360/1.m4s", 1)
+			late := o.find(t, video(1), 1)
 			asked := 0
 			o.mu.Lock()
 			defer o.mu.Unlock()
