@@ -2,12 +2,14 @@ package player
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/firstframe/firstframe/probes/hls"
 	"github.com/firstframe/firstframe/probes/run"
 	"github.com/google/go-cmp/cmp"
 )
@@ -210,6 +212,35 @@ func TestShakaRunsAhead(t *testing.T) {
 	} {
 		if got := shaka.VideoAhead(Playing{Ahead: tt.held}, tt.longest); got != tt.want {
 			t.Errorf("with %v, segments of %v: %v, want %v", tt.held, tt.longest, got, tt.want)
+		}
+	}
+}
+
+// The longest segment, against the same sums in JavaScript.
+func TestLongest(t *testing.T) {
+	s := func(seconds float64) time.Duration { return time.Duration(math.Round(seconds * 1e9)) }
+	for _, tt := range []struct {
+		n     int
+		plays []time.Duration // in turn
+		live  bool
+		want  time.Duration
+	}{
+		{4, []time.Duration{s(4.010667), s(3.989333)}, false, s(4.010667)},
+		{15, []time.Duration{s(4.010667), s(3.989333)}, false, s(4.010667) + 1},
+		{15, []time.Duration{s(4.010667), s(3.989333)}, true, s(4.010667)},
+		{600, []time.Duration{s(4)}, false, s(4)},
+		{3, []time.Duration{s(6.006)}, false, s(6.006)},
+		{100, []time.Duration{s(6.006)}, false, s(6.006) + 1},
+		{3, []time.Duration{s(1.92)}, false, s(1.92)},
+		{10, []time.Duration{s(1.92)}, false, s(1.92) + 1},
+		{0, nil, false, 0},
+	} {
+		m := &hls.Media{EndList: !tt.live}
+		for i := range tt.n {
+			m.Segments = append(m.Segments, hls.Segment{Duration: tt.plays[i%len(tt.plays)]})
+		}
+		if got := longest(m); got != tt.want {
+			t.Errorf("%d of %v, live %t: %v, want %v", tt.n, tt.plays, tt.live, got, tt.want)
 		}
 	}
 }

@@ -58,6 +58,9 @@ func (o *playing) goOn(track string) *goingOn {
 // run loads one segment of the track after the other. The error is that of the
 // last; nil where nothing follows.
 func (g *goingOn) run(ctx context.Context) error {
+	if at, waits := g.firstLook(); waits && g.pause(ctx, at, true, nil) != nil {
+		return errGivenUp
+	}
 	for {
 		if g.room(ctx, g.track) != nil {
 			return errGivenUp
@@ -69,6 +72,17 @@ func (g *goingOn) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// firstLook is when audio that came before the start looks for the first time after
+// it whether there is room for more; it looks since it came.
+func (g *goingOn) firstLook() (at time.Time, waits bool) {
+	every, came := g.buffering.Every, g.p.audio.segment
+	if g.track != run.TrackAudio || every == 0 || g.buffering.AudioFollows || came == nil || len(g.p.audio.more) > 0 {
+		return time.Time{}, false
+	}
+	since := g.after.At.Sub(came.At)
+	return came.At.Add((since + every - 1) / every * every), since > 0
 }
 
 // one gets the track's next segment. Another rendition is taken where the model

@@ -103,6 +103,23 @@ func TestPlayOnEvery(t *testing.T) {
 	}
 }
 
+// Audio that has come before video looks from then on whether there is room.
+func TestPlayOnFirstLook(t *testing.T) {
+	t.Parallel()
+	m := quick(dashjs)
+	m.Buffering.Every, m.AudioAhead = 5*tenth, nil
+	late := delay(8 * tenth)
+	o := newOrigin(t, nil, map[string]rule{"/cmaf/v360/0.m4s": late, "/cmaf/v720/0.m4s": late})
+	r := playOnExactly(t, o, "/cmaf/manifest-number.mpd", m, 2*time.Second)
+	if r.Frame == nil {
+		t.Fatalf("%s at %s: %s", r.Error, r.Step, r.Detail)
+	}
+	first, second := o.find(t, "/cmaf/a48/0.m4s", 1), o.find(t, "/cmaf/a48/1.m4s", 1)
+	if rest := second.begin.Sub(first.end); rest < time.Second || rest > 10*tenth+5*time.Millisecond {
+		t.Errorf("it looks %v after it has come, want 1 s", rest)
+	}
+}
+
 // What has come of a rendition that was left for another before the first picture
 // is not asked for again when it is played later.
 func TestPlayOnKeeps(t *testing.T) {

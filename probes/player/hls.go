@@ -224,13 +224,29 @@ func (h *hlsTitle) segments(track string, step run.StepName, list answer, media 
 	if f.length, f.parts.after = seg.Duration, f.next; q.partial {
 		f.length, f.parts.after = 0, nil
 	}
-	for i := range media.Segments {
-		f.ahead.Longest = max(f.ahead.Longest, media.Segments[i].Duration)
-	}
+	f.ahead.Longest = longest(media)
 	for _, i := range probed(len(media.Segments), start.at, media.Live()) {
 		f.probes = append(f.probes, h.hlsRef(media.Segments[i].URI, media.Segments[i].ByteRange))
 	}
 	return f, nil
+}
+
+// longest is the longest segment's duration as who adds up floating-point seconds
+// has it: on demand a nanosecond more where the difference of two sums is rounded
+// up. Shaka lets a track run ahead by less than that, and so by a segment that is as
+// long as any other where there are enough of them (createSegments_ in
+// hls/hls_parser.js, notifySegments in media/presentation_timeline.js).
+func longest(media *hls.Media) (d time.Duration) {
+	end := 0.0
+	for i := range media.Segments {
+		plays := media.Segments[i].Duration
+		begin, seconds := end, float64(plays)/1e9
+		if end += seconds; end-begin > seconds && !media.Live() {
+			plays++
+		}
+		d = max(d, plays)
+	}
+	return d
 }
 
 // probed are the segments, of n, in which Shaka looks for captions beside the
