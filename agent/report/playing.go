@@ -85,7 +85,10 @@ func asked(steps []run.Step) string {
 			n++
 		}
 	}
-	if n == 1 {
+	switch n {
+	case 0:
+		return "no request while playing on" // it had begun with all before
+	case 1:
 		return "1 request while playing on"
 	}
 	return fmt.Sprintf("%d requests while playing on", n)

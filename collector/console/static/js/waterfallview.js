@@ -50,7 +50,7 @@ function playedOn(run, on, played) {
   const asked = on.bars.filter((b) => b.step.url).length;
   return el('details', { class: 'played-on', open: on.bars.some((b) => b.fatal) },
     el('summary', {},
-      el('span', { class: 'said' }, el('b', {}, `${plural(asked, 'request')} while playing on`), `: ${came(run)}`),
+      el('span', { class: 'said' }, el('b', {}, `${asked === 0 ? 'no request' : plural(asked, 'request')} while playing on`), `: ${came(run)}`),
       track(played, on.axis)),
     rows(on));
 }
