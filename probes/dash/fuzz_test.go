@@ -95,6 +95,9 @@ func askSegments(t *testing.T, r *Representation, now time.Time, edge time.Durat
 			t.Fatalf("%s: %+v", what, s)
 		}
 	}
+	if d := r.Longest(); d < 0 || d > maxSpan+1 {
+		t.Fatalf("the longest plays %v", d)
+	}
 	first, err := r.First()
 	check("first", first, err)
 	if err == nil {

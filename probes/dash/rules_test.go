@@ -326,3 +326,35 @@ func TestManyPeriods(t *testing.T) {
 		t.Errorf("%d periods, %+v, %v", len(m.Periods), s, err)
 	}
 }
+
+// The longest segment that is listed, against the same differences in JavaScript.
+func TestLongest(t *testing.T) {
+	for _, tt := range []struct {
+		template string
+		want     time.Duration
+	}{
+		{`timescale="48000"><SegmentTimeline><S t="0" d="192512"/><S d="191488"/></SegmentTimeline>`, 4_010_666_667},
+		{`timescale="48000"><SegmentTimeline><S t="0" d="192512"/><S d="191488"/><S d="192512"/></SegmentTimeline>`, 4_010_666_668},
+		{`timescale="48000" presentationTimeOffset="192512"><SegmentTimeline><S t="192512" d="191488"/><S d="192512"/></SegmentTimeline>`, 4_010_666_668},
+		{`timescale="1000"><SegmentTimeline><S t="0" d="4000" r="14"/></SegmentTimeline>`, 4 * time.Second},
+		{`timescale="90000"><SegmentTimeline><S t="0" d="180180"/></SegmentTimeline>`, 2002 * time.Millisecond},
+		{`timescale="90000"><SegmentTimeline><S t="0" d="180180" r="2"/></SegmentTimeline>`, 2002*time.Millisecond + 1},
+		{`timescale="1000"><SegmentTimeline><S t="0" d="4000" r="-1"/></SegmentTimeline>`, 4 * time.Second},
+		{`timescale="1000" duration="4000">`, 0},
+	} {
+		r := rep(t, mpd(static60, `<AdaptationSet mimeType="audio/mp4"><SegmentTemplate media="$Number$.m4s" `+tt.template+`</SegmentTemplate><Representation id="a" bandwidth="1"/></AdaptationSet>`))
+		if got := r.Longest(); got != tt.want {
+			t.Errorf("%s: %d ns, want %d", tt.template, got, tt.want)
+		}
+	}
+}
+
+// Only so many are looked at.
+func TestLongestIsBounded(t *testing.T) {
+	listed := `<S d="4000" r="9999"/><S d="5000"/>`
+	body := `<AdaptationSet mimeType="audio/mp4"><SegmentTemplate media="$Number$.m4s" timescale="1000"><SegmentTimeline>%s</SegmentTimeline></SegmentTemplate><Representation id="a" bandwidth="1"/></AdaptationSet>`
+	attrs := `type="static" mediaPresentationDuration="PT50000S"`
+	if got := rep(t, mpd(attrs, fmt.Sprintf(body, listed))).Longest(); got != 4*time.Second {
+		t.Errorf("%v of 10 000 and one more, want 4s", got)
+	}
+}

@@ -155,6 +155,36 @@ func (r *Representation) Index() (ref Ref, ok bool) {
 // not counted by a duration nor read from an index.
 func (r *Representation) Listed() bool { return r.seg.kind == timeline && r.seg.sized == nil }
 
+// maxSummed bounds the segments that Longest looks at.
+const maxSummed = 10_000
+
+// Longest is how long the longest segment of a SegmentTimeline plays, of its first
+// 10 000, as who reckons in floating-point seconds has it: a nanosecond more where
+// the difference of an end and a start is rounded up. It is 0 where none is listed.
+func (r *Representation) Longest() (longest time.Duration) {
+	s := r.seg
+	if !r.Listed() {
+		return 0
+	}
+	seconds := func(ticks int64) float64 { return float64(ticks) / float64(s.scale) }
+	left := min(r.count(), maxSummed)
+	for _, e := range s.runs {
+		n := min(e.n, left)
+		if left -= n; n == 0 {
+			break
+		}
+		d := toDuration(e.d, s.scale)
+		for t := e.t - s.pto; n > 0 && t <= math.MaxInt64-e.d; t, n = t+e.d, n-1 {
+			if seconds(t+e.d)-seconds(t) > seconds(e.d) {
+				d++
+				break
+			}
+		}
+		longest = max(longest, d)
+	}
+	return longest
+}
+
 // First is the first segment. Of a dynamic presentation whose segments are
 // numbered by duration that is the first there ever was: see [Representation.At]
 // and [MPD.Window] for what is still to be had. It fails with ErrNoSegment or

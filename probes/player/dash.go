@@ -142,6 +142,9 @@ func (d *dashTitle) segments(r *dash.Representation, q parts) (found, error) {
 	}
 	f := found{parts: q, live: d.mpd.Dynamic}
 	f.ahead = Ahead{Live: d.mpd.Dynamic, Audio: seg.Duration, Longest: max(seg.Duration, d.mpd.MaxSegmentDuration)}
+	if !d.mpd.Dynamic {
+		f.ahead.Longest = max(f.ahead.Longest, r.Longest())
+	}
 	if next, err := r.Next(seg); err == nil {
 		ref := d.dashRef(next, nil)
 		f.next, f.lasts = &ref, next.Duration

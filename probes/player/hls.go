@@ -235,7 +235,8 @@ func (h *hlsTitle) segments(track string, step run.StepName, list answer, media 
 // has it: on demand a nanosecond more where the difference of two sums is rounded
 // up. Shaka lets a track run ahead by less than that, and so by a segment that is as
 // long as any other where there are enough of them (createSegments_ in
-// hls/hls_parser.js, notifySegments in media/presentation_timeline.js).
+// hls/hls_parser.js, notifySegments in media/presentation_timeline.js). Of DASH it
+// is [dash.Representation.Longest].
 func longest(media *hls.Media) (d time.Duration) {
 	end := 0.0
 	for i := range media.Segments {
