@@ -100,6 +100,8 @@ func TestDASHStart(t *testing.T) {
 		{"live, its timeline stopped", dynamic(`minimumUpdatePeriod="PT2S"`, strings.ReplaceAll(period("p", `start="PT0S"`), `duration="24576"/>`, `><SegmentTimeline><S t="0" d="24576" r="40"/></SegmentTimeline></SegmentTemplate>`)), "", "", run.ErrManifestStale},
 		{"live, a timeline that never changes", dynamic("", strings.ReplaceAll(period("p", `start="PT0S"`), `duration="24576"/>`, `><SegmentTimeline><S t="0" d="24576" r="40"/></SegmentTimeline></SegmentTemplate>`)), "v/p/40", "a/p/40", ""},
 		{"neither video nor audio", static(`<Period><AdaptationSet contentType="text"><Representation id="1" bandwidth="1"><BaseURL>t.vtt</BaseURL></Representation></AdaptationSet></Period>`), "", "", run.ErrManifestEmpty},
+		{"a patch of an MPD", `<?xml version="1.0"?><Patch xmlns="urn:mpeg:dash:schema:mpd-patch:2020" mpdId="x"/>`, "", "", run.ErrUnsupported},
+		{"a page", `<!DOCTYPE html><html><title>Not found</title></html>`, "", "", run.ErrManifestInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := dashOrigin(t, strings.Replace(tt.mpd, "BEGAN", stamp(100*second), 1), nil)

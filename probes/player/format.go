@@ -27,13 +27,14 @@ func formatOfURL(u string) string {
 // lie about content types. The error is a fault.
 func formatOf(body []byte) (string, error) {
 	text := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n")
+	head := text[:min(len(text), 64<<10)]
 	switch {
 	case len(text) == 0:
 		return "", &fault{run.ErrManifestEmpty, errors.New("an empty answer in place of a manifest")}
 	case bytes.HasPrefix(text, []byte("#EXT")):
 		return "hls", nil
-	case text[0] == '<' && bytes.Contains(text[:min(len(text), 64<<10)], []byte("MPD")):
-		return "dash", nil
+	case text[0] == '<' && (bytes.Contains(head, []byte("MPD")) || bytes.Contains(head, []byte("<Patch"))):
+		return "dash", nil // a patch of an MPD is refused as what it is
 	}
 	return "", &fault{run.ErrManifestInvalid, fmt.Errorf("neither an HLS playlist nor a DASH MPD, it begins with %q", text[:min(len(text), 40)])}
 }
